@@ -1,0 +1,249 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// DeployOptions are options of Fleet.Deploy. The zero value is useful.
+type DeployOptions struct {
+	// Force activates a host also if it already runs what is wanted.
+	Force bool
+	// Abandon, when closed, stops the wait for activations that are under way.
+	// They are never interrupted: an activation goes on to its end on the
+	// host. nil means every activation is waited for, also after ctx is done.
+	Abandon <-chan struct{}
+}
+
+// ErrAbandoned says that an activation was under way when its wait was given
+// up. It goes on there.
+var ErrAbandoned = errors.New("no longer waited for")
+
+// Deploy brings each host to the system that the flake wants: survey and
+// evaluate, decide, build, copy, activate, verify, and only then make the new
+// system the one that boots. A host that already runs and boots it is left
+// alone.
+//
+// The new system becomes the host's profile and boot entry only after it was
+// seen live. If anything fails before, the next boot is into the old one.
+//
+// When ctx is done nothing new is started, but an activation that has begun is
+// brought to its end; see DeployOptions.Abandon.
+func (f *Fleet) Deploy(ctx context.Context, hosts []Host, opt DeployOptions) *Report {
+	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) })
+}
+
+func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
+	s, err := j.surveyAndEvaluate(ctx)
+	if err != nil {
+		return "", err
+	}
+	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
+	j.set(func(r *Result) { r.Reason = plan.Reason })
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
+	if !plan.Deploy {
+		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
+		return Unchanged, nil
+	}
+	if err := s.survey.unfit(); err != nil {
+		return "", j.stepError(StepSurvey, err)
+	}
+	if err := j.build(ctx, s.eval); err != nil {
+		return "", err
+	}
+	if err := j.copy(ctx, s); err != nil {
+		return "", err
+	}
+	return j.activate(ctx, s, opt.Abandon)
+}
+
+// copy brings the toplevel's closure to the host.
+func (j *job) copy(ctx context.Context, s surveyed) error {
+	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
+		copied := 0
+		err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
+			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
+			Progress: func(e nixcmd.CopyEvent) {
+				if e.Path != "" {
+					copied = e.Done + 1
+					j.progress(StepCopy, fmt.Sprintf("%d of %d paths: %s", copied, e.Expected, e.Path.Name()))
+				}
+			},
+		})
+		if err != nil {
+			return "", j.explainCopy(ctx, s, err)
+		}
+		if copied == 0 {
+			return "all paths were there", nil
+		}
+		return fmt.Sprintf("%d paths", copied), nil
+	})
+}
+
+// lowSpace is how little free space makes a failed copy suspect the disk.
+const lowSpace = 64 << 20
+
+// explainCopy asks the host why a copy may have failed; the text of Nix's
+// error is not for deciding anything.
+func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	now, surveyErr := survey(ctx, s.conn)
+	if surveyErr != nil || now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+		return err
+	}
+	return &hintedError{err, fmt.Sprintf("the host's store has only %d MiB left: free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before",
+		now.FreeBytes>>20)}
+}
+
+// activate makes the system live in a detached unit, verifies that it is, and
+// makes it the one that boots. Both units have run to their end when it
+// returns, unless the host was lost or the wait abandoned.
+func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{}) (Outcome, error) {
+	if err := j.fleet.stages.activations.Acquire(ctx, 1); err != nil {
+		return "", j.stepError(StepActivate, context.Cause(ctx))
+	}
+	defer j.fleet.stages.activations.Release(1)
+
+	// From here on a cancelled run must not leave a host between two systems.
+	ctx, release := untilAbandoned(ctx, abandon)
+	defer release()
+
+	outcome := Switched
+	u := j.newUnit(StepActivate, s)
+	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
+		end, err := u.start(ctx, s.eval.Toplevel, "test")
+		if err != nil {
+			return "", err
+		}
+		u.clean(ctx)
+		outcome, err = judge(end)
+		return "", err
+	})
+	if err != nil {
+		if outcome == Switched {
+			outcome = ""
+		}
+		return outcome, err
+	}
+
+	c := j.newUnit(StepCommit, s)
+	c.conn = u.conn
+	err = j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
+		end, err := c.commit(ctx, s.eval.Toplevel, outcome != Staged)
+		if err != nil {
+			return "", err
+		}
+		c.clean(ctx)
+		text, err := verified(end, s.eval.Toplevel)
+		if err != nil {
+			return "", err
+		}
+		if parts := rebootParts(end.answer, "booted/", "next/"); len(parts) > 0 {
+			j.set(func(r *Result) { r.RebootFor = parts })
+			if outcome == Switched {
+				outcome = SwitchedNeedsReboot
+			}
+		}
+		return text, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return outcome, nil
+}
+
+// untilAbandoned is ctx without its cancellation, done once abandon is closed.
+func untilAbandoned(ctx context.Context, abandon <-chan struct{}) (context.Context, func()) {
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	if abandon == nil {
+		return inner, func() { cancel(nil) }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-abandon:
+			cancel(ErrAbandoned)
+		case <-inner.Done():
+		}
+	}()
+	return inner, func() { cancel(nil); <-done }
+}
+
+// judge turns switch-to-configuration's exit status into an outcome; the codes
+// are those of nixpkgs' switch-to-configuration-ng (src/main.rs).
+func judge(end unitEnd) (Outcome, error) {
+	fail := func(text, hint string) error {
+		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines}
+	}
+	const oldBoots = "the host's boot entry is still the old system"
+	switch end.status {
+	case 0:
+		return Switched, nil
+	case 4:
+		return Degraded, fail("the new system is live, but units failed", "see `systemctl --failed` on the host; "+oldBoots)
+	case 11:
+		return Locked, fail("another switch holds the host's lock", "wait for it to end, then deploy again")
+	case 100:
+		return Staged, nil
+	case -1:
+		return Failed, fail("switch-to-configuration was ended by a signal", oldBoots)
+	case 2:
+		return Failed, fail("the activation script failed", oldBoots)
+	}
+	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), oldBoots)
+}
+
+// verified checks the host's own words after the commit.
+func verified(end unitEnd, wanted nixcmd.StorePath) (string, error) {
+	current, profile := end.values["current"], end.values["profile"]
+	switch {
+	case end.end == "not-live":
+		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)),
+			"the host's boot entry is still the old system"}
+	case end.status != 0:
+		return "", &activationError{text: fmt.Sprintf("the new system is live, but making it the one that boots failed with exit code %d", end.status),
+			hint: "deploy again once the cause is mended", status: end.status, lines: end.lines}
+	case profile != string(wanted):
+		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)),
+			"someone else changes this host"}
+	}
+	return "runs and boots " + short(wanted), nil
+}
+
+func storePathOr(text string) string {
+	if p := storePath(text); p != "" {
+		return short(p)
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// activationError is a switch-to-configuration that ended badly, with the last
+// lines it printed.
+type activationError struct {
+	text, hint string
+	status     int
+	lines      []string
+}
+
+func (e *activationError) Error() string { return e.text }
+func (e *activationError) Hint() string  { return e.hint }
+
+func (e *activationError) command() (argv []string, code int, stderr string) {
+	return []string{"switch-to-configuration"}, e.status, strings.Join(e.lines, "\n")
+}
+
+// hintedError adds what to do to an error.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+func (e *hintedError) Hint() string  { return e.hint }

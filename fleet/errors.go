@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+// StepError says which step failed on which host, and carries all that is
+// known of the command that failed.
+type StepError struct {
+	// Host is the host's name, Step the step that failed.
+	Host string
+	Step Step
+	// Argv is the command that failed, nil if it was none.
+	Argv []string
+	// ExitCode is that command's exit code, -1 if it has none.
+	ExitCode int
+	// Stderr is all it printed on standard error.
+	Stderr string
+	// Details are the few lines that help a person understand the cause beyond
+	// its one-line text: where in the flake, the end of a build's log.
+	Details []string
+	// Hint is what to do about it; empty if nothing is known.
+	Hint string
+	// Err is the cause, never nil.
+	Err error
+}
+
+// Error names host, step and cause on one line.
+func (e *StepError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Host, e.Step, e.Err) }
+
+// Unwrap returns the cause.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// stepError wraps the cause of a failed step with all that its type tells.
+func (j *job) stepError(s Step, err error) *StepError {
+	e := &StepError{Host: j.host.Name, Step: s, ExitCode: -1, Err: err}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		e.Hint = hinted.Hint()
+	}
+	var (
+		activation *activationError
+		eval       *nixcmd.EvalError
+		build      *nixcmd.BuildError
+		copied     *nixcmd.CopyError
+		nix        *nixcmd.Error
+		ssh        *sshpool.Error
+		remote     *sshpool.ExitError
+		child      *proc.Error
+	)
+	switch {
+	case errors.As(err, &activation):
+		e.Argv, e.ExitCode, e.Stderr = activation.command()
+		e.Details = activation.lines
+	case errors.As(err, &eval):
+		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
+		e.Details = evalDetails(eval)
+	case errors.As(err, &build):
+		e.Argv, e.ExitCode, e.Stderr = build.Argv, build.ExitCode, build.Stderr
+		e.Details = buildDetails(build)
+	case errors.As(err, &copied):
+		e.Argv, e.ExitCode, e.Stderr = copied.Argv, copied.ExitCode, copied.Stderr
+		e.Details = lastLines(e.Stderr)
+	case errors.As(err, &nix):
+		e.Argv, e.ExitCode, e.Stderr = nix.Argv, nix.ExitCode, nix.Stderr
+		e.Details = lastLines(e.Stderr)
+	case errors.As(err, &ssh):
+		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, ssh.Hint
+		e.Details = lastLines(e.Stderr)
+	case errors.As(err, &remote):
+		e.Argv, e.ExitCode, e.Stderr = remote.Argv, remote.Code, remote.Stderr
+		e.Details = lastLines(e.Stderr)
+	case errors.As(err, &child):
+		e.Argv, e.ExitCode, e.Stderr = child.Argv, child.Code, child.Stderr
+		e.Details = lastLines(e.Stderr)
+	}
+	return e
+}
+
+func evalDetails(e *nixcmd.EvalError) []string {
+	lines := strings.Split(strings.TrimSpace(e.Message), "\n")
+	if e.File != "" {
+		lines = append(lines, fmt.Sprintf("at %s:%d:%d", e.File, e.Line, e.Column))
+	}
+	return append(lines, e.Trace...)
+}
+
+func buildDetails(e *nixcmd.BuildError) []string {
+	var lines []string
+	for _, f := range e.Failed {
+		tail := f.LogTail[max(0, len(f.LogTail)-15):]
+		lines = append(lines, f.Derivation.Name()+":")
+		for _, l := range tail {
+			lines = append(lines, "  "+l)
+		}
+		lines = append(lines, "all of it: nix log "+string(f.Derivation))
+	}
+	if len(e.Failed) == 0 {
+		lines = e.Messages
+	}
+	return lines
+}
+
+func lastLines(text string) []string {
+	const most = 8
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[max(0, len(lines)-most):]
+}

@@ -1,0 +1,136 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// installable is the host's toplevel as Nix names it.
+func installable(h Host) (nixcmd.Installable, error) {
+	return nixcmd.FlakeAttr(".", "nixosConfigurations", h.Attr, "config", "system", "build", "toplevel")
+}
+
+// evaluate finds out which system the flake wants for the host.
+func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
+	var ev nixcmd.Evaluation
+	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+		inst, err := installable(j.host)
+		if err != nil {
+			return "", err
+		}
+		ev, err = j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+		for _, w := range ev.Warnings {
+			j.warn(StepEvaluate, w)
+		}
+		if err != nil {
+			return "", err
+		}
+		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
+		if ev.Cached {
+			return short(ev.Toplevel) + ", from Nix's cache", nil
+		}
+		return short(ev.Toplevel), nil
+	})
+	return ev, err
+}
+
+// surveyed is what is known of a host before anything is done to it.
+type surveyed struct {
+	conn   Remote
+	survey Survey
+	eval   nixcmd.Evaluation
+}
+
+// surveyAndEvaluate asks the host and Nix at the same time. When one of the two
+// fails the other is given up, since the host will get no further.
+func (j *job) surveyAndEvaluate(ctx context.Context) (surveyed, error) {
+	var s surveyed
+	var surveyErr, evalErr error
+	both, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if s.conn, s.survey, surveyErr = j.connectAndSurvey(both); surveyErr != nil {
+			giveUp(errOtherHalfFailed)
+		}
+	})
+	wg.Go(func() {
+		if s.eval, evalErr = j.evaluate(both, false); evalErr != nil {
+			giveUp(errOtherHalfFailed)
+		}
+	})
+	wg.Wait()
+	for _, err := range []error{surveyErr, evalErr} {
+		if err != nil && !errors.Is(err, errOtherHalfFailed) {
+			return s, err
+		}
+	}
+	return s, errors.Join(surveyErr, evalErr)
+}
+
+var errOtherHalfFailed = errors.New("given up because the host's other half failed")
+
+// connectAndSurvey opens the host's connection and asks the host what it runs.
+func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err error) {
+	err = j.step(ctx, StepSurvey, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
+		if conn, err = j.fleet.dialer.Connect(ctx, j.host); err != nil {
+			return "", err
+		}
+		if s, err = survey(ctx, conn); err != nil {
+			return "", err
+		}
+		j.set(func(r *Result) { r.Live = s.Current })
+		return s.String(), nil
+	})
+	return conn, s, err
+}
+
+// build makes the derivation valid here, and keeps it from being
+// garbage-collected until the host's next build.
+func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
+	return j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
+		link, err := j.fleet.rootLink(j.host)
+		if err != nil {
+			return "", err
+		}
+		built := 0
+		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
+			OutLink: link,
+			Progress: func(e nixcmd.BuildEvent) {
+				switch e.Kind {
+				case nixcmd.BuildStarted:
+					built++
+					j.progress(StepBuild, "building "+e.Derivation.Name())
+				case nixcmd.BuildLog:
+					j.log(StepBuild, e.Text)
+				}
+			},
+		})
+		if err != nil {
+			return "", err
+		}
+		if len(paths) != 1 || paths[0] != ev.Toplevel {
+			return "", fmt.Errorf("the build gave %v instead of %s", paths, ev.Toplevel)
+		}
+		if built == 0 {
+			return "was built before", nil
+		}
+		return fmt.Sprintf("%d derivations", built), nil
+	})
+}
+
+// rootLink is where the garbage collector's root of the host's last build is.
+func (f *Fleet) rootLink(h Host) (string, error) {
+	dir := filepath.Join(f.stateDir, "roots", f.Inventory.id())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("cannot keep the built system: %w", err)
+	}
+	return filepath.Join(dir, h.Name), nil
+}

@@ -1,0 +1,82 @@
+package fleet
+
+import "time"
+
+// Step names a part of the work on one host.
+type Step string
+
+// The steps, in the order in which they begin. Survey and Evaluate overlap.
+const (
+	// StepSurvey asks the host what it runs.
+	StepSurvey Step = "survey"
+	// StepEvaluate finds out which system the flake wants.
+	StepEvaluate Step = "evaluate"
+	// StepBuild makes that system.
+	StepBuild Step = "build"
+	// StepCopy brings its closure to the host.
+	StepCopy Step = "copy"
+	// StepActivate makes it the live system.
+	StepActivate Step = "activate"
+	// StepCommit verifies the live system and makes it the one that boots.
+	StepCommit Step = "commit"
+	// StepCompare works out the difference between two systems.
+	StepCompare Step = "compare"
+)
+
+// Kind says what an Event tells.
+type Kind string
+
+// The kinds of events.
+const (
+	// KindStarted: a step began.
+	KindStarted Kind = "started"
+	// KindDone: a step ended well; Duration says how long it took and Text, if
+	// set, what came of it.
+	KindDone Kind = "done"
+	// KindFailed: a step ended with Err.
+	KindFailed Kind = "failed"
+	// KindLog: Text is one line that the step's command printed.
+	KindLog Kind = "log"
+	// KindWarning: Text is something the user should know.
+	KindWarning Kind = "warning"
+	// KindProgress: Text says what the step is doing now; the next such event
+	// of the host replaces it.
+	KindProgress Kind = "progress"
+	// KindDecided: Text says whether the host will be deployed, and why.
+	KindDecided Kind = "decided"
+	// KindResult: the host is done; Result is set.
+	KindResult Kind = "result"
+)
+
+// Event is one thing that happened in a run.
+type Event struct {
+	// Time is when it happened.
+	Time time.Time
+	// Host is the host's name.
+	Host string
+	// Step is the step concerned; empty if none is.
+	Step Step
+	// Kind says which of the other fields are set.
+	Kind Kind
+	// Text is for people; it may hold anything a program printed, including
+	// control characters.
+	Text string
+	// Duration is wall time; 0 if it does not apply.
+	Duration time.Duration
+	// Err is set for KindFailed.
+	Err error
+	// Result is set for KindResult.
+	Result *Result
+}
+
+// Sink is told what happens. Events come one at a time, from whichever
+// goroutine they happen in; a Sink must not wait for the run.
+type Sink interface {
+	Event(Event)
+}
+
+// SinkFunc is a function that serves as a Sink.
+type SinkFunc func(Event)
+
+// Event calls f.
+func (f SinkFunc) Event(e Event) { f(e) }

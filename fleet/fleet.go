@@ -1,0 +1,116 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+// Config says what Open opens. The zero value is useful.
+type Config struct {
+	// Dir is where the search for fleet.toml begins; empty means the working
+	// directory.
+	Dir string
+	// StateDir is where roots of built systems are kept; empty means
+	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
+	StateDir string
+	// Sink is told what happens; nil means nobody is.
+	Sink Sink
+	// Nix and Dialer take the place of the real ones; nil means the `nix` and
+	// `ssh` programs.
+	Nix    Nix
+	Dialer Dialer
+}
+
+// Fleet is an inventory with the means to act on it. Its methods may be called
+// concurrently; what they do at once is bounded together.
+type Fleet struct {
+	// Inventory is what fleet.toml says.
+	Inventory *Inventory
+
+	nix      Nix
+	dialer   Dialer
+	stateDir string
+	stages   stages
+	pool     *sshpool.Pool
+
+	sinkMu sync.Mutex
+	sink   Sink
+}
+
+// Open reads and checks the inventory; it contacts nothing and starts nothing.
+// Errors are *ConfigError, or say why the state directory or the connection
+// directory cannot be used.
+func Open(c Config) (*Fleet, error) {
+	inv, err := Load(or(c.Dir, "."))
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stateDir: c.StateDir, stages: newStages(inv.Limits)}
+	if f.stateDir == "" {
+		if f.stateDir, err = defaultStateDir(); err != nil {
+			return nil, err
+		}
+	}
+	if f.nix == nil {
+		f.nix = nixcmd.New(nixcmd.Config{Dir: inv.Dir, AcceptFlakeConfig: true})
+	}
+	if f.dialer == nil {
+		policy := sshpool.Strict
+		if inv.SSH.AcceptNewHostKeys {
+			policy = sshpool.AcceptNew
+		}
+		f.pool, err = sshpool.New(sshpool.Config{
+			Persist: inv.SSH.Persist, ConnectTimeout: inv.SSH.ConnectTimeout,
+			HostKeys: policy, ConfigFile: inv.SSH.ConfigFile,
+		})
+		if err != nil {
+			return nil, err
+		}
+		f.dialer = poolDialer{f.pool}
+	}
+	return f, nil
+}
+
+// Close ends the connections that are not to outlive this run.
+func (f *Fleet) Close(ctx context.Context) error {
+	if f.pool == nil {
+		return nil
+	}
+	return f.pool.Close(ctx)
+}
+
+// Connections counts the handshakes and sessions made so far; both are 0 with
+// a Dialer of the caller's own.
+func (f *Fleet) Connections() (handshakes, sessions int64) {
+	if f.pool == nil {
+		return 0, 0
+	}
+	s := f.pool.Stats()
+	return s.Handshakes, s.Sessions
+}
+
+func (f *Fleet) emit(e Event) {
+	if f.sink == nil {
+		return
+	}
+	f.sinkMu.Lock()
+	defer f.sinkMu.Unlock()
+	f.sink.Event(e)
+}
+
+func defaultStateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "flotilla"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("neither XDG_STATE_HOME nor HOME is set; one of them says where to keep state")
+	}
+	return filepath.Join(home, ".local", "state", "flotilla"), nil
+}

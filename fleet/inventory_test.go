@@ -1,0 +1,251 @@
+package fleet
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestParseFillsDefaults(t *testing.T) {
+	inv, err := parse("/f/fleet.toml", []byte(`
+[fleet]
+name = "homelab"
+[defaults]
+user = "root"
+tags = ["home"]
+ssh-options = ["Compression=yes"]
+[hosts.zeta]
+[hosts.alpha]
+address = "192.168.1.7"
+user = "deploy"
+port = 2222
+attr = "alpha.lan"
+tags = ["server"]
+[hosts.beta]
+address = "fe80::1"
+[limits]
+copies = 2
+[ssh]
+connect-timeout = "3s"
+persist = "-1s"
+host-keys = "accept-new"
+config = "ssh_config"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Inventory{Name: "homelab", Dir: "/f", Limits: Limits{Copies: 2},
+		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -time.Second, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
+		Hosts: []Host{
+			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
+			{Name: "alpha", Attr: "alpha.lan", Address: "192.168.1.7", User: "deploy", Port: 2222,
+				SSHOptions: []string{"Compression=yes"}, Tags: []string{"home", "server"}},
+			{Name: "beta", Attr: "beta", Address: "fe80::1", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
+		}}
+	if !reflect.DeepEqual(inv, want) {
+		t.Errorf("got  %+v\nwant %+v", inv, want)
+	}
+}
+
+func TestParseSaysWhereAndWhat(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       []string // the parts of the message, in order
+	}{
+		{"syntax", "[hosts.a]\naddress = \n", []string{":2: "}},
+		{"unknown key", "[hosts.a]\nadress = \"x\"\n", []string{":2: ", `unknown key "hosts.a.adress"`, "did you mean address?"}},
+		{"unknown section", "[host.a]\n", []string{":1: ", `"host`, "did you mean hosts?"}},
+		{"wrong type", "[hosts.a]\nport = \"x\"\n", []string{":2: "}},
+		{"twice", "[hosts.a]\n[hosts.a]\n", []string{":2: "}},
+		{"port", "[hosts.a]\n\nport = 70000\n", []string{":3: ", `host "a"`, "port 70000 is out of range", "1 to 65535"}},
+		{"port inherited", "[defaults]\nport = -1\n[hosts.a]\n", []string{":3: ", "port -1"}},
+		{"address", "[hosts.a]\naddress = \"-oProxyCommand=x\"\n", []string{":2: ", "is not a host name"}},
+		{"address with user", "[hosts.a]\naddress = \"root@a\"\n", []string{":2: ", "keys of their own"}},
+		{"inline", "[hosts]\nb = { address = \"b\" }\na = { port = 99999 }\n", []string{":3: ", `host "a"`}},
+		{"user", "[hosts.a]\nuser = \"a b\"\n", []string{":2: ", "is not a user name"}},
+		{"name", "[hosts.\"a b\"]\n", []string{":1: ", "only letters"}},
+		{"attr", "[hosts.a]\nattr = 'a\"b'\n", []string{":2: ", "flake reference"}},
+		{"option", "[hosts.a]\nssh-options = [\"x\"]\n", []string{":2: ", "KEY=VALUE"}},
+		{"tag", "[hosts.a]\ntags = [\"!x\"]\n", []string{":2: ", "tag"}},
+		{"duration", "[ssh]\nconnect-timeout = \"soon\"\n", []string{":2: ", "not a duration"}},
+		{"negative timeout", "[ssh]\nconnect-timeout = \"-1s\"\n[hosts.a]\n", []string{":2: ", "negative"}},
+		{"policy", "[ssh]\nhost-keys = \"no\"\n[hosts.a]\n", []string{":2: ", `"no"`, "accept-new"}},
+		{"limit", "[limits]\nbuilds = 0\n[hosts.a]\n", []string{":2: ", "limits.builds is 0"}},
+		{"no hosts", "[fleet]\nname = \"x\"\n", []string{"names no hosts"}},
+		{"two problems", "[hosts.a]\nport = -1\n[hosts.b]\nport = -2\n", []string{":2: ", "port -1", ":4: ", "port -2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inv, err := parse("/f/fleet.toml", []byte(c.text))
+			if err == nil {
+				t.Fatalf("no error, but %+v", inv)
+			}
+			var ce *ConfigError
+			if !errors.As(err, &ce) || ce.File != "/f/fleet.toml" {
+				t.Errorf("not a ConfigError of the file: %#v", err)
+			}
+			rest := err.Error()
+			for _, part := range c.want {
+				i := strings.Index(rest, part)
+				if i < 0 {
+					t.Fatalf("%q lacks %q", err, part)
+				}
+				rest = rest[i+len(part):]
+			}
+		})
+	}
+}
+
+func TestLoadLooksUpwards(t *testing.T) {
+	root := t.TempDir()
+	sub := filepath.Join(root, "hosts", "a")
+	if err := os.MkdirAll(sub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(sub); err == nil || !strings.Contains(err.Error(), "not found here or in any directory above") {
+		t.Errorf("without a file: %v", err)
+	}
+	write(t, filepath.Join(root, FileName), "[hosts.a]\n")
+	if _, err := Load(sub); err == nil || !strings.Contains(err.Error(), "there is no flake beside fleet.toml") {
+		t.Errorf("without a flake: %v", err)
+	}
+	write(t, filepath.Join(root, "flake.nix"), "{}")
+	inv, err := Load(sub)
+	if err != nil || inv.Dir != root {
+		t.Errorf("got %+v, %v", inv, err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever the file holds, the answer is an inventory without a dangerous word
+// or a ConfigError, never a panic.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("[hosts.a]\naddress=\"a\"\n"))
+	f.Add([]byte("hosts.a.b = 1\n[[hosts]]\n"))
+	f.Add([]byte("[hosts]\na = {port = 3, tags = [\"x\"]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		inv, err := parse("fleet.toml", data)
+		if err != nil {
+			var ce *ConfigError
+			if !errors.As(err, &ce) {
+				t.Fatalf("%T: %v", err, err)
+			}
+			return
+		}
+		for _, h := range inv.Hosts {
+			for _, word := range []string{h.Name, h.Address, h.User} {
+				if strings.HasPrefix(word, "-") || strings.ContainsAny(word, " \n'\"$;&|<>`\\") {
+					t.Fatalf("dangerous word %q", word)
+				}
+			}
+		}
+	})
+}
+
+func homelab() *Inventory {
+	return &Inventory{Hosts: []Host{
+		{Name: "p620", Tags: []string{"workstation", "amd"}},
+		{Name: "razer", Tags: []string{"laptop", "nvidia"}},
+		{Name: "p510", Tags: []string{"server", "nvidia"}},
+		{Name: "dex5550", Tags: []string{"server"}},
+	}}
+}
+
+func TestSelect(t *testing.T) {
+	for _, c := range []struct{ selector, want string }{
+		{"", "p620 razer p510 dex5550"},
+		{"razer", "razer"},
+		{"dex5550,p620", "p620 dex5550"},
+		{"p*", "p620 p510"},
+		{"@server", "p510 dex5550"},
+		{"@nvidia,p620", "p620 razer p510"},
+		{"@nvidia,!razer", "p510"},
+		{"!@server", "p620 razer"},
+		{"*,!p*", "razer dex5550"},
+		{" razer , p620 ", "p620 razer"},
+		{"razer,razer", "razer"},
+	} {
+		hosts, err := homelab().Select(c.selector)
+		var got []string
+		for _, h := range hosts {
+			got = append(got, h.Name)
+		}
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%q: got %v, %v; want %s", c.selector, got, err, c.want)
+		}
+	}
+}
+
+func TestSelectRefuses(t *testing.T) {
+	for _, c := range []struct{ selector, want string }{
+		{"rzaer", `there is no host "rzaer"; did you mean razer?`},
+		{"p6", `there is no host "p6"; did you mean p620`},
+		{"@servers", `no host has the tag "servers"; did you mean server?`},
+		{"@zzzzzz", `known are: amd, laptop, nvidia, server, workstation`},
+		{"x*", `there is no host "x*"`},
+		{"[", "not a valid pattern"},
+		{"razer,!razer", "leaves no host"},
+		{"!nosuch", "there is no host"},
+	} {
+		hosts, err := homelab().Select(c.selector)
+		var se *SelectError
+		if !errors.As(err, &se) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: got %v, %v; want %q", c.selector, hosts, err, c.want)
+		}
+	}
+}
+
+// For any selector the hosts come in inventory order, each once, and what "!"
+// names is not among them.
+func TestSelectProperties(t *testing.T) {
+	inv := homelab()
+	rapid.Check(t, func(t *rapid.T) {
+		term := rapid.SampledFrom([]string{"p620", "razer", "p510", "dex5550", "p*", "*", "@server", "@nvidia", "@amd"})
+		terms := rapid.SliceOfN(term, 0, 4).Draw(t, "terms")
+		without := term.Draw(t, "without")
+		hosts, err := inv.Select(strings.Join(append(terms, "!"+without), ","))
+		removed, _ := inv.Select(without)
+		if err != nil {
+			return
+		}
+		last := -1
+		for _, h := range hosts {
+			at := -1
+			for i, known := range inv.Hosts {
+				if known.Name == h.Name {
+					at = i
+				}
+			}
+			if at <= last {
+				t.Fatalf("%v out of order", hosts)
+			}
+			last = at
+			for _, r := range removed {
+				if r.Name == h.Name {
+					t.Fatalf("%s was excluded", h.Name)
+				}
+			}
+		}
+	})
+}
+
+func TestDistanceIsAMetric(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[a-c]{0,6}`)
+		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
+		if (distance(a, b) == 0) != (a == b) || distance(a, b) != distance(b, a) || distance(a, c) > distance(a, b)+distance(b, c) {
+			t.Fatalf("%q %q %q", a, b, c)
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package fleet
+
+import (
+	"context"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+// Nix is what the fleet needs of Nix; *nixcmd.Client is one. Its methods are
+// called concurrently.
+type Nix interface {
+	// Evaluate finds the derivation and the toplevel of one host.
+	Evaluate(context.Context, nixcmd.Installable, nixcmd.EvaluateOptions) (nixcmd.Evaluation, error)
+	// Build makes derivations valid in the local store.
+	Build(context.Context, []nixcmd.StorePath, nixcmd.BuildOptions) ([]nixcmd.StorePath, error)
+	// Copy brings closures to another store.
+	Copy(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error
+	// Closure lists a path of the local store and all it refers to.
+	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
+}
+
+// Remote is an open connection to one host; *sshpool.Conn is one.
+type Remote interface {
+	// Run runs one command or script there, in one session.
+	Run(context.Context, sshpool.Cmd) (sshpool.Result, error)
+	// NixSSHOpts is the value of NIX_SSHOPTS with which Nix uses the same
+	// connection.
+	NixSSHOpts() string
+}
+
+// Dialer opens connections. Connect is called concurrently, and again for a
+// host whose connection was lost.
+type Dialer interface {
+	Connect(context.Context, Host) (Remote, error)
+}
+
+// poolDialer opens connections from a pool.
+type poolDialer struct{ pool *sshpool.Pool }
+
+// target is a host as ssh sees it.
+func target(h Host) sshpool.Target {
+	return sshpool.Target{Host: h.Address, User: h.User, Port: h.Port, Options: h.SSHOptions}
+}
+
+func (d poolDialer) Connect(ctx context.Context, h Host) (Remote, error) {
+	c, err := d.pool.Connect(ctx, target(h))
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

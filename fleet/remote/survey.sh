@@ -1,0 +1,43 @@
+# Answers everything a plan needs to know of a host, as "key value" lines that
+# end with "end". It changes nothing. No arguments.
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+export LC_ALL=C PATH
+say() { printf '%s %s\n' "$1" "$2"; }
+link() { say "$1" "$(readlink -f "$2" 2>/dev/null)"; }
+
+say flotilla-survey 1
+link current /run/current-system
+link booted /run/booted-system
+link profile /nix/var/nix/profiles/system
+say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
+read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
+say nixos "$([ -e /etc/NIXOS ] && echo yes || echo no)"
+say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
+say nix "$(nix --version 2>/dev/null)"
+
+uid=$(id -u)
+say uid "$uid"
+if [ "$uid" = 0 ]; then
+  say root yes
+elif sudo -n true 2>/dev/null; then
+  say root sudo
+else
+  say root no
+fi
+
+# Free space on the file system that holds the store, in KiB.
+set -- $(df -Pk /nix/store 2>/dev/null | tail -n 1)
+say free-kib "${4:-}"
+
+# What a reboot would change: the booted system against the one that boots next.
+for part in kernel initrd kernel-modules kernel-params; do
+  for system in booted-system current-system; do
+    if [ "$part" = kernel-params ]; then
+      value=$(cat "/run/$system/$part" 2>/dev/null)
+    else
+      value=$(readlink -f "/run/$system/$part" 2>/dev/null)
+    fi
+    say "$system/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
+  done
+done
+say end ok

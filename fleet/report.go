@@ -1,0 +1,103 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// Result is what became of one host.
+type Result struct {
+	// Host is the host.
+	Host Host
+	// Outcome is what became of it.
+	Outcome Outcome
+	// Reason is one sentence that says why; empty if the outcome says it all.
+	Reason string
+	// Err is set if the outcome is not OK; it is a *StepError.
+	Err error
+	// Live is the system the host ran when it was surveyed, Wanted the one the
+	// flake wants; empty where that was not found out.
+	Live, Wanted nixcmd.StorePath
+	// Steps are the steps taken, in the order in which they ended.
+	Steps []StepTime
+	// Duration is wall time from the start of the run to the host's end.
+	Duration time.Duration
+	// RoundTrip is how long the smallest remote command took; set by Ping.
+	RoundTrip time.Duration
+	// Handshake is how long a new connection took; 0 if one was reused.
+	Handshake time.Duration
+	// Difference is set by Diff.
+	Difference *Difference
+	// RebootFor names what takes effect only after a reboot; nil for nothing.
+	RebootFor []string
+}
+
+// StepTime is how long one step of one host took, in wall time. Waiting for a
+// stage's limit is not counted.
+type StepTime struct {
+	// Step is the step.
+	Step Step
+	// Duration is its wall time.
+	Duration time.Duration
+}
+
+// Report is what came of a run.
+type Report struct {
+	// Results holds one result per host, in inventory order.
+	Results []Result
+	// Started is when the run began, Duration its wall time.
+	Started  time.Time
+	Duration time.Duration
+	// Cancelled reports whether the run was cancelled before its end.
+	Cancelled bool
+}
+
+// Err holds the errors of all hosts that did not end well, as a
+// *multierror.Error in inventory order, or nil if there are none.
+func (r *Report) Err() error {
+	var all *multierror.Error
+	for _, res := range r.Results {
+		if res.Err != nil {
+			all = multierror.Append(all, res.Err)
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// ExitCode is the code a program should exit with: one of the Exit constants.
+func (r *Report) ExitCode() int {
+	failed, rolledBack := 0, false
+	for _, res := range r.Results {
+		if !res.Outcome.OK() {
+			failed++
+		}
+		rolledBack = rolledBack || res.Outcome == RolledBack
+	}
+	switch {
+	case r.Cancelled:
+		return ExitCancelled
+	case failed == 0:
+		return ExitOK
+	case rolledBack:
+		return ExitRolledBack
+	case failed == len(r.Results):
+		return ExitFailed
+	}
+	return ExitSomeFailed
+}
+
+// Count is how many hosts have one of the outcomes.
+func (r *Report) Count(outcomes ...Outcome) int {
+	n := 0
+	for _, res := range r.Results {
+		for _, o := range outcomes {
+			if res.Outcome == o {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,126 @@
+package fleet
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+//go:embed remote/survey.sh
+var surveyScript string
+
+// Survey is what a host said of itself in one session. A path is empty if the
+// host has none, or one that is not a store path.
+type Survey struct {
+	// Current is the live system (/run/current-system), Booted the one that
+	// the machine started with, Profile the one that boots next
+	// (/nix/var/nix/profiles/system).
+	Current, Booted, Profile nixcmd.StorePath
+	// Generation is the profile's link, such as "system-42-link".
+	Generation string
+	// BootID is the kernel's random id of this boot
+	// (/proc/sys/kernel/random/boot_id).
+	BootID string
+	// Nix is the line `nix --version` prints; empty if the host has no Nix.
+	Nix string
+	// Systemd reports whether systemd runs the machine.
+	Systemd bool
+	// Root says how scripts become root there.
+	Root Root
+	// FreeBytes is the free space on the store's file system, -1 if unknown.
+	FreeBytes int64
+	// RebootPending names the parts in which the live system differs from the
+	// booted one: of kernel, initrd, kernel-modules, kernel-params.
+	RebootPending []string
+}
+
+// Root says how scripts become root on a host.
+type Root string
+
+// The ways of becoming root.
+const (
+	// RootAlready: the remote user is root.
+	RootAlready Root = "yes"
+	// RootSudo: sudo works without a password.
+	RootSudo Root = "sudo"
+	// RootNo: neither.
+	RootNo Root = "no"
+)
+
+// survey asks the host, in one session.
+func survey(ctx context.Context, r Remote) (Survey, error) {
+	res, err := r.Run(ctx, sshpool.Cmd{Script: surveyScript})
+	if err != nil {
+		return Survey{}, err
+	}
+	return parseSurvey(string(res.Stdout))
+}
+
+func parseSurvey(text string) (Survey, error) {
+	a, err := parseAnswer(text)
+	if err != nil {
+		return Survey{}, err
+	}
+	if a.values["flotilla-survey"] != "1" {
+		return Survey{}, errors.New("the host's answer is not a survey: does its login shell print or run something else?")
+	}
+	s := Survey{
+		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
+		Generation: a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"],
+		Systemd: a.values["systemd"] == "yes", Root: Root(a.values["root"]), FreeBytes: -1,
+	}
+	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
+		s.FreeBytes = kib * 1024
+	}
+	s.RebootPending = rebootParts(a, "booted-system/", "current-system/")
+	return s, nil
+}
+
+// rebootParts names the parts whose values differ under the two prefixes.
+func rebootParts(a answer, before, after string) []string {
+	var parts []string
+	for _, part := range []string{"kernel", "initrd", "kernel-modules", "kernel-params"} {
+		if a.values[before+part] != a.values[after+part] {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// storePath is what a host said if that is a store path, else empty.
+func storePath(text string) nixcmd.StorePath {
+	p, err := nixcmd.ParseStorePath(text)
+	if err != nil {
+		return ""
+	}
+	return p
+}
+
+// unfit says why a host that answered cannot be deployed to, or nil.
+func (s Survey) unfit() error {
+	switch {
+	case s.Nix == "":
+		return &unfitError{"there is no Nix on the host", "install Nix there, or NixOS; it must be found by a non-interactive shell"}
+	case s.Root == RootNo:
+		return &unfitError{"the remote user is neither root nor may use sudo without a password",
+			`set user = "root" for the host, or allow the user passwordless sudo`}
+	case !s.Systemd:
+		return &unfitError{"the host is not run by systemd", "only NixOS hosts that were booted can be deployed to"}
+	}
+	return nil
+}
+
+type unfitError struct{ text, hint string }
+
+func (e *unfitError) Error() string { return e.text }
+func (e *unfitError) Hint() string  { return e.hint }
+
+// String says in one line what the host runs.
+func (s Survey) String() string {
+	return fmt.Sprintf("runs %s, boots %s, %d MiB free", s.Current.Name(), s.Profile.Name(), s.FreeBytes>>20)
+}

@@ -1,0 +1,74 @@
+package chores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/nixflotilla/flotilla/internal/lab"
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// LabConfig is the lab of this checkout, with the running targets as its
+// flotilla binary: what Mage compiled to run this very target.
+func LabConfig(w io.Writer) (lab.Config, error) {
+	repo, err := os.Getwd()
+	if err != nil {
+		return lab.Config{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return lab.Config{}, err
+	}
+	return lab.Config{Repo: repo, Flotilla: self, Log: logTo(w)}, nil
+}
+
+// LabUp boots the lab, or what of it does not run.
+func LabUp(ctx context.Context, w io.Writer) error {
+	c, err := LabConfig(w)
+	if err != nil {
+		return err
+	}
+	if _, err := lab.Up(ctx, c); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "try:    go tool mage labExec 'flotilla quickDeploy p620'")
+	fmt.Fprintln(w, "remove: go tool mage labDown")
+	return nil
+}
+
+// LabExec runs a shell command in control, on this terminal.
+func LabExec(ctx context.Context, command string) error {
+	c, err := LabConfig(os.Stderr)
+	if err != nil {
+		return err
+	}
+	l, err := lab.Open(ctx, c)
+	if errors.Is(err, lab.ErrNotRunning) {
+		return errors.New("the lab is not running; boot it with: go tool mage lab")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = l.Exec(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", command}, Interactive: true})
+	var pe *proc.Error
+	if errors.As(err, &pe) && pe.Code > 0 {
+		return &exitError{fmt.Errorf("exit code %d in the lab", pe.Code), pe.Code}
+	}
+	return err
+}
+
+// LabDown removes what the lab made.
+func LabDown(ctx context.Context, w io.Writer, keepImage bool) error {
+	c, err := LabConfig(w)
+	if err != nil {
+		return err
+	}
+	return lab.Down(ctx, c, lab.DownOptions{KeepImage: keepImage})
+}
+
+func logTo(w io.Writer) func(string) {
+	return func(line string) { fmt.Fprintln(w, "lab:", line) }
+}

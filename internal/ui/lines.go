@@ -1,0 +1,103 @@
+// Package ui shows people and scripts what a run does and what came of it.
+//
+// Lines is a sink that writes one line per event; Report writes what became of
+// each host, with the errors last.
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// Lines is a fleet.Sink that writes a line for each event worth reading, each
+// with its host in front.
+type Lines struct {
+	screen  screen
+	host    int
+	verbose bool
+}
+
+// NewLines returns a sink that writes to w. The hosts are those of the run, for
+// the width of the first column. With verbose, build logs and the start of each
+// step are shown as well.
+func NewLines(w io.Writer, hosts []fleet.Host, verbose bool) *Lines {
+	l := &Lines{screen: newScreen(w), verbose: verbose}
+	for _, h := range hosts {
+		l.host = max(l.host, len(h.Name))
+	}
+	return l
+}
+
+// Event writes the event's line, if it is worth one.
+func (l *Lines) Event(e fleet.Event) {
+	switch e.Kind {
+	case fleet.KindStarted:
+		if l.verbose {
+			l.line(e, dim, "…")
+		}
+	case fleet.KindDone:
+		l.line(e, "", strings.TrimSpace(e.Text+"  "+l.screen.paint(dim, Seconds(e.Duration))))
+	case fleet.KindFailed:
+		l.line(e, red, "failed after "+Seconds(e.Duration))
+	case fleet.KindWarning:
+		l.line(e, yellow, "warning: "+e.Text)
+	case fleet.KindDecided:
+		l.line(e, bold, e.Text)
+	case fleet.KindLog:
+		if l.verbose || e.Step != fleet.StepBuild {
+			l.line(e, dim, e.Text)
+		}
+	case fleet.KindProgress, fleet.KindResult:
+	}
+}
+
+const stepColumns = 8
+
+func (l *Lines) line(e fleet.Event, color, text string) {
+	step := string(e.Step)
+	if e.Kind == fleet.KindDecided {
+		step = "decide"
+	}
+	head := pad(e.Host, l.host) + " │ " + pad(step, stepColumns) + " "
+	if color != "" {
+		text = plain(text)
+		if l.screen.width > 0 {
+			text = cut(text, max(10, l.screen.width-l.host-len(" │ ")-stepColumns))
+		}
+		text = l.screen.paint(color, text)
+	}
+	fmt.Fprintln(l.screen.w, l.screen.paint(dim, head)+text)
+}
+
+// Seconds writes a duration as people read it: 0.04 s, 3.2 s, 75 s.
+func Seconds(d time.Duration) string {
+	switch s := d.Seconds(); {
+	case s < 0.995:
+		return fmt.Sprintf("%.2f s", s)
+	case s < 59.95:
+		return fmt.Sprintf("%.1f s", s)
+	default:
+		return fmt.Sprintf("%d min %02d s", int(s+0.5)/60, int(s+0.5)%60)
+	}
+}
+
+// Bytes writes a size in binary units.
+func Bytes(n int64) string {
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%s%d B", sign, n)
+	case n < 1<<20:
+		return fmt.Sprintf("%s%.1f KiB", sign, float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%s%.1f MiB", sign, float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%s%.1f GiB", sign, float64(n)/(1<<30))
+}

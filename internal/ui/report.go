@@ -1,0 +1,86 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// Report writes what became of each host, a line each.
+func Report(w io.Writer, r *fleet.Report) {
+	s := newScreen(w)
+	host, outcome := len("HOST"), len("OUTCOME")
+	for _, res := range r.Results {
+		host, outcome = max(host, len(res.Host.Name)), max(outcome, len(res.Outcome))
+	}
+	const timeColumns = 8
+	fmt.Fprintln(w, s.paint(dim, pad("HOST", host)+"  "+pad("OUTCOME", outcome)+"  "+pad("TIME", timeColumns)+"  WHY"))
+	for _, res := range r.Results {
+		why := plain(why(res))
+		if s.width > 0 {
+			why = cut(why, max(10, s.width-host-outcome-timeColumns-6))
+		}
+		fmt.Fprintf(w, "%s  %s  %s  %s\n", pad(res.Host.Name, host),
+			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), timeColumns), why)
+	}
+}
+
+// why is one sentence on a result.
+func why(res fleet.Result) string {
+	var se *fleet.StepError
+	if errors.As(res.Err, &se) {
+		return fmt.Sprintf("%s: %v", se.Step, se.Err)
+	}
+	if len(res.RebootFor) > 0 {
+		return strings.TrimPrefix(res.Reason+"; a reboot is needed for: "+strings.Join(res.RebootFor, ", "), "; ")
+	}
+	return res.Reason
+}
+
+// Errors writes what went wrong, host by host: the error, the last lines of
+// what its command printed, and what to do.
+func Errors(w io.Writer, r *fleet.Report, verbose bool) {
+	s := newScreen(w)
+	for _, res := range r.Results {
+		var se *fleet.StepError
+		if !errors.As(res.Err, &se) || res.Outcome == fleet.Cancelled {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s failed: %v", se.Host, se.Step, se.Err))))
+		for _, line := range details(se, verbose) {
+			fmt.Fprintf(w, "  %s\n", s.paint(dim, plain(line)))
+		}
+		if se.Hint != "" {
+			fmt.Fprintf(w, "  %s\n", plain(se.Hint))
+		}
+	}
+}
+
+// Summary is one line on a whole run.
+func Summary(r *fleet.Report) string {
+	n := len(r.Results)
+	if n == 1 {
+		return fmt.Sprintf("%s: %s, %s", r.Results[0].Host.Name, r.Results[0].Outcome, Seconds(r.Duration))
+	}
+	bad := 0
+	for _, res := range r.Results {
+		if !res.Outcome.OK() {
+			bad++
+		}
+	}
+	var parts []string
+	seen := map[fleet.Outcome]bool{}
+	for _, res := range r.Results {
+		if !seen[res.Outcome] {
+			seen[res.Outcome] = true
+			parts = append(parts, fmt.Sprintf("%d %s", r.Count(res.Outcome), res.Outcome))
+		}
+	}
+	if bad == 0 {
+		return fmt.Sprintf("%d hosts: %s, %s", n, strings.Join(parts, ", "), Seconds(r.Duration))
+	}
+	return fmt.Sprintf("%d of %d hosts not as wanted: %s, %s", bad, n, strings.Join(parts, ", "), Seconds(r.Duration))
+}

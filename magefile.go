@@ -1,0 +1,55 @@
+//go:build mage
+
+// Flotilla deploys a fleet of NixOS machines from one flake.
+//
+// These are the targets of this repository: every recipe, the guide's four
+// hosts by name, the lab to try them in, and the chores of development.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/nixflotilla/flotilla/internal/chores"
+	"github.com/nixflotilla/flotilla/internal/demo"
+	//mage:import
+	"github.com/nixflotilla/flotilla/recipes"
+)
+
+// P620 deploys the workstation p620 (AMD/ROCm, binary cache)
+func P620(ctx context.Context, force *bool) error { return recipes.Deploy(ctx, "p620", force) }
+
+// Razer deploys the laptop razer (Intel/NVIDIA)
+func Razer(ctx context.Context, force *bool) error { return recipes.Deploy(ctx, "razer", force) }
+
+// P510 deploys the media server p510 (Xeon/NVIDIA)
+func P510(ctx context.Context, force *bool) error { return recipes.Deploy(ctx, "p510", force) }
+
+// Dex5550 deploys the server dex5550 (DNS, monitoring)
+func Dex5550(ctx context.Context, force *bool) error { return recipes.Deploy(ctx, "dex5550", force) }
+
+// Lab boots the lab: five real hosts on this machine (about a minute the first time)
+func Lab(ctx context.Context) error { return chores.LabUp(ctx, os.Stderr) }
+
+// LabStatus shows the lab's machines: which run, where, and which faults are in force
+func LabStatus(ctx context.Context) error { return chores.LabStatus(ctx, os.Stdout) }
+
+// LabExec runs COMMAND in the lab's control machine, in the lab fleet's checkout, e.g. 'flotilla pingHosts'
+func LabExec(ctx context.Context, command string) error { return chores.LabExec(ctx, command) }
+
+// LabDown removes everything the lab made, its images too (-keepImage: but those)
+func LabDown(ctx context.Context, keepImage *bool) error {
+	return chores.LabDown(ctx, os.Stderr, keepImage != nil && *keepImage)
+}
+
+// Demo boots the lab, deploys to its four hosts and shows what a change does (under 3 minutes)
+func Demo(ctx context.Context) error { return demo.Run(ctx, os.Stdout) }
+
+// Test runs everything CI runs: lint, unit tests and tests on the lab's real hosts
+func Test(ctx context.Context) error { return chores.Test(ctx) }
+
+// TestShort runs lint and the tests that need no lab, in under a minute
+func TestShort(ctx context.Context) error { return chores.TestShort(ctx) }
+
+// Lint checks formatting, vet (also of the magefile) and staticcheck
+func Lint(ctx context.Context) error { return chores.Lint(ctx) }

@@ -1,0 +1,30 @@
+package recipes
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// is and text read the optional flags of a target, which are nil if not given.
+func is(flag *bool) bool { return flag != nil && *flag }
+
+func text(flag *string) string {
+	if flag == nil {
+		return ""
+	}
+	return *flag
+}
+
+// names lists hosts for a person.
+func names(hosts []fleet.Host) string {
+	all := make([]string, len(hosts))
+	for i, h := range hosts {
+		all[i] = h.Name
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return fmt.Sprintf("%d hosts (%s)", len(all), strings.Join(all, ", "))
+}

@@ -1,0 +1,17 @@
+// Package recipes holds Flotilla's Mage targets. A NixOS repository gets all of
+// them with a magefile that imports this package:
+//
+//	//go:build mage
+//
+//	package main
+//
+//	//mage:import
+//	import _ "github.com/nixflotilla/flotilla/recipes"
+//
+// Every exported function is a target. A HOST argument is a selector: host
+// names, globs and @tags, separated by commas; '!' excludes.
+//
+// Progress goes to standard error, answers go to standard output. The exit code
+// is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if
+// some failed, 4 if some were rolled back and 130 after Ctrl-C; 2 is Mage's own.
+package recipes

@@ -1,0 +1,21 @@
+package recipes
+
+import (
+	"context"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// PingHosts asks every host over ssh whether it answers, and how fast
+func PingHosts(ctx context.Context) error {
+	return on(ctx, "", func(ctx context.Context, s session) *fleet.Report {
+		return s.fleet.Ping(ctx, s.hosts)
+	})
+}
+
+// Diff shows what deploying HOST would change against what it runs: packages, units, reboot
+func Diff(ctx context.Context, host string) error {
+	return on(ctx, host, func(ctx context.Context, s session) *fleet.Report {
+		return s.fleet.Diff(ctx, s.hosts)
+	})
+}

@@ -1,0 +1,53 @@
+package recipes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// errInterrupted is the cause of a context that a signal cancelled.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible turns Ctrl-C and SIGTERM into the promise of a deployment: the
+// first cancels the context, so that nothing new is started while activations
+// come to their end; the second closes abandon, so that they are no longer
+// waited for. Call stop when the work is done.
+//
+// Mage has a handler of its own, which ends the process five seconds after the
+// first signal, in the middle of an activation; it is taken out.
+func interruptible(ctx context.Context, w io.Writer) (inner context.Context, abandon <-chan struct{}, stop func()) {
+	inner, cancel := context.WithCancelCause(ctx)
+	abandoned, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	got := make(chan os.Signal, 2)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer close(over)
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-got:
+			}
+			switch n {
+			case 1:
+				fmt.Fprintln(w, "\ninterrupted: starting nothing new; activations under way come to their end (again to stop waiting for them)")
+				cancel(errInterrupted)
+			case 2:
+				fmt.Fprintln(w, "\nno longer waiting; activations under way go on by themselves on their hosts")
+				close(abandoned)
+			}
+		}
+	}()
+	return inner, abandoned, func() {
+		signal.Stop(got)
+		close(done)
+		<-over
+		cancel(nil)
+	}
+}
