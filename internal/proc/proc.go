@@ -38,7 +38,9 @@ type Cmd struct {
 	// Env is the whole environment, as built by Environ; nil means that of
 	// this process.
 	Env []string
-	// Stdin is the child's standard input; nil means /dev/null.
+	// Stdin is the child's standard input; nil means /dev/null. A reader that
+	// is not an *os.File and blocks after the child's end holds Run up for the
+	// grace period.
 	Stdin io.Reader
 	// Stdout and Stderr receive every line as it arrives, without its line
 	// end; nil means nobody looks. They are called from different goroutines,
@@ -69,7 +71,10 @@ type Result struct {
 	Duration time.Duration
 	// UserTime and SystemTime are processor time.
 	UserTime, SystemTime time.Duration
-	// MaxRSS is the largest resident set of a single process, in bytes.
+	// MaxRSS is the largest resident set of a single process, in bytes. Linux
+	// carries the resident set of this process over into the child (it shares
+	// our memory until execve(2)), so a child that stays smaller than we are
+	// shows our size: a figure near our own is an upper bound.
 	MaxRSS int64
 }
 
@@ -84,7 +89,8 @@ type Error struct {
 	// removed.
 	Stderr string
 	// Err is the cause: context.Cause of a cancelled context, an
-	// *exec.Error of a missing program, or nil for a plain exit code.
+	// *exec.Error or *fs.PathError of a program that could not be started, the
+	// signal that ended it, or nil for a plain exit code.
 	Err error
 }
 
@@ -111,10 +117,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, if there is one.
 func (e *Error) Unwrap() error { return e.Err }
 
-// NotFound reports whether the program itself was missing.
+// NotFound reports whether the program itself was missing. A missing working
+// directory does not count.
 func (e *Error) NotFound() bool {
+	if errors.Is(e.Err, errWorkingDir) {
+		return false
+	}
 	return errors.Is(e.Err, exec.ErrNotFound) || errors.Is(e.Err, fs.ErrNotExist)
 }
+
+var errWorkingDir = errors.New("working directory")
 
 // LastLine returns the last line of text that is not blank, trimmed.
 func LastLine(text string) string {
@@ -181,7 +193,7 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 
 	started := time.Now()
 	if err := cmd.Start(); err != nil {
-		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: err}
+		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
 	err := cmd.Wait()
@@ -200,6 +212,22 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		res.MaxRSS = ru.Maxrss * 1024
 	}
 	return res, failure(ctx, c.Argv, res, cmd.ProcessState, err)
+}
+
+// startFailure names the working directory where that is at fault: execve(2)
+// and chdir(2) fail with the same error, and os/exec blames the program.
+func startFailure(dir string, err error) error {
+	if dir == "" {
+		return err
+	}
+	info, statErr := os.Stat(dir)
+	switch {
+	case statErr != nil:
+		return fmt.Errorf("%w: %w", errWorkingDir, statErr)
+	case !info.IsDir():
+		return fmt.Errorf("%w: %s is not a directory", errWorkingDir, dir)
+	}
+	return err
 }
 
 // failure turns the end of a child into Run's error. A child that ended well
@@ -277,15 +305,23 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	if w.each == nil {
 		return len(p), nil
 	}
-	w.part = append(w.part, p...)
-	for {
-		i := bytes.IndexByte(w.part, '\n')
+	for rest := p; ; {
+		i := bytes.IndexByte(rest, '\n')
 		if i < 0 {
+			w.part = append(w.part, rest...)
 			return len(p), nil
 		}
-		w.each(strings.TrimSuffix(string(w.part[:i]), "\r"))
-		w.part = w.part[i+1:]
+		w.emit(rest[:i])
+		rest = rest[i+1:]
 	}
+}
+
+// emit hands on the line that tail completes. Only new bytes are searched and
+// copied, so that a line of any length costs time in proportion to it.
+func (w *lineWriter) emit(tail []byte) {
+	w.part = append(w.part, tail...)
+	w.each(strings.TrimSuffix(string(w.part), "\r"))
+	w.part = w.part[:0]
 }
 
 func (w *lineWriter) flush() {
@@ -293,6 +329,6 @@ func (w *lineWriter) flush() {
 	defer w.mu.Unlock()
 	w.shut = true
 	if w.each != nil && len(w.part) > 0 {
-		w.each(string(w.part))
+		w.emit(nil)
 	}
 }
