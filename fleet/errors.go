@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/nixflotilla/flotilla/internal/proc"
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
 )
@@ -13,9 +12,12 @@ import (
 // StepError says which step failed on which host, and carries all that is
 // known of the command that failed.
 type StepError struct {
-	// Host is the host's name, Step the step that failed.
+	// Host is the host's name.
 	Host string
+	// Step is the step that failed.
 	Step Step
+	// Brief is the cause on one line, without what Host and Step tell already.
+	Brief string
 	// Argv is the command that failed, nil if it was none.
 	Argv []string
 	// ExitCode is that command's exit code, -1 if it has none.
@@ -32,14 +34,14 @@ type StepError struct {
 }
 
 // Error names host, step and cause on one line.
-func (e *StepError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Host, e.Step, e.Err) }
+func (e *StepError) Error() string { return fmt.Sprintf("%s: %s: %s", e.Host, e.Step, e.Brief) }
 
 // Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
 // stepError wraps the cause of a failed step with all that its type tells.
 func (j *job) stepError(s Step, err error) *StepError {
-	e := &StepError{Host: j.host.Name, Step: s, ExitCode: -1, Err: err}
+	e := &StepError{Host: j.host.Name, Step: s, ExitCode: -1, Err: err, Brief: err.Error()}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		e.Hint = hinted.Hint()
@@ -52,7 +54,6 @@ func (j *job) stepError(s Step, err error) *StepError {
 		nix        *nixcmd.Error
 		ssh        *sshpool.Error
 		remote     *sshpool.ExitError
-		child      *proc.Error
 	)
 	switch {
 	case errors.As(err, &activation):
@@ -60,10 +61,10 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.Details = activation.lines
 	case errors.As(err, &eval):
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
-		e.Details = evalDetails(eval)
+		e.Brief, e.Details = evalDetails(eval)
 	case errors.As(err, &build):
 		e.Argv, e.ExitCode, e.Stderr = build.Argv, build.ExitCode, build.Stderr
-		e.Details = buildDetails(build)
+		e.Brief, e.Details = buildDetails(build)
 	case errors.As(err, &copied):
 		e.Argv, e.ExitCode, e.Stderr = copied.Argv, copied.ExitCode, copied.Stderr
 		e.Details = lastLines(e.Stderr)
@@ -76,35 +77,34 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &remote):
 		e.Argv, e.ExitCode, e.Stderr = remote.Argv, remote.Code, remote.Stderr
 		e.Details = lastLines(e.Stderr)
-	case errors.As(err, &child):
-		e.Argv, e.ExitCode, e.Stderr = child.Argv, child.Code, child.Stderr
-		e.Details = lastLines(e.Stderr)
 	}
 	return e
 }
 
-func evalDetails(e *nixcmd.EvalError) []string {
+func evalDetails(e *nixcmd.EvalError) (brief string, details []string) {
 	lines := strings.Split(strings.TrimSpace(e.Message), "\n")
+	brief = lines[0]
 	if e.File != "" {
-		lines = append(lines, fmt.Sprintf("at %s:%d:%d", e.File, e.Line, e.Column))
+		brief = fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, brief)
 	}
-	return append(lines, e.Trace...)
+	return brief, append(lines[1:], e.Trace...)
 }
 
-func buildDetails(e *nixcmd.BuildError) []string {
-	var lines []string
-	for _, f := range e.Failed {
-		tail := f.LogTail[max(0, len(f.LogTail)-15):]
-		lines = append(lines, f.Derivation.Name()+":")
-		for _, l := range tail {
-			lines = append(lines, "  "+l)
-		}
-		lines = append(lines, "all of it: nix log "+string(f.Derivation))
-	}
+func buildDetails(e *nixcmd.BuildError) (brief string, details []string) {
 	if len(e.Failed) == 0 {
-		lines = e.Messages
+		return e.Error(), e.Messages
 	}
-	return lines
+	const tail = 15
+	var names []string
+	for _, f := range e.Failed {
+		names = append(names, f.Derivation.Name())
+		details = append(details, f.Derivation.Name()+":")
+		for _, l := range f.LogTail[max(0, len(f.LogTail)-tail):] {
+			details = append(details, "  "+l)
+		}
+		details = append(details, "all of it: nix log "+string(f.Derivation))
+	}
+	return "cannot build " + strings.Join(names, ", "), details
 }
 
 func lastLines(text string) []string {

@@ -72,6 +72,7 @@ type Event struct {
 // Sink is told what happens. Events come one at a time, from whichever
 // goroutine they happen in; a Sink must not wait for the run.
 type Sink interface {
+	// Event takes in one event.
 	Event(Event)
 }
 

@@ -32,6 +32,7 @@ type Remote interface {
 // Dialer opens connections. Connect is called concurrently, and again for a
 // host whose connection was lost.
 type Dialer interface {
+	// Connect opens, or finds open, the connection to a host.
 	Connect(context.Context, Host) (Remote, error)
 }
 

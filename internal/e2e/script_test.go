@@ -61,7 +61,13 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir+"/run")
+			// Short, for the sockets.
+			sockets, err := os.MkdirTemp("", "fl")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(sockets) })
+			env.Setenv("XDG_RUNTIME_DIR", sockets)
 			env.Setenv("PATH", bin+":/usr/bin:/bin")
 			return nil
 		},

@@ -32,7 +32,7 @@ func Report(w io.Writer, r *fleet.Report) {
 func why(res fleet.Result) string {
 	var se *fleet.StepError
 	if errors.As(res.Err, &se) {
-		return fmt.Sprintf("%s: %v", se.Step, se.Err)
+		return fmt.Sprintf("%s: %s", se.Step, se.Brief)
 	}
 	if len(res.RebootFor) > 0 {
 		return strings.TrimPrefix(res.Reason+"; a reboot is needed for: "+strings.Join(res.RebootFor, ", "), "; ")
@@ -49,7 +49,7 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 		if !errors.As(res.Err, &se) || res.Outcome == fleet.Cancelled {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s failed: %v", se.Host, se.Step, se.Err))))
+		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s failed: %s", se.Host, se.Step, se.Brief))))
 		for _, line := range details(se, verbose) {
 			fmt.Fprintf(w, "  %s\n", s.paint(dim, plain(line)))
 		}

@@ -1,0 +1,14 @@
+# NVIDIA's driver. It is not free; nothing else unfree is let in.
+{ lib, ... }:
+{
+  nixpkgs.config.allowUnfreePredicate =
+    package:
+    let
+      name = lib.getName package;
+    in
+    lib.hasPrefix "nvidia" name || lib.hasPrefix "cuda" name || lib.hasPrefix "libcu" name || lib.hasPrefix "libn" name;
+
+  services.xserver.videoDrivers = [ "nvidia" ];
+  hardware.graphics.enable = true;
+  hardware.nvidia.modesetting.enable = true;
+}

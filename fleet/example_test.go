@@ -1,0 +1,54 @@
+package fleet_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// Deploy all servers but one, and say what became of them.
+func Example() {
+	f, err := fleet.Open(fleet.Config{Dir: "/etc/nixos"})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	ctx := context.Background()
+	defer f.Close(ctx)
+	hosts, err := f.Inventory.Select("@server,!p510")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	report := f.Deploy(ctx, hosts, fleet.DeployOptions{})
+	for _, r := range report.Results {
+		fmt.Println(r.Host.Name, r.Outcome)
+	}
+	os.Exit(report.ExitCode())
+}
+
+func ExampleInventory_Select() {
+	inv := &fleet.Inventory{Hosts: []fleet.Host{
+		{Name: "p620", Tags: []string{"workstation"}},
+		{Name: "p510", Tags: []string{"server"}},
+		{Name: "dex5550", Tags: []string{"server"}},
+	}}
+	hosts, err := inv.Select("@server,!p510")
+	fmt.Println(len(hosts), hosts[0].Name, err)
+
+	_, err = inv.Select("dex555")
+	fmt.Println(err)
+	// Output:
+	// 1 dex5550 <nil>
+	// there is no host "dex555"; did you mean dex5550?
+}
+
+func ExampleDecide() {
+	const wanted = "/nix/store/11111111111111111111111111111111-nixos-system-razer"
+	plan := fleet.Decide(fleet.Survey{Current: wanted, Profile: wanted}, wanted, false)
+	fmt.Println(plan.Deploy, plan.Reason)
+	// Output:
+	// false it already runs and boots 1111111-nixos-system-razer
+}
