@@ -12,19 +12,18 @@ import (
 // Report writes what became of each host, a line each.
 func Report(w io.Writer, r *fleet.Report) {
 	s := newScreen(w)
-	host, outcome := len("HOST"), len("OUTCOME")
+	host, outcome, took := len("HOST"), len("OUTCOME"), len("TIME")
 	for _, res := range r.Results {
-		host, outcome = max(host, len(res.Host.Name)), max(outcome, len(res.Outcome))
+		host, outcome, took = max(host, len(res.Host.Name)), max(outcome, len(res.Outcome)), max(took, len(Seconds(res.Duration)))
 	}
-	const timeColumns = 8
-	fmt.Fprintln(w, s.paint(dim, pad("HOST", host)+"  "+pad("OUTCOME", outcome)+"  "+pad("TIME", timeColumns)+"  WHY"))
+	fmt.Fprintln(w, s.paint(dim, pad("HOST", host)+"  "+pad("OUTCOME", outcome)+"  "+pad("TIME", took)+"  WHY"))
 	for _, res := range r.Results {
 		why := plain(why(res))
 		if s.width > 0 {
-			why = cut(why, max(10, s.width-host-outcome-timeColumns-6))
+			why = cut(why, max(10, s.width-host-outcome-took-6))
 		}
 		fmt.Fprintf(w, "%s  %s  %s  %s\n", pad(res.Host.Name, host),
-			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), timeColumns), why)
+			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), took), why)
 	}
 }
 
