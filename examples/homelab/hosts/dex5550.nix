@@ -34,11 +34,7 @@ in
     ];
   };
 
-  # It asks itself, and somebody else while its own server is down.
-  systemd.network.networks."10-wired".dns = [
-    "127.0.0.1"
-    "9.9.9.9"
-  ];
+  # One resolver: this host asks its own server.
   services.resolved.enable = false;
   services.unbound = {
     enable = true;

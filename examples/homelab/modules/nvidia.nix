@@ -6,7 +6,7 @@
     let
       name = lib.getName package;
     in
-    lib.hasPrefix "nvidia" name || lib.hasPrefix "cuda" name || lib.hasPrefix "libcu" name || lib.hasPrefix "libn" name;
+    lib.hasPrefix "nvidia" name || lib.hasPrefix "cuda" name;
 
   services.xserver.videoDrivers = [ "nvidia" ];
   hardware.graphics.enable = true;

@@ -1,0 +1,162 @@
+package nixcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// BuildOptions are options of Client.Build.
+type BuildOptions struct {
+	// OutLink makes a symlink at this path to the first output (to further ones
+	// at OutLink-1, OutLink-2, …), which also keeps them from the garbage
+	// collector. "" makes none.
+	OutLink string
+	// KeepGoing builds what can be built after something has failed.
+	KeepGoing bool
+	// Fallback builds what a substituter promised and failed to deliver.
+	Fallback bool
+	// Progress is called with what happens, one event at a time and not after
+	// Build has returned. It holds up the build's log while it runs. nil means
+	// nobody looks.
+	Progress func(BuildEvent)
+}
+
+// BuildEventKind says what a BuildEvent tells of.
+type BuildEventKind int
+
+// The kinds of BuildEvent, with the fields that are set besides Totals.
+const (
+	// BuildStarted: Derivation, and Machine if it is not this one.
+	BuildStarted BuildEventKind = iota + 1
+	// BuildPhase: Derivation entered the phase Text.
+	BuildPhase
+	// BuildLog: Derivation printed the line Text, without colours.
+	BuildLog
+	// BuildStopped: Derivation is no longer being built; whether it failed is
+	// known only from a later BuildFailed, or from the absence of one.
+	BuildStopped
+	// BuildFailed: Derivation failed.
+	BuildFailed
+	// FetchStarted: Path is being fetched from Source.
+	FetchStarted
+	// FetchStopped: Path is no longer being fetched.
+	FetchStopped
+	// BuildProgress: only Totals changed.
+	BuildProgress
+	// BuildMessage: Nix says Text, at Level.
+	BuildMessage
+)
+
+// BuildEvent is something that happened during a build.
+type BuildEvent struct {
+	Kind       BuildEventKind
+	Derivation StorePath
+	Path       StorePath
+	// Machine is the store URL of the remote builder; "" means the local store.
+	Machine string
+	// Source is the store URL of the substituter.
+	Source string
+	Text   string
+	Level  Level
+	// Totals are the counts as of this event.
+	Totals BuildTotals
+}
+
+// BuildTotals are a build's counts so far. Expected numbers grow while Nix
+// finds out what there is to do.
+type BuildTotals struct {
+	// Builds counts derivations: finished, to be built in all, being built, and
+	// failed.
+	BuildsDone, BuildsExpected, BuildsRunning, BuildsFailed int
+	// Fetches counts store paths from substituters and remote builders.
+	FetchesDone, FetchesExpected int
+	// Bytes counts the contents of those paths (NAR size, unpacked).
+	BytesDone, BytesExpected int64
+}
+
+// Build builds derivations (.drv paths that are in the store), or fetches their
+// outputs, and returns all their outputs in the order Nix names them. Without
+// derivations it does nothing. Errors: *BuildError if Nix ran and gave an
+// error, else those of Version and *Error.
+func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) ([]StorePath, error) {
+	const op = "build"
+	if len(drvs) == 0 {
+		return nil, nil
+	}
+	for _, d := range drvs {
+		if _, err := ParseStorePath(string(d)); err != nil || !d.IsDerivation() {
+			return nil, &Error{Op: op, ExitCode: -1, Err: fmt.Errorf("%q is not the path of a derivation", abbreviated(string(d)))}
+		}
+	}
+	if _, err := c.Version(ctx); err != nil {
+		return nil, err
+	}
+	log := newBuildLog(opt.Progress)
+	argv := c.cfg.buildArgs(drvs, opt)
+	res, out, err := c.runLogging(ctx, op, argv, log.line)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Stderr = log.human.String()
+		if e.Err == nil && len(log.messages) > 0 {
+			return nil, log.explain(drvs, e)
+		}
+		return nil, e
+	}
+	var paths []StorePath
+	for line := range strings.Lines(out) {
+		p, err := ParseStorePath(strings.TrimSpace(line))
+		if err != nil {
+			return nil, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
+		}
+		if !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
+	}
+	return paths, nil
+}
+
+// buildArgs is the command that builds derivations.
+func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) []string {
+	argv := append([]string{cfg.Program, "build"}, cfg.common()...)
+	if opt.KeepGoing {
+		argv = append(argv, "--keep-going")
+	}
+	if opt.Fallback {
+		argv = append(argv, "--fallback")
+	}
+	argv = append(argv, "--log-format", "internal-json", "--print-out-paths")
+	if opt.OutLink == "" {
+		argv = append(argv, "--no-link")
+	} else {
+		argv = append(argv, "--out-link", opt.OutLink)
+	}
+	argv = append(argv, "--")
+	for _, d := range drvs {
+		argv = append(argv, string(d)+"^*")
+	}
+	return argv
+}
+
+// swapped runs a command with its standard output and error exchanged. The
+// log of a build can be larger than memory, and internal/proc can forget what
+// it has passed on of standard output only.
+const swapped = `exec "$@" 3>&1 1>&2 2>&3 3>&-`
+
+// runLogging runs a command whose standard error is handed on line by line and
+// not kept, and returns its standard output. An *Error has no Stderr.
+func (c *Client) runLogging(ctx context.Context, op string, argv []string, each func(string)) (proc.Result, string, error) {
+	res, err := c.run(ctx, op, proc.Cmd{
+		Argv:   append([]string{"/bin/sh", "-c", swapped, "sh"}, argv...),
+		Stdout: each, DiscardStdout: true,
+	})
+	var e *Error
+	if errors.As(err, &e) {
+		e.Argv, e.Stderr = argv, ""
+	}
+	return res, string(res.Stderr), err
+}

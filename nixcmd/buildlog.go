@@ -1,0 +1,324 @@
+package nixcmd
+
+import (
+	"strings"
+)
+
+// logTail is how many lines of each build's log are kept for its error.
+const logTail = 50
+
+// buildLog follows the log of a build and keeps the counts. What it keeps of
+// logs is the tails of those builds that run or have failed.
+type buildLog struct {
+	each     func(BuildEvent)
+	human    humanLog
+	acts     map[uint64]*activity
+	totals   BuildTotals
+	reported BuildTotals // as of the last event
+	// ended are builds that were counted as done or failed and whose activity has
+	// not stopped yet, stopped the reverse; see progress.
+	ended    []bool
+	stopped  []FailedBuild
+	failed   []FailedBuild
+	messages []string
+	ev       event // the line at hand, kept here to be allocated once
+}
+
+// activity is something that Nix is doing.
+type activity struct {
+	typ    int
+	parent uint64
+	path   StorePath // of a build, copy or substitution
+	inner  bool      // a build that is part of another of the same derivation
+	tail   lineRing
+
+	done, expected, running, failed int64 // the last progress
+	bytesExpected                   int64 // announced by setExpected
+	counted                         int   // its part of BuildTotals.BuildsExpected
+}
+
+func newBuildLog(each func(BuildEvent)) *buildLog {
+	return &buildLog{each: each, acts: make(map[uint64]*activity)}
+}
+
+func (g *buildLog) line(line string) {
+	ev := &g.ev
+	if !parseEvent(line, ev) {
+		text := plain(line)
+		g.human.add(text)
+		if text != "" {
+			g.tell(BuildEvent{Kind: BuildMessage, Text: text, Level: LevelInfo})
+		}
+		return
+	}
+	switch ev.action {
+	case actMsg:
+		g.message(ev)
+	case actStart:
+		g.start(ev)
+	case actStop:
+		if a := g.acts[ev.id]; a != nil {
+			delete(g.acts, ev.id)
+			g.stop(a)
+		}
+	case actResult:
+		if a := g.acts[ev.id]; a != nil {
+			g.result(a, ev)
+		}
+	}
+}
+
+func (g *buildLog) tell(e BuildEvent) {
+	e.Totals = g.totals
+	g.reported = g.totals
+	if g.each != nil {
+		g.each(e)
+	}
+}
+
+func (g *buildLog) message(ev *event) {
+	l := ev.logLine()
+	g.human.message(l)
+	if ev.level == LevelError && !ev.isTrace() {
+		g.messages = append(g.messages, ev.message())
+	}
+	if l.Level <= LevelInfo && l.Text != "" {
+		g.tell(BuildEvent{Kind: BuildMessage, Text: l.Text, Level: l.Level})
+	}
+}
+
+func (g *buildLog) start(ev *event) {
+	switch ev.typ {
+	case activityBuilds, activityCopyPaths, activityCopyPath, activityBuild, activitySubstitute:
+	default:
+		if ev.typ != 0 || ev.parent != 0 {
+			// Parents may be of types that mean nothing here.
+			g.acts[ev.id] = &activity{typ: ev.typ, parent: ev.parent}
+		}
+		return
+	}
+	a := &activity{typ: ev.typ, parent: ev.parent}
+	g.acts[ev.id] = a
+	a.path, _ = ParseStorePath(ev.fields[0].s)
+	switch a.typ {
+	case activityBuild:
+		a.inner = g.within(a)
+		if !a.inner && a.path != "" {
+			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: ev.fields[1].s})
+		}
+	case activitySubstitute:
+		if a.path != "" {
+			g.tell(BuildEvent{Kind: FetchStarted, Path: a.path, Source: ev.fields[1].s})
+		}
+	}
+}
+
+// within reports whether a build is part of another of the same derivation, as
+// when a remote machine reports its own.
+func (g *buildLog) within(a *activity) bool {
+	up := g.acts[a.parent]
+	for depth := 0; up != nil && depth < 16; depth++ {
+		if up.typ == activityBuild && up.path == a.path {
+			return true
+		}
+		up = g.acts[up.parent]
+	}
+	return false
+}
+
+func (g *buildLog) stop(a *activity) {
+	switch a.typ {
+	case activityBuild:
+		if a.inner || a.path == "" {
+			return
+		}
+		g.tell(BuildEvent{Kind: BuildStopped, Derivation: a.path})
+		f := FailedBuild{Derivation: a.path, LogTail: a.tail.lines()}
+		if len(g.ended) == 0 {
+			g.stopped = append(g.stopped, f)
+			return
+		}
+		good := g.ended[0]
+		g.ended = g.ended[1:]
+		if !good {
+			g.fail(f)
+		}
+	case activitySubstitute:
+		if a.path != "" {
+			g.tell(BuildEvent{Kind: FetchStopped, Path: a.path})
+		}
+	case activityCopyPath:
+		// The last bytes of a path are often not reported.
+		g.totals.BytesDone += max(a.expected-a.done, 0)
+		g.progressed()
+	}
+}
+
+func (g *buildLog) result(a *activity, ev *event) {
+	switch ev.typ {
+	case resultProgress:
+		g.progress(a, ev)
+	case resultSetExpected:
+		if ev.fields[0].n == activityCopyPath {
+			g.totals.BytesExpected += ev.fields[1].n - a.bytesExpected
+			a.bytesExpected = ev.fields[1].n
+			g.progressed()
+		}
+	case resultBuildLogLine, resultSetPhase:
+		outer := g.outer(a)
+		if outer == nil {
+			return
+		}
+		text := plain(ev.fields[0].s)
+		if ev.typ == resultSetPhase {
+			g.tell(BuildEvent{Kind: BuildPhase, Derivation: outer.path, Text: text})
+			return
+		}
+		outer.tail.add(text)
+		g.tell(BuildEvent{Kind: BuildLog, Derivation: outer.path, Text: text})
+	}
+}
+
+// outer is the build that an activity is, or is part of; nil if it is of none.
+func (g *buildLog) outer(a *activity) *activity {
+	for depth := 0; a != nil && depth < 16; depth++ {
+		if a.typ == activityBuild && !a.inner && a.path != "" {
+			return a
+		}
+		a = g.acts[a.parent]
+	}
+	return nil
+}
+
+// progress takes in the counts of an activity.
+//
+// The log does not say of a build whether it failed. What it does say is that
+// one fewer is running and one more has failed, and right before or after (Nix
+// 2.26: before; the other order is provided for) that an activity has stopped.
+// The two are matched in the order they come in. A failure that leaves the
+// number of running builds alone was never a build: no machine could do it. A
+// build that stops without being counted was interrupted.
+func (g *buildLog) progress(a *activity, ev *event) {
+	done, expected := ev.fields[0].n, ev.fields[1].n
+	running, failed := ev.fields[2].n, ev.fields[3].n
+	before := *a
+	a.done, a.expected, a.running, a.failed = done, expected, running, failed
+	t := &g.totals
+	switch a.typ {
+	case activityCopyPath:
+		t.BytesDone += done - before.done
+	case activityCopyPaths:
+		t.FetchesDone += int(done - before.done)
+		t.FetchesExpected += int(expected - before.expected)
+	case activityBuilds:
+		t.BuildsDone += int(done - before.done)
+		t.BuildsRunning += int(running - before.running)
+		t.BuildsFailed += int(failed - before.failed)
+		// Nix counts what it expects besides what has failed. Some versions (2.34
+		// does) report a build that ends as that and still as expected; the next
+		// report is right again.
+		if failed == before.failed && done == before.done {
+			t.BuildsExpected += int(expected+failed) - a.counted
+			a.counted = int(expected + failed)
+		}
+		ended := min(before.running-running, int64(len(g.acts)+len(g.stopped)))
+		for n := failed - before.failed; n > 0 && ended > 0; n, ended = n-1, ended-1 {
+			g.settle(false)
+		}
+		for n := done - before.done; n > 0 && ended > 0; n, ended = n-1, ended-1 {
+			g.settle(true)
+		}
+	}
+	g.progressed()
+}
+
+// settle matches a build that ended with one that stopped.
+func (g *buildLog) settle(good bool) {
+	if len(g.stopped) == 0 {
+		g.ended = append(g.ended, good)
+		return
+	}
+	f := g.stopped[0]
+	g.stopped = g.stopped[1:]
+	if !good {
+		g.fail(f)
+	}
+}
+
+func (g *buildLog) fail(f FailedBuild) {
+	g.failed = append(g.failed, f)
+	g.tell(BuildEvent{Kind: BuildFailed, Derivation: f.Derivation})
+}
+
+// progressed tells of new totals. Bytes alone, of which Nix reports every few,
+// are told of in steps.
+func (g *buildLog) progressed() {
+	const step = 1 << 20
+	now, was := g.totals, g.reported
+	if now == was {
+		return
+	}
+	if bytes := now.BytesDone - was.BytesDone; bytes >= 0 && bytes < step && now.BytesDone != now.BytesExpected {
+		now.BytesDone = was.BytesDone
+		if now == was {
+			return
+		}
+	}
+	g.tell(BuildEvent{Kind: BuildProgress})
+}
+
+// explain makes a *BuildError of a failed command.
+func (g *buildLog) explain(drvs []StorePath, e *Error) *BuildError {
+	out := &BuildError{
+		Derivations: drvs, Failed: g.failed, Messages: g.messages,
+		Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
+	}
+	for i := range out.Failed {
+		out.Failed[i].Reason = g.reason(out.Failed[i].Derivation)
+	}
+	if len(out.Failed) > 0 {
+		out.hint = "for the whole log: nix log " + string(out.Failed[0].Derivation)
+	}
+	return out
+}
+
+// reason is what the first message that names a derivation says of it.
+func (g *buildLog) reason(drv StorePath) string {
+	for _, m := range g.messages {
+		if !strings.Contains(m, string(drv)) {
+			continue
+		}
+		first, rest, _ := strings.Cut(m, "\n")
+		// Since 2.29 the first line repeats only which derivation it is.
+		if second, _, _ := strings.Cut(rest, "\n"); strings.HasPrefix(strings.TrimSpace(second), "Reason: ") {
+			first = strings.TrimPrefix(strings.TrimSpace(second), "Reason: ")
+		}
+		return strings.TrimRight(strings.TrimSpace(first), ".;:")
+	}
+	return ""
+}
+
+// lineRing keeps the last lines it is given.
+type lineRing struct {
+	kept []string
+	next int
+}
+
+func (r *lineRing) add(line string) {
+	// Lines share the memory of the log's line they came from; a cut one is
+	// copied so that a huge line is not kept for its beginning.
+	const most = 4 << 10
+	if len(line) > most {
+		line = strings.Clone(strings.ToValidUTF8(line[:most], "")) + "…"
+	}
+	if len(r.kept) < logTail {
+		r.kept = append(r.kept, line)
+		return
+	}
+	r.kept[r.next] = line
+	r.next = (r.next + 1) % logTail
+}
+
+func (r *lineRing) lines() []string {
+	return append(r.kept[r.next:len(r.kept):len(r.kept)], r.kept[:r.next]...)
+}

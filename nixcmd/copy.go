@@ -1,0 +1,129 @@
+package nixcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// CopyOptions are options of Client.Copy.
+type CopyOptions struct {
+	// To is the store to copy to, such as "ssh-ng://root@web"; see CopyURL.
+	To string
+	// SSHOpts are further options for ssh (NIX_SSHOPTS), such as the path of a
+	// control socket. Before Nix 2.26 they are split at white space whatever
+	// the quotes. "" leaves NIX_SSHOPTS as it is.
+	SSHOpts string
+	// SubstituteOnDestination lets the destination fetch from its substituters
+	// what it can get there.
+	SubstituteOnDestination bool
+	// NoCheckSigs sends paths that no key trusted there has signed; the user
+	// there must be one of its trusted users.
+	NoCheckSigs bool
+	// Progress is called with every line that nix prints, one at a time and not
+	// after Copy has returned. nil means nobody looks.
+	Progress func(CopyEvent)
+}
+
+// CopyEvent is something that happened while copying.
+type CopyEvent struct {
+	// Text is the line that nix printed.
+	Text string
+	// Path is the path that is now being copied, Done how many were begun
+	// before it; "" if the line tells of something else.
+	Path StorePath
+	Done int
+	// Expected is how many paths are to be copied, the ones that the destination
+	// has already not counted; 0 while it is not known.
+	Expected int
+}
+
+// Copy copies paths and everything they refer to to another store, which keeps
+// what it has. Without paths it does nothing. Errors: *CopyError if Nix ran and
+// gave an error, else those of Version and *Error.
+func (c *Client) Copy(ctx context.Context, paths []StorePath, opt CopyOptions) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	op := "copy to " + opt.To
+	argv, err := c.cfg.copyArgs(paths, opt)
+	if err != nil {
+		return &Error{Op: op, ExitCode: -1, Err: err}
+	}
+	if _, err := c.Version(ctx); err != nil {
+		return err
+	}
+	var env []string
+	if opt.SSHOpts != "" {
+		env = append(env, "NIX_SSHOPTS="+opt.SSHOpts)
+	}
+	log := copyLog{each: opt.Progress}
+	_, err = c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(env...), Stderr: log.line})
+	var e *Error
+	if errors.As(err, &e) && e.Err == nil {
+		return &CopyError{
+			To: opt.To, Message: copyMessage(e.Stderr), hint: copyHint(opt),
+			Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
+		}
+	}
+	return err
+}
+
+// copyArgs is the command that copies paths. Nix's JSON log has an event for
+// every token of an archive, hundreds of megabytes for a large closure, so its
+// plain log it is.
+func (cfg Config) copyArgs(paths []StorePath, opt CopyOptions) ([]string, error) {
+	to, err := storeURL(opt.To)
+	if err != nil {
+		return nil, err
+	}
+	argv := append([]string{cfg.Program, "copy"}, cfg.common()...)
+	if opt.SubstituteOnDestination {
+		argv = append(argv, "--substitute-on-destination")
+	}
+	if opt.NoCheckSigs {
+		argv = append(argv, "--no-check-sigs")
+	}
+	argv = append(argv, "--log-format", "raw", "--to", to, "--")
+	for _, p := range paths {
+		if _, err := ParseStorePath(string(p)); err != nil {
+			return nil, fmt.Errorf("cannot copy: %w", err)
+		}
+		argv = append(argv, string(p))
+	}
+	return argv, nil
+}
+
+// copyLog follows the plain log of a copy: "copying N paths..." and then
+// "copying path 'PATH' to 'STORE'..." for each.
+type copyLog struct {
+	each           func(CopyEvent)
+	done, expected int
+}
+
+func (g *copyLog) line(line string) {
+	if g.each == nil {
+		return
+	}
+	e := CopyEvent{Text: plain(line)}
+	if rest, ok := strings.CutPrefix(e.Text, "copying "); ok {
+		if n, _, ok := strings.Cut(rest, " "); ok {
+			if n, err := strconv.Atoi(n); err == nil && n >= 0 {
+				g.expected = n
+			}
+		}
+		if quoted, ok := strings.CutPrefix(rest, "path '"); ok {
+			name, _, _ := strings.Cut(quoted, "'")
+			if p, err := ParseStorePath(name); err == nil {
+				e.Path, e.Done = p, g.done
+				g.done++
+			}
+		}
+	}
+	e.Expected = g.expected
+	g.each(e)
+}

@@ -1,0 +1,191 @@
+package nixcmd
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// evalLog follows the log of an evaluation.
+type evalLog struct {
+	each     func(LogLine)
+	human    humanLog
+	files    []string // as Nix shows them, in order
+	called   bool     // the flake's outputs were evaluated
+	warnings []string
+	failure  *event // the last error
+	ev       event  // the line at hand, kept here to be allocated once
+}
+
+const (
+	evaluatingFile = "evaluating file '"
+	callFlake      = "»/call-flake.nix"
+)
+
+func (g *evalLog) line(line string) {
+	ev := &g.ev
+	if !parseEvent(line, ev) {
+		text := plain(line)
+		g.human.add(text)
+		g.tell(LogLine{Level: LevelInfo, Text: text})
+		return
+	}
+	if ev.action != actMsg {
+		return
+	}
+	if file, ok := strings.CutPrefix(ev.text, evaluatingFile); ok {
+		g.evaluating(strings.TrimSuffix(file, "'"))
+		return
+	}
+	l := ev.logLine()
+	g.human.message(l)
+	g.tell(l)
+	switch {
+	case ev.isTrace():
+		// Configurations of before builtins.warn warn by tracing.
+		text := strings.TrimPrefix(l.Text, tracePrefix)
+		for _, prefix := range []string{"evaluation warning: ", "warning: "} {
+			if w, ok := strings.CutPrefix(text, prefix); ok {
+				g.warnings = append(g.warnings, w)
+				break
+			}
+		}
+	case ev.level == LevelWarn:
+		g.warnings = append(g.warnings, ev.message())
+	case ev.level == LevelError && (ev.raw != "" || g.failure == nil || g.failure.raw == ""):
+		failure := *ev
+		g.failure = &failure
+	}
+}
+
+func (g *evalLog) tell(l LogLine) {
+	if g.each != nil && l.Level <= LevelInfo && l.Text != "" {
+		g.each(l)
+	}
+}
+
+func (g *evalLog) evaluating(file string) {
+	switch {
+	case strings.HasSuffix(file, callFlake):
+		g.called = true
+	case strings.HasPrefix(file, "<nix/"), strings.HasPrefix(file, "«nix-internal»"), strings.HasPrefix(file, "«flakes-internal»"):
+	default:
+		g.files = append(g.files, file)
+	}
+}
+
+// cached reports whether Nix's evaluation cache had the answer. Nix then still
+// reads flake.nix for its inputs, but does not call its outputs. Versions that
+// do not tell of the call cannot be seen to have evaluated a flake that is all
+// in one file: its evaluations pass for cached.
+func (g *evalLog) cached() bool {
+	flake := g.flake()
+	return flake != "" && !g.called && !slices.ContainsFunc(g.files, func(f string) bool { return f != flake })
+}
+
+// flake is the flake.nix that Nix was asked for: the first that it reads, before
+// those of inputs. "" if Nix names none.
+func (g *evalLog) flake() string {
+	for _, f := range g.files {
+		if strings.HasSuffix(f, "/flake.nix") {
+			return f
+		}
+	}
+	return ""
+}
+
+func (g *evalLog) imports() []string {
+	tree := g.tree()
+	paths := make([]string, 0, len(g.files))
+	for _, f := range g.files {
+		paths = append(paths, tree.relative(f))
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// tree is the root of the flake's source tree, as Nix shows it.
+func (g *evalLog) tree() sourceTree { return treeOf(g.flake()) }
+
+// sourceTree is a folder as Nix shows it in the names of files, with a slash at
+// its end. "" is none.
+type sourceTree string
+
+// treeOf finds the source tree of a file in one of the forms that Nix shows: in
+// the store, in «a fetched source», or (since 2.32) in a Git work tree, whose
+// root is where its .git is.
+func treeOf(file string) sourceTree {
+	if rest, ok := strings.CutPrefix(file, StoreDir+"/"); ok {
+		base, _, ok := strings.Cut(rest, "/")
+		if ok && checkBaseName(base) == nil {
+			return sourceTree(StoreDir + "/" + base + "/")
+		}
+		return ""
+	}
+	if strings.HasPrefix(file, "«") {
+		if i := strings.Index(file, "»/"); i >= 0 {
+			return sourceTree(file[:i+len("»/")])
+		}
+		return ""
+	}
+	if !filepath.IsAbs(file) {
+		return ""
+	}
+	dir := filepath.Dir(file)
+	for top := dir; ; top = filepath.Dir(top) {
+		if _, err := os.Lstat(filepath.Join(top, ".git")); err == nil {
+			dir = top
+			break
+		}
+		if top == filepath.Dir(top) {
+			break
+		}
+	}
+	return sourceTree(strings.TrimSuffix(dir, "/") + "/")
+}
+
+// relative returns the path of a file of the tree below its root, and other
+// names as they are.
+func (t sourceTree) relative(file string) string {
+	if t == "" {
+		return file
+	}
+	return strings.TrimPrefix(file, string(t))
+}
+
+// explain makes an *EvalError of a failed command if Nix said what was wrong.
+func (g *evalLog) explain(what Installable, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	e.Stderr = g.human.String()
+	if e.Err != nil || g.failure == nil {
+		return e
+	}
+	tree := g.tree()
+	out := &EvalError{
+		Installable: what.String(), Message: g.failure.message(),
+		Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
+	}
+	out.File, out.Line, out.Column = position(g.failure.file, g.failure.line, g.failure.col)
+	for _, f := range g.failure.trace { // innermost first
+		file, line, col := position(f.File, f.Line, f.Column)
+		if out.File == "" && tree != "" && strings.HasPrefix(file, string(tree)) {
+			out.File, out.Line, out.Column = file, line, col
+		}
+		text := f.Raw
+		if tree != "" {
+			text = strings.ReplaceAll(text, string(tree), "")
+		}
+		out.Trace = append(out.Trace, traceLine(tree.relative(file), line, col, text))
+	}
+	slices.Reverse(out.Trace)
+	out.File = tree.relative(out.File)
+	if len(out.Trace) == 0 {
+		out.hint = "for the way that Nix took to this error, show the trace"
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package nixcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// EvaluateOptions are options of Client.Evaluate.
+type EvaluateOptions struct {
+	// ShowTrace makes Nix say, should evaluation fail, through which
+	// expressions it came to where it failed; see EvalError.Trace.
+	ShowTrace bool
+	// Log is called with every message up to LevelInfo, one at a time and not
+	// after Evaluate has returned. nil means nobody looks.
+	Log func(LogLine)
+}
+
+// Evaluation is what evaluating an attribute gave.
+type Evaluation struct {
+	// Derivation is the derivation that the attribute is, Toplevel its output
+	// "out", which need not exist yet.
+	Derivation, Toplevel StorePath
+	// Imports are the Nix files that were imported, sorted and without
+	// duplicates; empty when Cached. If a fresh evaluation is without flake.nix,
+	// this Nix does not tell what it reads. A file of the flake's own source tree is a
+	// path relative to that tree's root; others are as Nix shows them, with a
+	// leading "/" or "«".
+	Imports []string
+	// Cached says that Nix's evaluation cache answered: nothing but the inputs of
+	// flake.nix was evaluated.
+	Cached bool
+	// Warnings are what Nix and the configuration warned of, in order.
+	Warnings []string
+	// Usage is what the evaluator cost.
+	Usage Usage
+}
+
+// Evaluate finds the derivation that an attribute of a flake is, and writes it
+// to the store; nothing is built. Nix's evaluation cache is used: with nothing
+// changed this takes hundredths of a second. Errors: *EvalError if Nix ran and
+// gave an error, else those of Version and *Error.
+func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOptions) (Evaluation, error) {
+	if what.ref == "" {
+		return Evaluation{}, &Error{Op: "evaluate", ExitCode: -1, Err: errors.New("no installable given")}
+	}
+	v, err := c.Version(ctx)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	log, drv, res, err := c.instantiate(ctx, v, what, opt, false)
+	var failed *EvalError
+	if errors.As(err, &failed) && log.cached() && !v.AtLeast(2, 24) {
+		// Until 2.24 the evaluation cache kept that there was an error, but not
+		// which.
+		log, drv, res, err = c.instantiate(ctx, v, what, opt, true)
+	}
+	if err != nil {
+		return Evaluation{}, err
+	}
+	ev := Evaluation{Derivation: drv, Cached: log.cached(), Warnings: log.warnings, Usage: usageOf(res)}
+	if !ev.Cached {
+		ev.Imports = log.imports()
+	}
+	if ev.Toplevel, err = c.output(ctx, drv); err != nil {
+		return Evaluation{}, err
+	}
+	return ev, nil
+}
+
+// evaluateArgs is the command that evaluates an attribute. path-info answers
+// from the evaluation cache, which `nix eval` never reads.
+func (cfg Config) evaluateArgs(v Version, what Installable, showTrace, uncached bool) []string {
+	argv := append([]string{cfg.Program, "path-info"}, cfg.common()...)
+	if uncached {
+		argv = append(argv, "--no-eval-cache")
+	}
+	if showTrace {
+		argv = append(argv, "--show-trace")
+	}
+	return append(argv, "--log-format", "internal-json", "-v", "--derivation", "--", what.argument(v))
+}
+
+func (c *Client) instantiate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, uncached bool) (*evalLog, StorePath, proc.Result, error) {
+	op := "evaluate " + what.String()
+	log := &evalLog{each: opt.Log}
+	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
+	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line})
+	if err != nil {
+		return log, "", res, log.explain(what, err)
+	}
+	drv, err := ParseStorePath(strings.TrimSpace(string(res.Stdout)))
+	if err == nil && !drv.IsDerivation() {
+		err = fmt.Errorf("%s is not a derivation", drv)
+	}
+	if err != nil {
+		return log, "", res, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
+	}
+	return log, drv, res, nil
+}
+
+// output finds the path of a derivation's output "out". nix-store is asked
+// because it gives the same answer in every version, and from whatever store is
+// in use.
+func (c *Client) output(ctx context.Context, drv StorePath) (StorePath, error) {
+	op := "find the output of " + drv.Name()
+	argv := c.cfg.outputArgs(drv)
+	res, err := c.run(ctx, op, proc.Cmd{Argv: argv})
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSuffix(drv.Name(), ".drv") // other outputs add their name to this
+	for line := range strings.Lines(string(res.Stdout)) {
+		p, err := ParseStorePath(strings.TrimSpace(line))
+		if err == nil && p.Name() == name {
+			return p, nil
+		}
+	}
+	return "", &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: plain(string(res.Stderr)),
+		Err:  errors.New("no output \"out\" whose path is known"),
+		hint: "content-addressed derivations and ones without an output \"out\" are not supported"}
+}
+
+func (cfg Config) outputArgs(drv StorePath) []string {
+	argv := []string{cfg.tool("nix-store")}
+	for _, o := range cfg.Options {
+		argv = append(argv, "--option", o.Name, o.Value)
+	}
+	return append(argv, "--query", "--outputs", "--", string(drv))
+}

@@ -1,0 +1,4 @@
+{
+  name = "throws";
+  script = throw "the option `services.web' does not exist";
+}
