@@ -98,7 +98,8 @@ func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 	}
 	log := newBuildLog(opt.Progress)
 	argv := c.cfg.buildArgs(drvs, opt)
-	res, out, err := c.runLogging(ctx, op, argv, log.line)
+	// The log of a build can be larger than memory.
+	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line, DiscardStderr: true})
 	var e *Error
 	if errors.As(err, &e) {
 		e.Stderr = log.human.String()
@@ -108,7 +109,7 @@ func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 		return nil, e
 	}
 	var paths []StorePath
-	for line := range strings.Lines(out) {
+	for line := range strings.Lines(string(res.Stdout)) {
 		p, err := ParseStorePath(strings.TrimSpace(line))
 		if err != nil {
 			return nil, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
@@ -140,23 +141,4 @@ func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) []string {
 		argv = append(argv, string(d)+"^*")
 	}
 	return argv
-}
-
-// swapped runs a command with its standard output and error exchanged. The
-// log of a build can be larger than memory, and internal/proc can forget what
-// it has passed on of standard output only.
-const swapped = `exec "$@" 3>&1 1>&2 2>&3 3>&-`
-
-// runLogging runs a command whose standard error is handed on line by line and
-// not kept, and returns its standard output. An *Error has no Stderr.
-func (c *Client) runLogging(ctx context.Context, op string, argv []string, each func(string)) (proc.Result, string, error) {
-	res, err := c.run(ctx, op, proc.Cmd{
-		Argv:   append([]string{"/bin/sh", "-c", swapped, "sh"}, argv...),
-		Stdout: each, DiscardStdout: true,
-	})
-	var e *Error
-	if errors.As(err, &e) {
-		e.Argv, e.Stderr = argv, ""
-	}
-	return res, string(res.Stderr), err
 }

@@ -22,9 +22,9 @@ mode=$1 unit=$2.service cursor=${3:--} toplevel=${4:-} argument=${5:-}
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
   if [ "$cursor" = - ]; then
-    text=$(journalctl --quiet --no-pager -o cat --show-cursor --unit "$unit" 2>/dev/null)
+    text=$(journalctl --quiet --no-pager -o cat --show-cursor "_SYSTEMD_UNIT=$unit" 2>/dev/null)
   else
-    text=$(journalctl --quiet --no-pager -o cat --show-cursor --unit "$unit" --after-cursor "$cursor" 2>/dev/null)
+    text=$(journalctl --quiet --no-pager -o cat --show-cursor "_SYSTEMD_UNIT=$unit" --after-cursor "$cursor" 2>/dev/null)
   fi
   [ -n "$text" ] || return 0
   case $(printf '%s\n' "$text" | tail -n 1) in

@@ -47,9 +47,9 @@ type Cmd struct {
 	// but never after Run has returned. What is given to a callback is also
 	// kept in the Result.
 	Stdout, Stderr func(line string)
-	// DiscardStdout keeps standard output out of the Result, for children
-	// that print much and whose lines the Stdout callback has dealt with.
-	DiscardStdout bool
+	// DiscardStdout and DiscardStderr keep a stream out of the Result, for
+	// children that print much and whose lines the callback has dealt with.
+	DiscardStdout, DiscardStderr bool
 	// Inherit connects the child to this process's own standard streams and
 	// leaves it in this process's group, for interactive children. Stdin,
 	// Stdout and Stderr are then ignored and the Result keeps no output.
@@ -186,7 +186,7 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	} else {
 		out = lineWriter{each: c.Stdout, discard: c.DiscardStdout}
-		errOut = lineWriter{each: c.Stderr}
+		errOut = lineWriter{each: c.Stderr, discard: c.DiscardStderr}
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, &out, &errOut
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
@@ -251,7 +251,9 @@ func failure(ctx context.Context, argv []string, res Result, state *os.ProcessSt
 	return e
 }
 
-// endOnCancel interrupts, then kills, the child once ctx is cancelled; a group
+// endOnCancel interrupts, then kills, the child once ctx is cancelled. It
+// interrupts several times, since Nix misses one now and then (seen with 2.34,
+// right after a builder's output). A group
 // is killed also when its leader obeyed, since the rest of it may not have. The
 // function it returns ends the watch and waits for it to be over.
 func endOnCancel(ctx context.Context, pid int, group bool, grace time.Duration) (stop func()) {
@@ -266,15 +268,22 @@ func endOnCancel(ctx context.Context, pid int, group bool, grace time.Duration) 
 			return
 		case <-ctx.Done():
 		}
-		_ = syscall.Kill(pid, syscall.SIGINT)
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		select {
-		case <-done:
-			if !group {
-				return
+		kill := time.NewTimer(grace)
+		defer kill.Stop()
+		again := time.NewTicker(max(grace/5, time.Millisecond))
+		defer again.Stop()
+		for waiting := true; waiting; {
+			_ = syscall.Kill(pid, syscall.SIGINT)
+			select {
+			case <-again.C:
+			case <-kill.C:
+				waiting = false
+			case <-done:
+				if !group {
+					return
+				}
+				waiting = false
 			}
-		case <-timer.C:
 		}
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nixflotilla/flotilla/fleet"
 )
@@ -40,7 +41,7 @@ func (l *Lines) Event(e fleet.Event) {
 			l.line(e, dim, "…")
 		}
 	case fleet.KindDone:
-		l.line(e, "", strings.TrimSpace(e.Text+"  "+l.screen.paint(dim, Seconds(e.Duration))))
+		l.line(e, "", strings.TrimSpace(e.Text+"  "+Seconds(e.Duration)))
 	case fleet.KindFailed:
 		l.line(e, red, "failed after "+Seconds(e.Duration))
 	case fleet.KindWarning:
@@ -48,7 +49,7 @@ func (l *Lines) Event(e fleet.Event) {
 	case fleet.KindDecided:
 		l.line(e, bold, e.Text)
 	case fleet.KindLog:
-		if l.verbose || e.Step != fleet.StepBuild {
+		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepCommit {
 			l.line(e, dim, e.Text)
 		}
 	case fleet.KindProgress, fleet.KindResult:
@@ -63,13 +64,11 @@ func (l *Lines) line(e fleet.Event, color, text string) {
 		step = "decide"
 	}
 	head := pad(e.Host, l.host) + " │ " + pad(step, stepColumns) + " "
-	if color != "" {
-		text = plain(text)
-		if l.screen.width > 0 {
-			text = cut(text, max(10, l.screen.width-l.host-len(" │ ")-stepColumns))
-		}
-		text = l.screen.paint(color, text)
+	text = plain(text)
+	if l.screen.width > 0 {
+		text = cut(text, max(10, l.screen.width-utf8.RuneCountInString(head)))
 	}
+	text = l.screen.paint(color, text)
 	fmt.Fprintln(l.screen.w, l.screen.paint(dim, head)+text)
 }
 
