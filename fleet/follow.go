@@ -33,7 +33,7 @@ type unit struct {
 }
 
 func (j *job) newUnit(s Step, s0 surveyed) *unit {
-	return &unit{job: j, step: s, root: s0.survey.Root, conn: s0.conn, name: "flotilla-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
+	return &unit{job: j, step: s, root: s0.survey.Root, conn: s0.conn, name: "flotilla-" + string(s) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
 }
 
 // start runs switch-to-configuration with an action and waits for its end.

@@ -1,0 +1,4 @@
+{
+  boot.initrd.kernelModules = [ "nvme" ];
+  boot.kernelModules = [ "r8169" ];
+}

@@ -1,0 +1,4 @@
+# What a machine runs before its first deployment.
+{
+  networking.hostName = "installer";
+}

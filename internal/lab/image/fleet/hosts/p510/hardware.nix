@@ -1,0 +1,4 @@
+{
+  boot.initrd.kernelModules = [ "xhci_pci" ];
+  boot.kernelParams = [ "intel_iommu=on" ];
+}

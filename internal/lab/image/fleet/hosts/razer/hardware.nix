@@ -1,0 +1,8 @@
+{
+  boot.initrd.kernelModules = [
+    "nvme"
+    "xhci_pci"
+  ];
+  boot.kernelModules = [ "iwlwifi" ];
+  hardware.nvidia.powerManagement = true;
+}

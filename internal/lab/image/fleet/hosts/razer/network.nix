@@ -1,0 +1,6 @@
+{
+  homelab.wifi.networks = [
+    "home"
+    "train"
+  ];
+}

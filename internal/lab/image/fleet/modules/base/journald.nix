@@ -1,0 +1,5 @@
+{
+  environment.etc."homelab/journald.conf".text = ''
+    SystemMaxUse=256M
+  '';
+}

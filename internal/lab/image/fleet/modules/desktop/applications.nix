@@ -1,0 +1,8 @@
+{ pkgs, ... }:
+{
+  environment.systemPackages = with pkgs; [
+    alacritty
+    firefox
+    vscode
+  ];
+}

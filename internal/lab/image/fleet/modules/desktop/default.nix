@@ -1,0 +1,8 @@
+{
+  imports = [
+    ./applications.nix
+    ./compositor.nix
+    ./fonts.nix
+    ./sound.nix
+  ];
+}

@@ -1,0 +1,8 @@
+{ pkgs, ... }:
+{
+  boot.initrd.kernelModules = [ "i915" ];
+  environment.systemPackages = with pkgs; [
+    intel-media-driver
+    mesa
+  ];
+}

@@ -1,0 +1,8 @@
+{ pkgs, ... }:
+{
+  boot.kernelModules = [ "kvm-intel" ];
+  environment.systemPackages = with pkgs; [
+    microcode-intel
+    thermald
+  ];
+}

@@ -1,0 +1,6 @@
+{
+  imports = [
+    ./backlight.nix
+    ./power.nix
+  ];
+}

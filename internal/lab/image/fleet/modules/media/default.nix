@@ -1,0 +1,7 @@
+{
+  imports = [
+    ./jellyfin.nix
+    ./library.nix
+    ./transcode.nix
+  ];
+}

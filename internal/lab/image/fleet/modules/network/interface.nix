@@ -1,0 +1,4 @@
+{ lib, ... }:
+{
+  networking.mainInterface = lib.mkDefault "host0";
+}

@@ -1,0 +1,7 @@
+{
+  imports = [
+    ./backup.nix
+    ./hardening.nix
+    ../monitoring/exporter.nix
+  ];
+}

@@ -1,0 +1,13 @@
+[
+  ./activation.nix
+  ./assertions.nix
+  ./boot.nix
+  ./environment.nix
+  ./etc.nix
+  ./networking.nix
+  ./specialisation.nix
+  ./switch.nix
+  ./systemd.nix
+  ./toplevel.nix
+  ./version.nix
+]

@@ -1,0 +1,6 @@
+{ mkPackage }:
+mkPackage {
+  pname = "dejavu-fonts";
+  version = "2.37";
+  size = 64;
+}

@@ -1,0 +1,7 @@
+{ mkPackage, glibc }:
+mkPackage {
+  pname = "findutils";
+  version = "4.10.0";
+  size = 24;
+  deps = [ glibc ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, glibc }:
+mkPackage {
+  pname = "gawk";
+  version = "5.3.2";
+  size = 24;
+  deps = [ glibc ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, glibc }:
+mkPackage {
+  pname = "gnugrep";
+  version = "3.12";
+  size = 16;
+  deps = [ glibc ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, dbus }:
+mkPackage {
+  pname = "iwd";
+  version = "3.8";
+  size = 24;
+  deps = [ dbus ];
+}

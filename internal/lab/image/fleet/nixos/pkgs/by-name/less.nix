@@ -1,0 +1,7 @@
+{ mkPackage, ncurses }:
+mkPackage {
+  pname = "less";
+  version = "679";
+  size = 8;
+  deps = [ ncurses ];
+}

@@ -1,0 +1,6 @@
+{ mkPackage }:
+mkPackage {
+  pname = "microcode-intel";
+  version = "20250512";
+  size = 64;
+}

@@ -1,0 +1,7 @@
+{ mkPackage, glibc }:
+mkPackage {
+  pname = "openssl";
+  version = "3.4.1";
+  size = 96;
+  deps = [ glibc ];
+}

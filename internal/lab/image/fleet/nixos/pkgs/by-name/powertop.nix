@@ -1,0 +1,7 @@
+{ mkPackage, ncurses }:
+mkPackage {
+  pname = "powertop";
+  version = "2.15";
+  size = 12;
+  deps = [ ncurses ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, openssl }:
+mkPackage {
+  pname = "qbittorrent";
+  version = "5.1.0";
+  size = 64;
+  deps = [ openssl ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, bash }:
+mkPackage {
+  pname = "tlp";
+  version = "1.8.0";
+  size = 8;
+  deps = [ bash ];
+}

@@ -1,0 +1,7 @@
+{ mkPackage, openssl }:
+mkPackage {
+  pname = "unbound";
+  version = "1.23.0";
+  size = 40;
+  deps = [ openssl ];
+}

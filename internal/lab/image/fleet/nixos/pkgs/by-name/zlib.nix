@@ -1,0 +1,7 @@
+{ mkPackage, glibc }:
+mkPackage {
+  pname = "zlib";
+  version = "1.3.1";
+  size = 12;
+  deps = [ glibc ];
+}
