@@ -121,8 +121,9 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 		if err != nil {
 			return "", err
 		}
-		u.clean(ctx)
-		outcome, err = judge(end)
+		if outcome, err = judge(end); err != nil {
+			u.clean(ctx)
+		}
 		return "", err
 	})
 	if err != nil {
@@ -135,13 +136,14 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	c := j.newUnit(StepCommit, s)
 	c.conn = u.conn
 	err = j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
-		end, err := c.commit(ctx, s.eval.Toplevel, outcome != Staged)
+		end, err := c.commit(ctx, s.eval.Toplevel, outcome != Staged, u)
 		if err != nil {
 			return "", err
 		}
-		c.clean(ctx)
 		text, err := verified(end, s.eval.Toplevel)
 		if err != nil {
+			c.clean(ctx)
+			u.clean(ctx)
 			return "", err
 		}
 		if parts := rebootParts(end.answer, "booted/", "next/"); len(parts) > 0 {

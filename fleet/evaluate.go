@@ -80,16 +80,32 @@ var errOtherHalfFailed = errors.New("given up because the host's other half fail
 // connectAndSurvey opens the host's connection and asks the host what it runs.
 func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err error) {
 	err = j.step(ctx, StepSurvey, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
-		if conn, err = j.fleet.dialer.Connect(ctx, j.host); err != nil {
-			return "", err
-		}
-		if s, err = survey(ctx, conn); err != nil {
+		conn, err = j.connect(ctx, func(r Remote) error {
+			s, err = survey(ctx, r)
+			return err
+		})
+		if err != nil {
 			return "", err
 		}
 		j.set(func(r *Result) { r.Live = s.Current })
 		return s.String(), nil
 	})
 	return conn, s, err
+}
+
+// connect opens the host's connection and tries it out with something that may
+// be done twice. A connection kept from an earlier run may be dead without
+// anybody knowing, as after the host's power cut: then another is made.
+func (j *job) connect(ctx context.Context, try func(Remote) error) (Remote, error) {
+	for again := false; ; again = true {
+		conn, err := j.fleet.dialer.Connect(ctx, j.host)
+		if err != nil {
+			return nil, err
+		}
+		if err = try(conn); err == nil || again || !dropped(err) {
+			return conn, err
+		}
+	}
 }
 
 // build makes the derivation valid here, and keeps it from being

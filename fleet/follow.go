@@ -28,12 +28,13 @@ type unit struct {
 	step   Step
 	root   Root
 	conn   Remote
+	bootID string
 	name   string
 	cursor string
 }
 
 func (j *job) newUnit(s Step, s0 surveyed) *unit {
-	return &unit{job: j, step: s, root: s0.survey.Root, conn: s0.conn, name: "flotilla-" + string(s) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
+	return &unit{job: j, step: s, root: s0.survey.Root, conn: s0.conn, bootID: s0.survey.BootID, name: "flotilla-" + string(s) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
 }
 
 // start runs switch-to-configuration with an action and waits for its end.
@@ -42,12 +43,13 @@ func (u *unit) start(ctx context.Context, toplevel nixcmd.StorePath, action stri
 }
 
 // commit makes a system the profile and the boot entry, and waits for its end.
-func (u *unit) commit(ctx context.Context, toplevel nixcmd.StorePath, mustBeLive bool) (unitEnd, error) {
+// If all is well it forgets both units.
+func (u *unit) commit(ctx context.Context, toplevel nixcmd.StorePath, mustBeLive bool, activation *unit) (unitEnd, error) {
 	live := "any"
 	if mustBeLive {
 		live = "live"
 	}
-	return u.follow(ctx, "commit", string(toplevel), live)
+	return u.follow(ctx, "commit", string(toplevel), live, activation.name)
 }
 
 // unitEnd is how a unit ended.
@@ -93,7 +95,7 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 		_, err := u.conn.Run(ctx, cmd)
 		if err == nil {
 			if end.answer, err = parseAnswer(text.String()); err == nil {
-				return end, end.check(problems)
+				return end, end.check(u.bootID, problems)
 			}
 		}
 		if ctx.Err() != nil || !dropped(err) {
@@ -109,7 +111,7 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 		u.reconnect(ctx)
 		var se *sshpool.Error
 		if !errors.As(err, &se) || !se.NotStarted {
-			mode, args = "attach", nil
+			mode, args = "attach", args[:1]
 		}
 	}
 }
@@ -135,18 +137,23 @@ func (u *unit) reconnect(ctx context.Context) {
 
 // check turns what the script said into an error, if the unit did not come to
 // an end of its own. An exit status other than 0 is not an error here.
-func (e *unitEnd) check(problems []string) error {
-	switch e.end {
-	case "ok", "not-live":
-	case "not-a-system":
+func (e *unitEnd) check(bootID string, problems []string) error {
+	switch {
+	case e.end == "ok" || e.end == "not-live":
+	case e.end == "not-a-system":
 		return errors.New("the copied path is not a NixOS system: it has no nixos-version or no bin/switch-to-configuration")
-	case "no-systemd":
+	case e.end == "no-systemd":
 		return errors.New("the host is not run by systemd")
+	case len(problems) > 0:
+		return fmt.Errorf("the host could not start the unit: %s", strings.Join(problems, "; "))
+	case e.values["boot-id"] != bootID:
+		return errors.New("the host has rebooted in the meantime")
+	case e.values["profile"] != "" && e.values["profile"] == e.values["current"]:
+		// The commit forgets its unit only after a good end; it is the answer
+		// that got lost.
+		return nil
 	default:
-		if len(problems) > 0 {
-			return fmt.Errorf("the host could not start the activation: %s", strings.Join(problems, "; "))
-		}
-		return errors.New("the activation vanished: the host may have rebooted")
+		return errors.New("the unit vanished from the host")
 	}
 	e.status = -1
 	if e.values["code"] == "1" { // CLD_EXITED of waitid(2)

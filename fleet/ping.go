@@ -13,19 +13,16 @@ import (
 func (f *Fleet) Ping(ctx context.Context, hosts []Host) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		err := j.step(ctx, StepSurvey, f.stages.sessions, func(ctx context.Context) (string, error) {
-			conn, err := f.dialer.Connect(ctx, j.host)
-			if err != nil {
-				return "", err
-			}
-			if c, ok := conn.(interface{ Handshake() time.Duration }); ok {
-				j.set(func(r *Result) { r.Handshake = c.Handshake() })
-			}
-			began := time.Now()
-			if _, err := conn.Run(ctx, sshpool.Cmd{Argv: []string{"true"}}); err != nil {
-				return "", err
-			}
-			j.set(func(r *Result) { r.RoundTrip = time.Since(began) })
-			return "", nil
+			_, err := j.connect(ctx, func(conn Remote) error {
+				if c, ok := conn.(interface{ Handshake() time.Duration }); ok {
+					j.set(func(r *Result) { r.Handshake = c.Handshake() })
+				}
+				began := time.Now()
+				_, err := conn.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
+				j.set(func(r *Result) { r.RoundTrip = time.Since(began) })
+				return err
+			})
+			return "", err
 		})
 		if err != nil {
 			return "", err

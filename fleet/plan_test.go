@@ -63,6 +63,7 @@ boot-id 0b8f
 nixos yes
 systemd yes
 nix nix (Nix) 2.26.3
+nix-daemon /usr/bin/nix-daemon
 uid 0
 root yes
 free-kib 2048
@@ -78,7 +79,7 @@ end ok
 func TestParseSurvey(t *testing.T) {
 	got, err := parseSurvey(goodSurvey)
 	want := Survey{Current: newSystem, Booted: oldSystem, Profile: newSystem, Generation: "system-42-link", BootID: "0b8f",
-		Nix: "nix (Nix) 2.26.3", Systemd: true, Root: RootAlready, FreeBytes: 2 << 20, RebootPending: []string{"kernel"}}
+		Nix: "nix (Nix) 2.26.3", NixDaemon: "/usr/bin/nix-daemon", Systemd: true, Root: RootAlready, FreeBytes: 2 << 20, RebootPending: []string{"kernel"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}
@@ -100,9 +101,10 @@ func TestUnfit(t *testing.T) {
 		t.Fatalf("%v, %v", good.unfit(), err)
 	}
 	for name, change := range map[string]func(*Survey){
-		"no Nix":  func(s *Survey) { s.Nix = "" },
-		"sudo":    func(s *Survey) { s.Root = RootNo },
-		"systemd": func(s *Survey) { s.Systemd = false },
+		"no Nix":     func(s *Survey) { s.Nix = "" },
+		"nix-daemon": func(s *Survey) { s.NixDaemon = "" },
+		"sudo":       func(s *Survey) { s.Root = RootNo },
+		"systemd":    func(s *Survey) { s.Systemd = false },
 	} {
 		s := good
 		change(&s)

@@ -28,6 +28,9 @@ type Survey struct {
 	BootID string
 	// Nix is the line `nix --version` prints; empty if the host has no Nix.
 	Nix string
+	// NixDaemon is where a command over ssh finds the program that Nix's copy
+	// needs; empty if it does not.
+	NixDaemon string
 	// Systemd reports whether systemd runs the machine.
 	Systemd bool
 	// Root says how scripts become root there.
@@ -71,7 +74,7 @@ func parseSurvey(text string) (Survey, error) {
 	}
 	s := Survey{
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
-		Generation: a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"],
+		Generation: a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
 		Systemd: a.values["systemd"] == "yes", Root: Root(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
@@ -105,7 +108,10 @@ func storePath(text string) nixcmd.StorePath {
 func (s Survey) unfit() error {
 	switch {
 	case s.Nix == "":
-		return &unfitError{"there is no Nix on the host", "install Nix there, or NixOS; it must be found by a non-interactive shell"}
+		return &unfitError{"there is no Nix on the host", "install NixOS there"}
+	case s.NixDaemon == "":
+		return &unfitError{"there is no nix-daemon in the PATH that a command over ssh has on the host",
+			"install NixOS there, or mend the PATH of the remote user's non-interactive shell"}
 	case s.Root == RootNo:
 		return &unfitError{"the remote user is neither root nor may use sudo without a password",
 			`set user = "root" for the host, or allow the user passwordless sudo`}

@@ -1,5 +1,8 @@
 # Answers everything a plan needs to know of a host, as "key value" lines that
 # end with "end". It changes nothing. No arguments.
+# Nix's copy starts this program by name, with the PATH that a command over ssh
+# has without further ado.
+daemon=$(command -v nix-daemon)
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
@@ -14,6 +17,7 @@ read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
 say nixos "$([ -e /etc/NIXOS ] && echo yes || echo no)"
 say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 say nix "$(nix --version 2>/dev/null)"
+say nix-daemon "$daemon"
 
 uid=$(id -u)
 say uid "$uid"

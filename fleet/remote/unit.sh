@@ -3,11 +3,12 @@
 # is read from there, so that a connection that drops takes nothing with it.
 #
 #   start UNIT CURSOR TOPLEVEL ACTION   switch-to-configuration ACTION
-#   commit UNIT CURSOR TOPLEVEL live|any
+#   commit UNIT CURSOR TOPLEVEL live|any ACTIVATION
 #                                       verify that TOPLEVEL is live (unless
 #                                       "any"), make it the profile, then the
-#                                       boot entry
-#   attach UNIT CURSOR                  follow a unit that was started before
+#                                       boot entry; if all is well, forget UNIT
+#                                       and the unit ACTIVATION
+#   attach UNIT CURSOR TOPLEVEL         follow a unit that was started before
 #   clean UNIT                          forget an ended unit
 #
 # Answers are "key value" lines that end with "end". CURSOR is where in the
@@ -17,7 +18,7 @@ export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
 finish() { say end "$1"; exit 0; }
 
-mode=$1 unit=$2.service cursor=${3:--} toplevel=${4:-} argument=${5:-}
+mode=$1 unit=$2.service cursor=${3:--} toplevel=${4:-} argument=${5:-} activation=${6:-}
 
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
@@ -54,7 +55,7 @@ follow() {
 $(systemctl show -p LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus -- "$unit" 2>/dev/null)
 END
     case $load/$active/$sub in
-      not-found/*) finish vanished ;;
+      not-found/*) facts && finish vanished ;;
       */failed/* | */active/exited | */inactive/*) break ;;
     esac
     journal
@@ -79,6 +80,7 @@ boot_parts() {
 }
 
 facts() {
+  say boot-id "$(cat /proc/sys/kernel/random/boot_id)"
   say current "$(readlink -f /run/current-system 2>/dev/null)"
   say profile "$(readlink -f /nix/var/nix/profiles/system 2>/dev/null)"
   boot_parts "${toplevel:-/run/current-system}"
@@ -89,6 +91,11 @@ launch() {
   systemd-run --quiet --unit="$unit" --service-type=exec --no-ask-password \
     -p RemainAfterExit=yes -p StandardOutput=journal -p StandardError=journal \
     -E PATH="$PATH" -E LC_ALL=C.UTF-8 -- "$@" 2>&1 | sed 's/^/problem /'
+}
+
+clean() {
+  systemctl stop -- "$@" >/dev/null 2>&1
+  systemctl reset-failed -- "$@" >/dev/null 2>&1
 }
 
 case $mode in
@@ -105,14 +112,16 @@ case $mode in
     launch /bin/sh -c 'nix-env --profile /nix/var/nix/profiles/system --set "$1" && exec "$1/bin/switch-to-configuration" boot' sh "$toplevel"
     follow
     facts
+    # Once this is done the exit status cannot be asked for again, so a unit
+    # that did not end well is left to "clean".
+    [ "$result/$status" != success/0 ] || clean "$unit" "$activation.service"
     ;;
   attach)
     follow
     facts
     ;;
   clean)
-    systemctl stop -- "$unit" >/dev/null 2>&1
-    systemctl reset-failed -- "$unit" >/dev/null 2>&1
+    clean "$unit"
     ;;
 esac
 finish ok

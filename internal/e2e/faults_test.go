@@ -66,7 +66,7 @@ func TestErrorsBeforeActivation(t *testing.T) {
 			prepare: `sed -i 's/^\[hosts.razer\]/[hosts.razer]\nuser = "guest"/' fleet.toml`, says: []string{"sudo without a password"}},
 		{name: "no Nix there", host: "dex5550", outcome: "failed", module: `environment.etc.motd.text = "x";`,
 			onHost: "mkdir /root/away && mv /usr/bin/nix /usr/bin/nix-* /root/away", after: "mv /root/away/* /usr/bin && rmdir /root/away",
-			says: []string{"there is no Nix on the host", "install Nix"}},
+			says: []string{"there is no nix-daemon in the PATH", "install NixOS"}},
 		{name: "evaluation error", host: "razer", outcome: "failed", module: `lab.throw = "no such sound card";`,
 			says: []string{"razer: evaluate failed: ", "no such sound card"}},
 		{name: "failed assertion", host: "razer", outcome: "failed", module: `lab.failAssertion = "a laptop needs a lid";`,

@@ -18,7 +18,7 @@ func (m *machine) deployed() {
 // set puts settings into a host's configuration, as a module of its own.
 func (m *machine) set(host, module string) {
 	m.t.Helper()
-	m.must(lab.Control, fmt.Sprintf("sed -i 's|imports = \\[|imports = [ { %s }|' hosts/%s/default.nix && grep -q '%[1]s' hosts/%[2]s/default.nix", module, host))
+	m.must(lab.Control, fmt.Sprintf("sed -i 's|imports = \\[|imports = [ { %s }|' hosts/%s/default.nix && grep -qF '%[1]s' hosts/%[2]s/default.nix", module, host))
 }
 
 // The main job, on real hosts: from freshly installed machines to the fleet's
@@ -43,7 +43,7 @@ func TestDeployToRealHosts(t *testing.T) {
 			t.Errorf("%s runs %s", h, now)
 		}
 	}
-	if m.settled("razer") == before {
+	if strings.Contains(before, "installer") && m.settled("razer") == before {
 		t.Error("razer was not switched")
 	}
 
