@@ -8,10 +8,16 @@ import (
 	"github.com/nixflotilla/flotilla/sshpool"
 )
 
+// PackageDiff is the comparison of two closures, package by package.
+type PackageDiff = nixcmd.ClosureDiff
+
+// PackageChange is what a PackageDiff says of one package.
+type PackageChange = nixcmd.PackageChange
+
 // Difference is what deploying would change on a host, against what it runs.
 type Difference struct {
 	// Packages compares the closures of the live and the wanted system.
-	Packages nixcmd.ClosureDiff
+	Packages PackageDiff
 	// Units is what the wanted system's own dry activation says it would do.
 	Units UnitChanges
 	// UnitsUnknown says why Units is not known; empty if it is.

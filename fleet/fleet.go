@@ -58,7 +58,9 @@ func Open(c Config) (*Fleet, error) {
 		}
 	}
 	if f.nix == nil {
-		f.nix = nixcmd.New(nixcmd.Config{Dir: inv.Dir, AcceptFlakeConfig: true})
+		// Nix's word on a dirty tree would come once per host.
+		f.nix = nixcmd.New(nixcmd.Config{Dir: inv.Dir, AcceptFlakeConfig: true,
+			Options: []nixcmd.Option{{Name: "warn-dirty", Value: "false"}}})
 	}
 	if f.dialer == nil {
 		policy := sshpool.Strict

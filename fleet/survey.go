@@ -128,5 +128,8 @@ func (e *unfitError) Hint() string  { return e.hint }
 
 // String says in one line what the host runs.
 func (s Survey) String() string {
-	return fmt.Sprintf("runs %s, boots %s, %d MiB free", s.Current.Name(), s.Profile.Name(), s.FreeBytes>>20)
+	if s.Current == s.Profile {
+		return fmt.Sprintf("runs and boots %s, %d MiB free", short(s.Current), s.FreeBytes>>20)
+	}
+	return fmt.Sprintf("runs %s, boots %s, %d MiB free", short(s.Current), short(s.Profile), s.FreeBytes>>20)
 }

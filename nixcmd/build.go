@@ -54,9 +54,12 @@ const (
 
 // BuildEvent is something that happened during a build.
 type BuildEvent struct {
-	Kind       BuildEventKind
+	// Kind says what it tells of, and so which fields are set.
+	Kind BuildEventKind
+	// Derivation is the one that is built; "" if the event is of none.
 	Derivation StorePath
-	Path       StorePath
+	// Path is the one that is fetched; "" if the event is of none.
+	Path StorePath
 	// Machine is the store URL of the remote builder; "" means the local store.
 	Machine string
 	// Source is the store URL of the substituter.

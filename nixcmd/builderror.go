@@ -5,6 +5,7 @@ import "fmt"
 // FailedBuild is a derivation whose build failed, of its own and not because
 // another that it needs failed.
 type FailedBuild struct {
+	// Derivation is what was to be built.
 	Derivation StorePath
 	// LogTail are the last lines of its log, without colours, at most 50;
 	// `nix log DERIVATION` has them all.

@@ -12,7 +12,10 @@ import (
 )
 
 // Option is a setting of nix.conf, given to nix as --option Name Value.
-type Option struct{ Name, Value string }
+type Option struct {
+	// Name is the setting's name, Value what it is set to.
+	Name, Value string
+}
 
 // Config says how nix is run. The zero value runs the nix of the PATH in the
 // working directory of this process.

@@ -15,6 +15,7 @@ import (
 
 // PathInfo is what a store knows of a path.
 type PathInfo struct {
+	// Path is the path.
 	Path StorePath
 	// NarSize is the size of the path's contents, in bytes, as a Nix archive.
 	NarSize int64

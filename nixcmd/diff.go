@@ -8,6 +8,7 @@ import (
 // PackageChange is how the paths of one package differ between two closures.
 // Names and versions are those of StorePath.Package.
 type PackageChange struct {
+	// Name is the package's name, without its version.
 	Name string
 	// OldVersions and NewVersions are sorted and without duplicates; nil where
 	// the package is absent. A version of "" is that of a path without one.

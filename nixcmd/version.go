@@ -20,6 +20,8 @@ func Minimum() Version { return Version{Major: 2, Minor: 18, Flavour: FlavourNix
 
 // Version is a version of Nix. The zero value is older than any.
 type Version struct {
+	// Major, Minor and Patch are the numbers of MAJOR.MINOR.PATCH; Patch is 0
+	// where there is none.
 	Major, Minor, Patch int
 	// Pre is what follows the numbers of a development version, such as
 	// "pre20260102_1a2b3c4"; "" for a release.

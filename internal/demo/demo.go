@@ -104,7 +104,7 @@ func (s *show) print(line string) { fmt.Fprintln(s.w, line) }
 
 // changeLine edits one host's module, back and forth at every run, and shows
 // the edit.
-const changeLine = `sed -i 's/RATE = "48000"/RATE = "96000"/;t;s/RATE = "96000"/RATE = "48000"/' hosts/razer/audio.nix && git --no-pager diff -U0 -- hosts/razer/audio.nix | tail -n +5`
+const changeLine = `f=hosts/razer/audio.nix; grep RATE.= $f; sed -i 's/RATE = "48000"/RATE = "96000"/;t;s/RATE = "96000"/RATE = "48000"/' $f; grep RATE.= $f`
 
 func change(ctx context.Context, s *show) error {
 	before, err := s.unit(ctx)

@@ -158,7 +158,7 @@ func TestActivationOutcomes(t *testing.T) {
 			m.restoreAtEnd()
 			before := m.systems("p510")
 			m.set("p510", c.module)
-			m.run("flotilla quickDeploy p510").exits(c.code).says("p510: "+c.outcome).says(c.says...)
+			m.run("flotilla quickDeploy p510").exits(c.code).says("p510: " + c.outcome).says(c.says...)
 			if after := m.systems("p510"); after.boot != before.boot {
 				t.Errorf("the boot entry changed: %+v, then %+v", before, after)
 			}

@@ -83,9 +83,6 @@ func (l *Lab) exec(ctx context.Context, machine string, o ExecOptions) (proc.Res
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Inherit: o.Interactive,
 	}
-	if path, err := toolPath(c.Argv[0]); err == nil {
-		c.Argv[0] = path
-	}
 	res, err := proc.Run(ctx, c)
 	var failed *proc.Error
 	if errors.As(err, &failed) {
@@ -94,10 +91,13 @@ func (l *Lab) exec(ctx context.Context, machine string, o ExecOptions) (proc.Res
 	return res, err
 }
 
-// enterScript makes nsenter(1), which waits outside, deaf to the interrupt that
-// its whole process group gets, or it would be gone before the command inside
-// had its say. For the command itself env(1) puts that right again.
-const enterScript = `trap "" INT; exec "$@"`
+// enterScript waits for the command from outside the machine's PID namespace,
+// into which only its children are born. nsenter(1) could wait as well, but
+// stops itself when the machine stops all its processes, as it does in order to
+// shut down, and then the machine waits for it for ever. It is deaf to the
+// interrupt that the whole process group gets, or it would be gone before the
+// command had its say; for the command itself env(1) puts that right again.
+const enterScript = `trap "" INT; /usr/bin/env --default-signal=INT /bin/sh -c "$@"; exit $?`
 
 // chdirScript rather than env --chdir, since env takes a program's name with an
 // equals sign in it for a setting.
@@ -105,10 +105,8 @@ const chdirScript = `cd -- "$1" && shift && exec "$@"`
 
 func enter(pid int, dir string, argv []string) []string {
 	return append([]string{
-		"sh", "-c", enterScript, "sh",
-		"nsenter", "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--",
-		"/usr/bin/env", "--default-signal=INT",
-		"/bin/sh", "-c", chdirScript, "sh", dir,
+		"nsenter", "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--no-fork", "--",
+		"/bin/sh", "-c", enterScript, "sh", chdirScript, "sh", dir,
 	}, argv...)
 }
 

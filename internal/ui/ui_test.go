@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/nixflotilla/flotilla/fleet"
-	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 // Whatever a program prints, nothing of it can move the cursor, change the
@@ -138,10 +137,10 @@ func TestLines(t *testing.T) {
 func TestDifference(t *testing.T) {
 	var b bytes.Buffer
 	Difference(&b, fleet.Result{Host: fleet.Host{Name: "razer"}, Outcome: fleet.Compared, Reason: "it runs old", Difference: &fleet.Difference{
-		Packages: nixcmd.ClosureDiff{
-			Added:   []nixcmd.PackageChange{{Name: "jq", NewVersions: []string{"1.8"}, NewSize: 2048}},
-			Removed: []nixcmd.PackageChange{{Name: "vim", OldVersions: []string{"9.0"}, OldSize: 1024}},
-			Changed: []nixcmd.PackageChange{
+		Packages: fleet.PackageDiff{
+			Added:   []fleet.PackageChange{{Name: "jq", NewVersions: []string{"1.8"}, NewSize: 2048}},
+			Removed: []fleet.PackageChange{{Name: "vim", OldVersions: []string{"9.0"}, OldSize: 1024}},
+			Changed: []fleet.PackageChange{
 				{Name: "curl", OldVersions: []string{"8.1"}, NewVersions: []string{"8.2"}},
 				{Name: "unit-a.service", OldVersions: []string{""}, NewVersions: []string{""}, NewSize: 10},
 			},

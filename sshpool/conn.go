@@ -1,0 +1,199 @@
+package sshpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is a connection to one host. Its methods may be called concurrently.
+// Conns of one Pool to one Target share the master and its session limit.
+type Conn struct {
+	host      *host
+	handshake time.Duration
+	closed    atomic.Bool
+}
+
+// Cmd is a remote command. Either Argv or Script must be given.
+type Cmd struct {
+	// Argv is the program and its arguments; the remote shell sees them
+	// quoted. With a Script they are the script's arguments, $1 and so on.
+	Argv []string
+	// Script is POSIX shell text for a remote `sh -s -- ARGV…`, sent over
+	// standard input. It is run only once all of it has arrived, so that a
+	// dying connection cannot run half of it; its commands find their standard
+	// input at the end of file.
+	Script string
+	// Stdin is the command's standard input; nil means empty. It cannot be
+	// used with Script.
+	Stdin io.Reader
+	// Stdout and Stderr receive every line as it arrives; nil means nobody
+	// looks. They are called from different goroutines, and never after the
+	// call has returned.
+	Stdout, Stderr func(line string)
+}
+
+// Result is what a remote command left behind. It is filled as far as known
+// also when there is an error.
+type Result struct {
+	// Stdout and Stderr are all the remote command printed, callbacks or not.
+	Stdout, Stderr []byte
+	// Duration is the wall time of the session, without any wait for a free
+	// one and without reconnecting.
+	Duration time.Duration
+}
+
+// Run runs a command over the connection, waiting for a free session first.
+//
+// A command that exits with anything but 0 gives an *ExitError, and a failure
+// of the connection an *Error. If the master has died Run reconnects once, given
+// that the command has provably not started and that its Stdin is nil, untouched
+// or can be rewound (io.Seeker); a connection that dies later gives KindLost.
+//
+// When ctx ends, the local ssh is interrupted, then killed, and the error is of
+// KindCancelled. OpenSSH forwards no signal: the remote command only sees its
+// standard streams close, and may go on.
+func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
+	h := c.host
+	if err := c.usable(cmd); err != nil {
+		return Result{}, err
+	}
+	if err := h.sessions.Acquire(ctx, 1); err != nil {
+		return Result{}, cancelled(ctx, h.target)
+	}
+	defer h.sessions.Release(1)
+
+	again := rewinder(cmd.Stdin)
+	for retried := false; ; retried = true {
+		m, err := h.ready(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		res, err := h.session(ctx, m, cmd)
+		var e *Error
+		if retried || !errors.As(err, &e) || !e.reconnect || !again() {
+			return res, err
+		}
+	}
+}
+
+// Fresh runs a command over a new connection of its own that no later command
+// uses, which proves that the host can still be logged in to. It counts as a
+// handshake for Config.MaxConnecting as long as it runs, and not as a session.
+// Errors are like those of Run, except that it never tries twice; a banner of
+// sshd is part of the Result's Stderr.
+func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
+	if err := c.usable(cmd); err != nil {
+		return Result{}, err
+	}
+	p := c.host.pool
+	if err := p.program(c.host.target); err != nil {
+		return Result{}, err
+	}
+	if err := p.connecting.Acquire(ctx, 1); err != nil {
+		return Result{}, cancelled(ctx, c.host.target)
+	}
+	defer p.connecting.Release(1)
+	return c.host.fresh(ctx, cmd)
+}
+
+// Target returns what the connection was made to.
+func (c *Conn) Target() Target { return c.host.target }
+
+// Handshake returns how long starting the master took, log-in included; 0 if
+// Connect found it running.
+func (c *Conn) Handshake() time.Duration { return c.handshake }
+
+// NixSSHOpts returns the value of NIX_SSHOPTS with which nix rides this
+// connection: words that need no quoting, separated by single spaces, right for
+// every nix whether it splits by white space or by shell rules. They name no
+// user and no port, since a live master needs neither; with a dead one nix fails
+// at once instead of connecting by itself, possibly to another port.
+func (c *Conn) NixSSHOpts() string { return nixOpts(c.host.pool.config, c.host.sock) }
+
+// Close gives the connection up. The last Close of a master that the pool
+// started ends it if Config.Persist is negative; every other master stays. A
+// second Close does nothing.
+func (c *Conn) Close(ctx context.Context) error {
+	if c.closed.Swap(true) || !c.host.release() {
+		return nil
+	}
+	return c.host.end(ctx)
+}
+
+// usable rejects closed connections and commands that cannot be run.
+func (c *Conn) usable(cmd Cmd) error {
+	if c.closed.Load() || c.host.pool.isClosed() {
+		return closedError(c.host.target)
+	}
+	if err := cmd.validate(); err != nil {
+		return &Error{Target: c.host.target, Kind: KindConfig, ExitCode: -1, NotStarted: true, Err: err}
+	}
+	return nil
+}
+
+func (p *Pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+func (cmd Cmd) validate() error {
+	switch {
+	case cmd.Script != "" && cmd.Stdin != nil:
+		return errors.New("a command cannot have both a script and standard input")
+	case cmd.Script == "" && len(cmd.Argv) == 0:
+		return errors.New("the command is empty")
+	case cmd.Script == "" && (cmd.Argv[0] == "" || cmd.Argv[0][0] == '-'):
+		return fmt.Errorf("%q is not a program's name", cmd.Argv[0])
+	case strings.ContainsRune(cmd.Script, 0):
+		return errors.New("the script holds a NUL byte")
+	}
+	for _, a := range cmd.Argv {
+		if strings.ContainsRune(a, 0) {
+			return fmt.Errorf("argument %q holds a NUL byte", a)
+		}
+	}
+	return nil
+}
+
+// argv is the remote command.
+func (cmd Cmd) argv() []string {
+	if cmd.Script == "" {
+		return cmd.Argv
+	}
+	return append([]string{"sh", "-s", "--"}, cmd.Argv...)
+}
+
+// stdin is the command's standard input. The braces make the shell read the
+// whole script before it runs any of it; the first line keeps its number.
+func (cmd Cmd) stdin() io.Reader {
+	if cmd.Script == "" {
+		return cmd.Stdin
+	}
+	return strings.NewReader("{ :; " + cmd.Script + "\n}\n")
+}
+
+// rewinder returns a function that puts a reader back to where it is now, and
+// reports whether that was possible.
+func rewinder(r io.Reader) func() bool {
+	if r == nil {
+		return func() bool { return true }
+	}
+	s, ok := r.(io.Seeker)
+	if !ok {
+		return func() bool { return false }
+	}
+	at, err := s.Seek(0, io.SeekCurrent)
+	return func() bool {
+		if err != nil {
+			return false
+		}
+		_, err := s.Seek(at, io.SeekStart)
+		return err == nil
+	}
+}

@@ -1,0 +1,346 @@
+package sshpool
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// runner is Run or Fresh; both promise the same of a command's end.
+type runner func(context.Context, Cmd) (Result, error)
+
+func eachRunner(t *testing.T, test func(*testing.T, *sshd, runner)) {
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	t.Run("Run", func(t *testing.T) { test(t, s, c.Run) })
+	t.Run("Fresh", func(t *testing.T) { test(t, s, c.Fresh) })
+}
+
+func TestExitCodes(t *testing.T) {
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		for script, want := range map[string]int{
+			"exit 0": 0, "exit 1": 1, "exit 254": 254, "exit 255": 255, "kill -9 $$": -1,
+			// What another ssh would say must not be taken for our own's.
+			"echo 'ssh: connect to host x port 22: Connection refused' >&2; exit 255": 255,
+		} {
+			res, err := do(t.Context(), Cmd{Script: "echo out; echo err >&2; " + script})
+			if string(res.Stdout) != "out\n" || !strings.HasPrefix(string(res.Stderr), "err\n") {
+				t.Errorf("%s: output %q %q", script, res.Stdout, res.Stderr)
+			}
+			if res.Duration <= 0 {
+				t.Errorf("%s: no duration", script)
+			}
+			if want == 0 {
+				if err != nil {
+					t.Errorf("%s: %v", script, err)
+				}
+				continue
+			}
+			var e *ExitError
+			if errors.As(err, &e) && want == -1 && e.Code == 128+9 {
+				continue // a log-in shell that waited for the command
+			}
+			if !errors.As(err, &e) || e.Code != want || e.Stderr != string(res.Stderr) {
+				t.Errorf("%s: %v, want exit code %d", script, err, want)
+			}
+		}
+	})
+}
+
+func TestArgumentsArriveAsTheyAre(t *testing.T) {
+	args := []string{"", "it's", `"quoted"`, "two\nlines\n", "$(touch /tmp/never)", "`id`", `back\slash\\`, "*", "~", "-n", "--",
+		"a;b&c|d>e<f", "#no comment", "tab\t", "ünï", "\x01\x7f\xff", "!history", "x=y", "{a,b}"}
+	want := strings.Join(args, "\x1f") + "\x1f"
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		const script = `for a in "$@"; do printf '%s\037' "$a"; done`
+		for _, cmd := range []Cmd{
+			{Script: script, Argv: args},
+			{Argv: append([]string{"sh", "-c", script, "sh"}, args...)},
+		} {
+			res, err := do(t.Context(), cmd)
+			if err != nil || string(res.Stdout) != want {
+				t.Errorf("script %v: %v\n got %q\nwant %q", cmd.Script != "", err, res.Stdout, want)
+			}
+		}
+	})
+}
+
+func TestScriptIsReadWhole(t *testing.T) {
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		res, err := do(t.Context(), Cmd{Script: "#!/bin/sh\nset -eu\ncat\ncat <<EOF\nhere $1\nEOF", Argv: []string{"it is"}})
+		if err != nil || string(res.Stdout) != "here it is\n" {
+			t.Errorf("%v: %q", err, res.Stdout)
+		}
+		if res, err = do(t.Context(), Cmd{Script: "# only a comment"}); err != nil {
+			t.Errorf("%v: %s", err, res.Stderr)
+		}
+	})
+}
+
+// Half a script must not run: its end may be what undoes its beginning.
+func TestTruncatedScriptRunsNothing(t *testing.T) {
+	whole, err := io.ReadAll(Cmd{Script: "echo began\necho ended"}.stdin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) - 2 {
+		res, _ := proc.Run(t.Context(), proc.Cmd{Argv: []string{"/bin/sh", "-s"}, Stdin: strings.NewReader(string(whole[:n]))})
+		if len(res.Stdout) != 0 {
+			t.Errorf("the first %d bytes printed %q", n, res.Stdout)
+		}
+	}
+}
+
+func TestStdinAndLargeOutput(t *testing.T) {
+	const size = 8 << 20
+	in := strings.Repeat("0123456789abcde\n", size/16)
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		var lines int
+		res, err := do(t.Context(), Cmd{Argv: []string{"cat"}, Stdin: strings.NewReader(in), Stdout: func(string) { lines++ }})
+		if err != nil || string(res.Stdout) != in || lines != size/16 {
+			t.Errorf("%v: %d bytes, %d lines", err, len(res.Stdout), lines)
+		}
+	})
+}
+
+func TestUserConfigurationCannotInterfere(t *testing.T) {
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		res, err := do(t.Context(), Cmd{Argv: []string{"sh", "-c", "tty; echo end"}})
+		if err != nil || string(res.Stdout) != "not a tty\nend\n" || len(res.Stderr) != 0 {
+			t.Errorf("%v: %q %q", err, res.Stdout, res.Stderr)
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	noLeaks(t)
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("changed my mind")
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = errors.Join(r.Close(), w.Close()) }()
+		_, err = do(ctx, Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) { cancel(why) }})
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != KindCancelled || e.NotStarted || !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
+			t.Errorf("%v %+v", err, e)
+		}
+		if res, err := do(t.Context(), Cmd{Argv: []string{"echo", "on"}}); err != nil || string(res.Stdout) != "on\n" {
+			t.Errorf("afterwards: %v", err)
+		}
+		if _, err = do(ctx, Cmd{Argv: []string{"true"}}); !errors.As(err, &e) || !e.NotStarted || !errors.Is(err, context.Canceled) {
+			t.Errorf("an ended context: %v", err)
+		}
+	})
+}
+
+func TestConnectionLostDuringACommand(t *testing.T) {
+	noLeaks(t)
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		r, w := io.Pipe()
+		_, err := do(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) {
+			for _, pid := range s.children() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			_ = w.Close()
+		}})
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != KindLost || e.NotStarted || e.ExitCode != 255 || e.Hint == "" {
+			t.Errorf("%v %+v", err, e)
+		}
+		if _, err := do(t.Context(), Cmd{Argv: []string{"true"}}); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestMasterKilledDuringACommand(t *testing.T) {
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	pid := masterPID(t, c)
+	r, w := io.Pipe()
+	_, err := c.Run(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = w.Close()
+	}})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindLost || e.NotStarted {
+		t.Errorf("%v %+v", err, e)
+	}
+	output(t, c, Cmd{Argv: []string{"true"}})
+}
+
+func TestSessionLimit(t *testing.T) {
+	noLeaks(t)
+	const limit, commands = 2, 5
+	s := startSSHD(t)
+	p := s.pool(Config{MaxSessions: limit})
+	c := s.connect(p)
+	up := make(chan *io.PipeWriter, commands)
+	var wg sync.WaitGroup
+	for range commands {
+		wg.Go(func() {
+			r, w := io.Pipe()
+			_, err := c.Run(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) { up <- w }})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	first, second := <-up, <-up
+	if c.host.sessions.TryAcquire(1) {
+		t.Error("a session more than the limit was free")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Run(ctx, Cmd{Argv: []string{"true"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting for a session: %v", err)
+	}
+	if got := p.Stats().Sessions; got != limit {
+		t.Errorf("%d sessions at once, want %d", got, limit)
+	}
+	_ = errors.Join(first.Close(), second.Close())
+	for range commands - limit {
+		_ = (<-up).Close()
+	}
+	wg.Wait()
+}
+
+func TestHostRefusesMoreSessions(t *testing.T) {
+	s := startSSHD(t, "MaxSessions 1")
+	c := s.connect(s.pool(Config{}))
+	r, w := io.Pipe()
+	var inner error
+	_, err := c.Run(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) {
+		_, inner = c.Run(t.Context(), Cmd{Argv: []string{"true"}})
+		_ = w.Close()
+	}})
+	var e *Error
+	if err != nil || !errors.As(inner, &e) || !e.NotStarted || !strings.Contains(e.Hint, "MaxSessions") {
+		t.Errorf("%v; %v %+v", err, inner, e)
+	}
+	if n := s.logins(); n != 1 {
+		t.Errorf("the server saw %d log-ins, want 1", n)
+	}
+}
+
+func TestFreshIsAConnectionOfItsOwn(t *testing.T) {
+	s := startSSHD(t)
+	p := s.pool(Config{})
+	c := s.connect(p)
+	if _, err := c.Fresh(t.Context(), Cmd{Argv: []string{"true"}}); err != nil {
+		t.Error(err)
+	}
+	if n := s.logins(); n != 2 {
+		t.Errorf("the server saw %d log-ins, want 2", n)
+	}
+	if got, want := p.Stats(), (Stats{Handshakes: 2, Sessions: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	s.stop()
+	_, err := c.Fresh(t.Context(), Cmd{Argv: []string{"true"}})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindUnreachable || !e.NotStarted {
+		t.Errorf("server gone: %v %+v", err, e)
+	}
+}
+
+func TestNixRidesTheMaster(t *testing.T) {
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	words := strings.Fields(c.NixSSHOpts())
+	for _, w := range words {
+		if !isWord(strings.TrimPrefix(w, "-"), pathPunctuation) {
+			t.Errorf("word %q needs quoting", w)
+		}
+	}
+	// As nix calls it, without user and port.
+	nix := append(append([]string{"ssh", "127.0.0.1", "-x"}, words...),
+		"-oPermitLocalCommand=yes", "-oLocalCommand=echo started", "--", "echo", "hello")
+	res, err := proc.Run(t.Context(), proc.Cmd{Argv: nix})
+	if err != nil || string(res.Stdout) != "hello\n" {
+		t.Errorf("%v: %q", err, res.Stdout)
+	}
+	if err := muxEnd(t.Context(), c.host.sock, masterPID(t, c), false); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := proc.Run(t.Context(), proc.Cmd{Argv: nix}); err == nil || res.Code != 255 {
+		t.Errorf("with a dead master: %v", err)
+	}
+	if n := s.logins(); n != 1 {
+		t.Errorf("the server saw %d log-ins, want 1", n)
+	}
+}
+
+func TestCommandsThatCannotBeRun(t *testing.T) {
+	c := &Conn{host: &host{pool: &Pool{}}}
+	for _, cmd := range []Cmd{
+		{},
+		{Argv: []string{""}},
+		{Argv: []string{"-x"}},
+		{Argv: []string{"a\x00b"}},
+		{Script: "a\x00b"},
+		{Script: "cat", Stdin: strings.NewReader("x")},
+	} {
+		_, err := c.Run(t.Context(), cmd)
+		_, fresh := c.Fresh(t.Context(), cmd)
+		for _, err := range []error{err, fresh} {
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != KindConfig || !e.NotStarted {
+				t.Errorf("%+v: %v", cmd, err)
+			}
+		}
+	}
+}
+
+// A user who breaks ssh_config while a deployment runs must be told so, and not
+// that the connection was lost.
+func TestConfigurationBrokenMeanwhile(t *testing.T) {
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	s.write("ssh_config", "NoSuchOption yes\n")
+	for _, do := range []runner{c.Run, c.Fresh} {
+		_, err := do(t.Context(), Cmd{Argv: []string{"true"}})
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != KindConfig || !e.NotStarted || !strings.Contains(e.Stderr, "nosuchoption") {
+			t.Errorf("%v %+v", err, e)
+		}
+	}
+}
+
+func BenchmarkWarm(b *testing.B) {
+	s := startSSHD(b)
+	p := s.pool(Config{})
+	c := s.connect(p)
+	b.Run("Connect", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := p.Connect(b.Context(), s.target()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Run", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := c.Run(b.Context(), Cmd{Argv: []string{"true"}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("plain-ssh", func(b *testing.B) {
+		argv := []string{"ssh", "-F", "none", "-S", c.host.sock, "127.0.0.1", "true"}
+		for b.Loop() {
+			if _, err := proc.Run(b.Context(), proc.Cmd{Argv: argv}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package sshpool
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// handshakeFactor times ConnectTimeout bounds a whole handshake, log-in
+// included: ssh's own ConnectTimeout ends with the key exchange.
+const handshakeFactor = 3
+
+// cancelGrace is what an interrupted ssh gets before it is killed. It has
+// nothing to save.
+const cancelGrace = time.Second
+
+var errHandshake = errors.New("the handshake took too long")
+
+// detached is a command that gives the master's standard streams to the log. Before OpenSSH 8.5 a
+// master in the background, and in every version a ProxyCommand's program, keeps
+// the standard error it was started with; as a pipe it would never be closed.
+// The text is fixed and everything else an argument.
+func detached(log string, argv []string) []string {
+	return append([]string{"/bin/sh", "-c", `log=$1; shift; exec "$@" >>"$log" 2>&1`, "sh", log}, argv...)
+}
+
+// start starts the master and waits until it takes sessions. The caller holds
+// the lock.
+func (h *host) start(ctx context.Context) (connected, error) {
+	p := h.pool
+	if err := p.connecting.Acquire(ctx, 1); err != nil {
+		return connected{}, cancelled(ctx, h.target)
+	}
+	defer p.connecting.Release(1)
+	if err := os.WriteFile(h.log, nil, 0o600); err != nil {
+		return connected{}, h.failure(ctx, err)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, handshakeFactor*p.config.ConnectTimeout, errHandshake)
+	defer cancel()
+
+	p.handshakes.Add(1)
+	argv := masterArgs(p.config, h.target, h.sock, h.log)
+	res, err := proc.Run(limited, proc.Cmd{
+		Argv:  detached(h.log, argv),
+		Env:   p.config.Env,
+		Grace: cancelGrace,
+	})
+	if err == nil {
+		m := &master{ours: true}
+		m.proven.Store(true)
+		if m.pid, err = muxPID(ctx, h.sock); err == nil {
+			return connected{master: m, handshake: res.Duration}, nil
+		}
+	}
+	if pid, e := muxPID(context.WithoutCancel(ctx), h.sock); e == nil {
+		_ = muxEnd(context.WithoutCancel(ctx), h.sock, pid, false)
+	}
+	return connected{}, h.refused(ctx, limited, argv, res.Code, err)
+}
+
+// refused explains a handshake that failed.
+func (h *host) refused(ctx, limited context.Context, argv []string, code int, err error) *Error {
+	text := messages(readLog(h.log))
+	e := &Error{Target: h.target, Argv: argv, ExitCode: code, Stderr: text, NotStarted: true, Err: err}
+	switch {
+	case ctx.Err() != nil:
+		e.Kind, e.Err = KindCancelled, contextError(ctx)
+	case limited.Err() != nil:
+		e.Kind, e.Err = KindUnreachable, errHandshake
+		e.Hint = "check that the host is up, or raise ConnectTimeout if its log-in is slow"
+	case code == 126 || code == 127:
+		e.Kind, e.Hint = KindNoSSH, "install OpenSSH's client"
+	default:
+		d := classify(text)
+		e.Kind, e.Hint = d.kind, d.hint
+	}
+	return e
+}
+
+// readLog returns a log of ssh; one that cannot be read says nothing.
+func readLog(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
