@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/bitfield/script"
@@ -58,7 +59,7 @@ func Lint(ctx context.Context) error {
 
 // formatted says which Go files gofmt would change.
 func formatted(ctx context.Context) error {
-	files, err := script.FindFiles(".").Match(".go").Slice()
+	files, err := script.FindFiles(".").MatchRegexp(regexp.MustCompile(`\.go$`)).Slice()
 	if err != nil {
 		return err
 	}
