@@ -50,5 +50,5 @@ func ExampleDecide() {
 	plan := fleet.Decide(fleet.Survey{Current: wanted, Profile: wanted}, wanted, false)
 	fmt.Println(plan.Deploy, plan.Reason)
 	// Output:
-	// false it already runs and boots 1111111-nixos-system-razer
+	// false it already runs and boots 1111111-razer
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -34,11 +35,11 @@ func Decide(s Survey, wanted nixcmd.StorePath, force bool) Plan {
 	return Plan{true, fmt.Sprintf("it runs %s, wanted is %s", short(s.Current), short(wanted))}
 }
 
-// short is a store path as people tell them apart: a few characters of the
-// hash, then the name.
+// short is a system's path as people tell them apart: a few characters of the
+// hash, then the host and the version of its name.
 func short(p nixcmd.StorePath) string {
 	if p == "" {
 		return "nothing"
 	}
-	return p.Hash()[:7] + "-" + p.Name()
+	return p.Hash()[:7] + "-" + strings.TrimPrefix(p.Name(), "nixos-system-")
 }

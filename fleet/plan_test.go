@@ -27,11 +27,11 @@ func TestDecide(t *testing.T) {
 		deploy  bool
 		because string
 	}{
-		{"unchanged", Survey{Current: newSystem, Profile: newSystem}, false, false, "already runs and boots 1111111-nixos-system-new"},
+		{"unchanged", Survey{Current: newSystem, Profile: newSystem}, false, false, "already runs and boots 1111111-new"},
 		{"forced", Survey{Current: newSystem, Profile: newSystem}, true, true, "was asked for"},
-		{"changed", Survey{Current: oldSystem, Profile: oldSystem}, false, true, "runs 0000000-nixos-system-old, wanted is 1111111-nixos-system-new"},
-		{"live but not boot", Survey{Current: newSystem, Profile: oldSystem}, false, true, "boots 0000000-nixos-system-old"},
-		{"boot but not live", Survey{Current: oldSystem, Profile: newSystem}, false, true, "runs 0000000-nixos-system-old"},
+		{"changed", Survey{Current: oldSystem, Profile: oldSystem}, false, true, "runs 0000000-old, wanted is 1111111-new"},
+		{"live but not boot", Survey{Current: newSystem, Profile: oldSystem}, false, true, "boots 0000000-old"},
+		{"boot but not live", Survey{Current: oldSystem, Profile: newSystem}, false, true, "runs 0000000-old"},
 		{"no profile", Survey{Current: newSystem}, false, true, "no system profile"},
 		{"not NixOS yet", Survey{}, false, true, "no NixOS system yet"},
 	} {

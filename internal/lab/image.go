@@ -114,12 +114,19 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	}
 	argv := append([]string{"mmdebstrap"}, bootstrapOptions()...)
 	argv = append(argv, "--aptopt="+conf, "--include="+strings.Join(r.packages, ","), r.suite, root, "-")
-	// The mirror goes in by standard input, for its URI may hold a password.
-	source := r.sourceLine(debianMirror(os.DirFS("/")))
-	if _, err := g.run(ctx, proc.Cmd{Argv: argv, Stdin: strings.NewReader(source)}); err != nil {
+	// A build that is killed leaves its temporary files, which must be where
+	// the next one finds them.
+	tmp := filepath.Join(filepath.Dir(root), "tmp")
+	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
-	if err := os.Remove(conf); err != nil {
+	// The mirror goes in by standard input, for its URI may hold a password.
+	source := r.sourceLine(debianMirror(os.DirFS("/")))
+	_, err = g.run(ctx, proc.Cmd{Argv: argv, Stdin: strings.NewReader(source), Env: []string{"TMPDIR=" + tmp}})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Remove(conf), os.RemoveAll(tmp)); err != nil {
 		return err
 	}
 	return runUnbooted(ctx, g, root, name, baseScript, "/bin/sh", "-s")

@@ -731,6 +731,14 @@ func TestImageBuildCancelled(t *testing.T) {
 	real(t)
 	t.Setenv("FLOTILLA_LAB_DIR", filepath.Join(t.TempDir(), "lab"))
 	cfg := testConfig(t, "f")
+	temporary := func() []string {
+		left, err := filepath.Glob(filepath.Join(os.TempDir(), "mmdebstrap.*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	before := temporary()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	path, err := newLayout(cfg)
@@ -745,6 +753,9 @@ func TestImageBuildCancelled(t *testing.T) {
 	}
 	if images := imagesIn(t, path); len(images) != 0 {
 		t.Errorf("left %q", images)
+	}
+	if after := temporary(); len(after) > len(before) {
+		t.Errorf("left %q", after)
 	}
 	if err := Down(t.Context(), cfg, DownOptions{}); err != nil {
 		t.Error(err)

@@ -41,7 +41,7 @@ func (l *Lines) Event(e fleet.Event) {
 			l.line(e, dim, "…")
 		}
 	case fleet.KindDone:
-		l.line(e, "", strings.TrimSpace(e.Text+"  "+Seconds(e.Duration)))
+		l.line(e, "", strings.TrimSpace(pad(Seconds(e.Duration), len("0.00 s"))+"  "+e.Text))
 	case fleet.KindFailed:
 		l.line(e, red, "failed after "+Seconds(e.Duration))
 	case fleet.KindWarning:

@@ -128,7 +128,7 @@ func TestLines(t *testing.T) {
 	l.Event(fleet.Event{Host: "p620", Step: fleet.StepSurvey, Kind: fleet.KindDone, Text: "runs it", Duration: time.Second})
 	l.Event(fleet.Event{Host: "p620", Step: fleet.StepBuild, Kind: fleet.KindLog, Text: "noise"})
 	l.Event(fleet.Event{Host: "dex5550", Step: fleet.StepActivate, Kind: fleet.KindLog, Text: "starting\x1b[2J the following units: a"})
-	want := "p620    │ survey   runs it  1.0 s\ndex5550 │ activate starting the following units: a\n"
+	want := "p620    │ survey   1.0 s   runs it\ndex5550 │ activate starting the following units: a\n"
 	if b.String() != want {
 		t.Errorf("got %q\nwant %q", b.String(), want)
 	}

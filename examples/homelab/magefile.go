@@ -1,0 +1,22 @@
+//go:build mage
+
+package main
+
+import (
+	"context"
+
+	//mage:import
+	"github.com/nixflotilla/flotilla/recipes"
+)
+
+// P620 deploys the workstation p620 (AMD/ROCm, binary cache)
+func P620(ctx context.Context) error { return recipes.Deploy(ctx, "p620", nil) }
+
+// Razer deploys the laptop razer (Intel/NVIDIA)
+func Razer(ctx context.Context) error { return recipes.Deploy(ctx, "razer", nil) }
+
+// P510 deploys the media server p510 (Xeon/NVIDIA)
+func P510(ctx context.Context) error { return recipes.Deploy(ctx, "p510", nil) }
+
+// Dex5550 deploys the server dex5550 (DNS, monitoring)
+func Dex5550(ctx context.Context) error { return recipes.Deploy(ctx, "dex5550", nil) }
