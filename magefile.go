@@ -34,7 +34,7 @@ func Lab(ctx context.Context) error { return chores.LabUp(ctx, os.Stderr) }
 // LabStatus shows the lab's machines: which run, where, and which faults are in force
 func LabStatus(ctx context.Context) error { return chores.LabStatus(ctx, os.Stdout) }
 
-// LabExec runs COMMAND in the lab's control machine, in the lab fleet's checkout, e.g. 'flotilla pingHosts'
+// LabExec runs COMMAND in the lab's control machine, in the fleet's checkout: 'flotilla pingHosts'
 func LabExec(ctx context.Context, command string) error { return chores.LabExec(ctx, command) }
 
 // LabDown removes everything the lab made, its images too (-keepImage: but those)
