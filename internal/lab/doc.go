@@ -9,8 +9,9 @@
 // that a crash may have left behind:
 //
 //   - its files lie in one directory below the cache (see Config);
-//   - its processes are those in the control groups named flotilla-LAB-MACHINE,
-//     so a process is never mistaken for one of the lab's by its number;
+//   - its processes are those in the control groups named flotilla-LAB-MACHINE
+//     (with a mark after LAB if the cache is not in root's usual place), so a
+//     process is never mistaken for one of the lab's by its number;
 //   - its links are in network namespaces of the same names. The bridge has a
 //     namespace of its own too, so this machine's own network is not touched at
 //     all, and every lab can use the same addresses;

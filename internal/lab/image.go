@@ -71,26 +71,24 @@ func (l *Lab) imageComplete(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-func imageGroup(name string) string { return "flotilla-image-" + name }
-
 // buildImage must be called with the image's lock held.
 func (l *Lab) buildImage(ctx context.Context, r recipe, name string) error {
-	g, err := findGroup(imageGroup(name))
+	g, err := findGroup(l.path.imageGroup(name))
 	if err != nil {
 		return err
 	}
 	tmp := filepath.Join(l.path.images(), "."+name+".new")
 	root := filepath.Join(tmp, "root")
 	clean := func(ctx context.Context) error {
-		return errors.Join(g.kill(ctx), cleanNspawn(root, imageGroup(name)), removeTree(tmp))
+		return errors.Join(g.kill(ctx), cleanNspawn(root, l.path.imageGroup(name)), removeTree(tmp))
 	}
 	if err := clean(ctx); err != nil { // of a build that was killed
 		return err
 	}
-	if err := l.fillImage(ctx, g, r, root, imageGroup(name)); err != nil {
+	if err := l.fillImage(ctx, g, r, root, l.path.imageGroup(name)); err != nil {
 		return errors.Join(err, clean(context.WithoutCancel(ctx)))
 	}
-	if err := errors.Join(g.kill(ctx), cleanNspawn(root, imageGroup(name)), unmountBelow(tmp)); err != nil {
+	if err := errors.Join(g.kill(ctx), cleanNspawn(root, l.path.imageGroup(name)), unmountBelow(tmp)); err != nil {
 		return err
 	}
 	return os.Rename(tmp, l.imageDir(name))
@@ -243,12 +241,12 @@ func (l *Lab) dropImage(ctx context.Context, name string) error {
 	if used, err := l.imageUsed(name); err != nil || used {
 		return err
 	}
-	g, err := findGroup(imageGroup(name))
+	g, err := findGroup(l.path.imageGroup(name))
 	if err != nil {
 		return err
 	}
 	half := filepath.Join(l.path.images(), "."+name+".new")
-	if err := errors.Join(g.kill(ctx), cleanNspawn(filepath.Join(half, "root"), imageGroup(name)), removeTree(half)); err != nil {
+	if err := errors.Join(g.kill(ctx), cleanNspawn(filepath.Join(half, "root"), l.path.imageGroup(name)), removeTree(half)); err != nil {
 		return err
 	}
 	// Renamed first, so that a half-removed image is not taken for a whole one.

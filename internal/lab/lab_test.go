@@ -745,12 +745,21 @@ func TestImageBuildCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Log = func(string) {
-		cancel()
-	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for ctx.Err() == nil {
+			if under, _ := filepath.Glob(path.images() + "/.*.new/root/usr"); len(under) > 0 {
+				cancel()
+			}
+			_ = pause(ctx, pollInterval)
+		}
+	}()
 	if _, err := Up(ctx, cfg); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
+	cancel()
+	<-watched
 	if images := imagesIn(t, path); len(images) != 0 {
 		t.Errorf("left %q", images)
 	}

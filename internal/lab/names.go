@@ -21,6 +21,9 @@ type layout struct {
 	cache string
 	// parent is the directory of cache if that is Flotilla's own as well.
 	parent string
+	// mark tells apart what labs and images of different caches are called
+	// where the whole machine sees it. It is not part of any id.
+	mark string
 }
 
 func newLayout(cfg Config) (layout, error) {
@@ -44,7 +47,19 @@ func newLayout(cfg Config) (layout, error) {
 	l := layout{id: id}
 	var err error
 	l.cache, l.parent, err = cacheDir(os.Getenv)
+	l.mark = cacheMark(l.cache)
 	return l, err
+}
+
+// rootCache is where root's labs usually are; they bear no mark.
+const rootCache = "/root/.cache/flotilla/lab"
+
+func cacheMark(cache string) string {
+	if cache == rootCache {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(cache))
+	return "." + hex.EncodeToString(sum[:4])
 }
 
 // cacheDir follows the XDG base directory specification. It returns absolute
@@ -94,7 +109,11 @@ func (l layout) machine(name string, elem ...string) string {
 
 // name is what a machine's container, control group and network namespace are
 // called.
-func (l layout) name(machine string) string { return "flotilla-" + l.id + "-" + machine }
+func (l layout) name(machine string) string { return "flotilla-" + l.id + l.mark + "-" + machine }
+
+// imageGroup is what the control group and container of an image's build are
+// called.
+func (l layout) imageGroup(image string) string { return "flotilla-image-" + image + l.mark }
 
 func (l layout) relayGroup(machine string) string { return l.name(machine) + "-relay" }
 

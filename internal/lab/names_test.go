@@ -2,7 +2,6 @@ package lab
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -72,8 +71,13 @@ func TestNameIsValidated(t *testing.T) {
 func TestNamesOfTwoLabsDiffer(t *testing.T) {
 	id := rapid.StringMatching(idPattern.String())
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := layout{id: id.Draw(t, "a"), cache: "/c"}, layout{id: id.Draw(t, "b"), cache: "/c"}
-		if a.id == b.id {
+		cache := rapid.SampledFrom([]string{rootCache, "/c", "/d"})
+		draw := func(label string) layout {
+			dir := cache.Draw(t, label+"'s cache")
+			return layout{id: id.Draw(t, label), cache: dir, mark: cacheMark(dir)}
+		}
+		a, b := draw("a"), draw("b")
+		if a == b {
 			t.Skip("one lab")
 		}
 		seen := map[string]bool{}
@@ -84,19 +88,29 @@ func TestNamesOfTwoLabsDiffer(t *testing.T) {
 			if seen[n] {
 				t.Errorf("labs %q and %q share the name %q", a.id, b.id, n)
 			}
-			if len(filepath.Base(n)) > 64 {
-				t.Errorf("%q is longer than a host name may be", n)
-			}
 		}
 	})
 }
 
 func allNames(l layout) []string {
-	names := []string{l.network(), l.dir(), l.name(compat)}
+	names := []string{l.network(), l.dir(), l.name(compat), l.imageGroup("trixie-base-0123456789abcdef" + l.id)}
 	for _, m := range Machines() {
 		names = append(names, l.name(m), l.relayGroup(m), l.machine(m))
 	}
 	return names
+}
+
+func TestContainerNamesFit(t *testing.T) {
+	l := layout{id: strings.Repeat("x", 30), mark: cacheMark("/c")}
+	names := []string{l.imageGroup("trixie-base-0123456789abcdef")}
+	for _, m := range append(Machines(), compat) {
+		names = append(names, l.name(m))
+	}
+	for _, name := range names {
+		if len(name) > 64 {
+			t.Errorf("%q is longer than a host name may be", name)
+		}
+	}
 }
 
 func TestInterfaceNamesFit(t *testing.T) {
