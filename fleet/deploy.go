@@ -13,9 +13,11 @@ import (
 type DeployOptions struct {
 	// Force activates a host also if it already runs what is wanted.
 	Force bool
-	// Abandon, when closed, stops the wait for activations that are under way.
-	// They are never interrupted: an activation goes on to its end on the
-	// host. nil means every activation is waited for, also after ctx is done.
+	// Abandon, when closed, stops the wait for activations that are under way:
+	// their outcome is then Cancelled, and their error wraps ErrAbandoned and
+	// tells how to look after them. They are never interrupted: an activation
+	// goes on to its end on the host, but is not committed. nil means every
+	// activation is waited for, also after ctx is done.
 	Abandon <-chan struct{}
 }
 
@@ -26,7 +28,7 @@ var ErrAbandoned = errors.New("no longer waited for")
 // Deploy brings each host to the system that the flake wants: survey and
 // evaluate, decide, build, copy, activate, verify, and only then make the new
 // system the one that boots. A host that already runs and boots it is left
-// alone.
+// alone. A host that is listed twice is taken once.
 //
 // The new system becomes the host's profile and boot entry only after it was
 // seen live. If anything fails before, the next boot is into the old one.
@@ -111,36 +113,34 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	defer j.fleet.stages.activations.Release(1)
 
 	// From here on a cancelled run must not leave a host between two systems.
+	run := ctx
 	ctx, release := untilAbandoned(ctx, abandon)
 	defer release()
 
-	outcome := Switched
-	u := j.newUnit(StepActivate, s)
+	var outcome Outcome
+	u := j.newUnit(run, StepActivate, s)
 	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
 		end, err := u.start(ctx, s.eval.Toplevel, "test")
 		if err != nil {
 			return "", err
 		}
-		if outcome, err = judge(end); err != nil {
+		if outcome, err = judge(end, u.boots()); err != nil {
 			u.clean(ctx)
 		}
 		return "", err
 	})
 	if err != nil {
-		if outcome == Switched {
-			outcome = ""
-		}
 		return outcome, err
 	}
 
-	c := j.newUnit(StepCommit, s)
+	c := j.newUnit(run, StepCommit, s)
 	c.conn = u.conn
 	err = j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
 		end, err := c.commit(ctx, s.eval.Toplevel, outcome != Staged, u)
 		if err != nil {
 			return "", err
 		}
-		text, err := verified(end, s.eval.Toplevel)
+		text, err := verified(end, s, outcome)
 		if err != nil {
 			c.clean(ctx)
 			u.clean(ctx)
@@ -180,41 +180,44 @@ func untilAbandoned(ctx context.Context, abandon <-chan struct{}) (context.Conte
 
 // judge turns switch-to-configuration's exit status into an outcome; the codes
 // are those of nixpkgs' switch-to-configuration-ng (src/main.rs).
-func judge(end unitEnd) (Outcome, error) {
+func judge(end unitEnd, boots string) (Outcome, error) {
 	fail := func(text, hint string) error {
 		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines}
 	}
-	const oldBoots = "the host's boot entry is still the old system"
+	boots = "if it lost power now, " + boots
 	switch end.status {
 	case 0:
 		return Switched, nil
 	case 4:
-		return Degraded, fail("the new system is live, but units failed", "see `systemctl --failed` on the host; "+oldBoots)
+		return Degraded, fail("the new system is live, but units failed", "see `systemctl --failed` on the host; "+boots)
 	case 11:
 		return Locked, fail("another switch holds the host's lock", "wait for it to end, then deploy again")
 	case 100:
 		return Staged, nil
 	case -1:
-		return Failed, fail("switch-to-configuration was ended by a signal", oldBoots)
+		return Failed, fail("switch-to-configuration was ended by a signal", boots)
 	case 2:
-		return Failed, fail("the activation script failed", oldBoots)
+		return Failed, fail("the activation script failed", boots)
 	}
-	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), oldBoots)
+	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), boots)
 }
 
 // verified checks the host's own words after the commit.
-func verified(end unitEnd, wanted nixcmd.StorePath) (string, error) {
-	current, profile := end.values["current"], end.values["profile"]
+func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
+	current, profile, wanted := end.values["current"], end.values["profile"], s.eval.Toplevel
+	const meddling = "someone else is changing this host; deploy again once they are done"
 	switch {
 	case end.end == "not-live":
-		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)),
-			"the host's boot entry is still the old system"}
+		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
 	case end.status != 0:
 		return "", &activationError{text: fmt.Sprintf("the new system is live, but making it the one that boots failed with exit code %d", end.status),
-			hint: "deploy again once the cause is mended", status: end.status, lines: end.lines}
+			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines}
 	case profile != string(wanted):
-		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)),
-			"someone else changes this host"}
+		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}
+	case outcome == Staged:
+		return "boots " + short(wanted) + " next", nil
+	case current != string(wanted):
+		return "", &hintedError{fmt.Errorf("the host runs %s by now, not %s", storePathOr(current), short(wanted)), meddling}
 	}
 	return "runs and boots " + short(wanted), nil
 }

@@ -51,7 +51,7 @@ func (j *job) diff(ctx context.Context) (Outcome, error) {
 		return "", err
 	}
 	d := &Difference{}
-	err = j.step(ctx, StepCompare, nil, func(ctx context.Context) (string, error) {
+	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
 		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
 		if err != nil {
 			return "", err
@@ -86,20 +86,21 @@ func (j *job) compareUnits(ctx context.Context, s surveyed, d *Difference) error
 	if err := j.copy(ctx, s); err != nil {
 		return err
 	}
-	return j.step(ctx, StepCompare, nil, func(ctx context.Context) (string, error) {
-		u := j.newUnit(StepCompare, s)
+	return j.step(ctx, StepCompare, j.fleet.stages.activations, func(ctx context.Context) (string, error) {
+		u := j.newUnit(ctx, StepCompare, s)
+		u.each = d.Units.read
 		end, err := u.start(ctx, s.eval.Toplevel, "dry-activate")
 		if err != nil {
 			return "", err
 		}
 		u.clean(ctx)
 		d.RebootFor = rebootParts(end.answer, "booted/", "next/")
-		if end.status != 0 {
-			_, err := judge(end)
+		switch _, err := judge(end, u.boots()); {
+		case err != nil:
 			d.UnitsUnknown = err.Error()
-			return "", nil
+		case end.status != 0:
+			d.UnitsUnknown = "this system replaces the init interface and can only be booted into"
 		}
-		d.Units = parseDryActivation(end.lines)
 		return "", nil
 	})
 }
@@ -118,36 +119,32 @@ func (u UnitChanges) Empty() bool {
 	return len(u.Stop)+len(u.Restart)+len(u.Reload)+len(u.Start) == 0
 }
 
-// parseDryActivation reads what `switch-to-configuration dry-activate` prints
+// read takes in one line of what `switch-to-configuration dry-activate` prints
 // (nixpkgs, switch-to-configuration-ng, src/main.rs). Other lines are passed
 // over.
-func parseDryActivation(lines []string) UnitChanges {
-	var u UnitChanges
-	for _, line := range lines {
-		what, list, ok := strings.Cut(line, " units: ")
-		if !ok {
-			continue
-		}
-		var to *[]string
-		switch what {
-		case "would stop the following":
-			to = &u.Stop
-		case "would NOT stop the following changed":
-			to = &u.Keep
-		case "would restart the following":
-			to = &u.Restart
-		case "would reload the following":
-			to = &u.Reload
-		case "would start the following":
-			to = &u.Start
-		default:
-			continue
-		}
-		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				*to = append(*to, name)
-			}
+func (u *UnitChanges) read(line string) {
+	what, list, ok := strings.Cut(line, " units: ")
+	if !ok {
+		return
+	}
+	var to *[]string
+	switch what {
+	case "would stop the following":
+		to = &u.Stop
+	case "would NOT stop the following changed":
+		to = &u.Keep
+	case "would restart the following":
+		to = &u.Restart
+	case "would reload the following":
+		to = &u.Reload
+	case "would start the following":
+		to = &u.Start
+	default:
+		return
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*to = append(*to, name)
 		}
 	}
-	return u
 }

@@ -6,12 +6,12 @@
 // Ping asks which hosts answer.
 //
 //	f, err := fleet.Open(fleet.Config{Dir: "."})
-//	if err != nil { … }
-//	defer f.Close()
+//	…
+//	defer f.Close(ctx)
 //	hosts, err := f.Inventory.Select("@server,!p510")
-//	if err != nil { … }
+//	…
 //	report := f.Deploy(ctx, hosts, fleet.DeployOptions{})
-//	os.Exit(report.ExitCode())
+//	return report.Err()
 //
 // Hosts never wait for each other: while one is activated another may still be
 // evaluated. Each stage has a limit of its own. A host that fails is a result in

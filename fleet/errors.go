@@ -72,7 +72,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.Argv, e.ExitCode, e.Stderr = nix.Argv, nix.ExitCode, nix.Stderr
 		e.Details = lastLines(e.Stderr)
 	case errors.As(err, &ssh):
-		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, ssh.Hint
+		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, or(e.Hint, ssh.Hint)
 		e.Details = lastLines(e.Stderr)
 	case errors.As(err, &remote):
 		e.Argv, e.ExitCode, e.Stderr = remote.Argv, remote.Code, remote.Stderr

@@ -25,6 +25,7 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 			return "", err
 		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+		ev.Imports = nil // thousands of names, which nobody needs yet
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}
@@ -75,6 +76,8 @@ func (j *job) surveyAndEvaluate(ctx context.Context) (surveyed, error) {
 	return s, errors.Join(surveyErr, evalErr)
 }
 
+var errNoAnswer = errors.New("the host did not answer in time, though it took the connection; is its login shell or its disk stuck?")
+
 var errOtherHalfFailed = errors.New("given up because the host's other half failed")
 
 // connectAndSurvey opens the host's connection and asks the host what it runs.
@@ -96,7 +99,11 @@ func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err 
 // connect opens the host's connection and tries it out with something that may
 // be done twice. A connection kept from an earlier run may be dead without
 // anybody knowing, as after the host's power cut: then another is made.
+//
+// A host that takes the connection and then does not answer is given up.
 func (j *job) connect(ctx context.Context, try func(Remote) error) (Remote, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.fleet.patience, errNoAnswer)
+	defer cancel()
 	for again := false; ; again = true {
 		conn, err := j.fleet.dialer.Connect(ctx, j.host)
 		if err != nil {

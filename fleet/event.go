@@ -35,6 +35,9 @@ const (
 	KindDone Kind = "done"
 	// KindFailed: a step ended with Err.
 	KindFailed Kind = "failed"
+	// KindGivenUp: a step was stopped because another of the same host had
+	// failed, so that the host would get no further.
+	KindGivenUp Kind = "given-up"
 	// KindLog: Text is one line that the step's command printed.
 	KindLog Kind = "log"
 	// KindWarning: Text is something the user should know.

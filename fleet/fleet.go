@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
@@ -36,6 +37,7 @@ type Fleet struct {
 	nix      Nix
 	dialer   Dialer
 	stateDir string
+	patience time.Duration
 	stages   stages
 	pool     *sshpool.Pool
 
@@ -51,11 +53,10 @@ func Open(c Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stateDir: c.StateDir, stages: newStages(inv.Limits)}
-	if f.stateDir == "" {
-		if f.stateDir, err = defaultStateDir(); err != nil {
-			return nil, err
-		}
+	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits),
+		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second)}
+	if f.stateDir, err = stateDir(c.StateDir); err != nil {
+		return nil, err
 	}
 	if f.nix == nil {
 		// Nix's word on a dirty tree would come once per host.
@@ -106,7 +107,10 @@ func (f *Fleet) emit(e Event) {
 	f.sink.Event(e)
 }
 
-func defaultStateDir() (string, error) {
+func stateDir(configured string) (string, error) {
+	if configured != "" {
+		return filepath.Abs(configured)
+	}
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "flotilla"), nil
 	}

@@ -24,17 +24,23 @@ const reattachFor = 3 * time.Minute
 // connection that drops does not concern it: its output is in the host's
 // journal and its exit status with the host's service manager.
 type unit struct {
-	job    *job
-	step   Step
-	root   Root
+	job  *job
+	step Step
+	// run is the run's context; once it is done nothing is started any more.
+	run    context.Context
 	conn   Remote
-	bootID string
+	survey Survey
 	name   string
 	cursor string
+	// each receives the lines that the command prints; nil means nobody looks.
+	each func(line string)
+	// seen says that unit.sh has answered at least once.
+	seen bool
 }
 
-func (j *job) newUnit(s Step, s0 surveyed) *unit {
-	return &unit{job: j, step: s, root: s0.survey.Root, conn: s0.conn, bootID: s0.survey.BootID, name: "flotilla-" + string(s) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
+func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
+	return &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey,
+		name: "flotilla-" + string(step) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
 }
 
 // start runs switch-to-configuration with an action and waits for its end.
@@ -69,51 +75,77 @@ func (e *unitEnd) keep(line string) {
 	e.lines = append(e.lines, line)
 }
 
-// follow runs one mode of unit.sh, and re-attaches when the connection drops.
+// follow runs one mode of unit.sh. If the connection drops, or the far end of it
+// is in disorder for a while, it makes the same call again, which joins the unit
+// that was started before.
 func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd, error) {
 	var end unitEnd
 	var problems []string
-	gone := time.Time{}
-	for {
-		var text strings.Builder
-		cmd := u.root.script(unitScript, append([]string{mode, u.name, u.cursor}, args...)...)
-		cmd.Stdout = func(line string) {
-			gone = time.Time{}
-			key, value, _ := strings.Cut(line, " ")
-			switch key {
-			case "log":
-				end.keep(value)
-				u.job.log(u.step, value)
-			case "cursor":
-				u.cursor = value
-			case "problem":
-				problems = append(problems, value)
-			default:
-				text.WriteString(line + "\n")
-			}
-		}
-		_, err := u.conn.Run(ctx, cmd)
+	var gone time.Time
+	for first := true; ; first = false {
+		text, err := u.call(ctx, mode, args, &end, &problems, func() { gone = time.Time{} })
 		if err == nil {
-			if end.answer, err = parseAnswer(text.String()); err == nil {
-				return end, end.check(u.bootID, problems)
+			if end.answer, err = parseAnswer(text); err == nil {
+				return end, end.check(problems)
 			}
 		}
-		if ctx.Err() != nil || !dropped(err) {
+		switch {
+		case ctx.Err() != nil:
+			return end, u.abandoned(err)
+		case !u.mayRun(err) && (!first || !dropped(err)):
 			return end, err
 		}
 		if gone.IsZero() {
 			gone = time.Now()
-			u.job.warn(u.step, "the connection dropped; the activation goes on there, attaching again")
+			if u.mayRun(err) {
+				u.job.warn(u.step, "the connection dropped; what was started goes on there, attaching again")
+			}
 		}
 		if time.Since(gone) > reattachFor {
-			return end, &lostError{unit: u.name, err: err}
+			return end, u.lost(err)
+		}
+		if u.run.Err() != nil && !u.seen {
+			mode = "join"
 		}
 		u.reconnect(ctx)
-		var se *sshpool.Error
-		if !errors.As(err, &se) || !se.NotStarted {
-			mode, args = "attach", args[:1]
+	}
+}
+
+// call runs unit.sh once and returns what it said besides the unit's output.
+func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, alive func()) (string, error) {
+	var text strings.Builder
+	cmd := u.survey.Root.script(unitScript, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
+	cmd.Stdout = func(line string) {
+		alive()
+		key, value, _ := strings.Cut(line, " ")
+		switch key {
+		case "flotilla-unit":
+			u.seen = true
+		case "log":
+			end.keep(value)
+			u.job.log(u.step, value)
+			if u.each != nil {
+				u.each(value)
+			}
+		case "cursor":
+			u.cursor = value
+		case "problem":
+			*problems = append(*problems, value)
+		default:
+			text.WriteString(line + "\n")
 		}
 	}
+	_, err := u.conn.Run(ctx, cmd)
+	return text.String(), err
+}
+
+// mayRun reports whether, after an error, the unit may have been started.
+func (u *unit) mayRun(err error) bool {
+	if u.seen {
+		return true
+	}
+	var se *sshpool.Error
+	return errors.As(err, &se) && se.Kind == sshpool.KindLost && !se.NotStarted
 }
 
 // dropped reports whether the connection, rather than the command, failed.
@@ -137,22 +169,23 @@ func (u *unit) reconnect(ctx context.Context) {
 
 // check turns what the script said into an error, if the unit did not come to
 // an end of its own. An exit status other than 0 is not an error here.
-func (e *unitEnd) check(bootID string, problems []string) error {
-	switch {
-	case e.end == "ok" || e.end == "not-live":
-	case e.end == "not-a-system":
+func (e *unitEnd) check(problems []string) error {
+	switch e.end {
+	case "ok", "not-live":
+	case "gone":
+		return &hintedError{errors.New("the copied system is no longer in the host's store"), "a garbage collection there may have taken it; deploy again"}
+	case "not-a-system":
 		return errors.New("the copied path is not a NixOS system: it has no nixos-version or no bin/switch-to-configuration")
-	case e.end == "no-systemd":
+	case "no-systemd":
 		return errors.New("the host is not run by systemd")
-	case len(problems) > 0:
-		return fmt.Errorf("the host could not start the unit: %s", strings.Join(problems, "; "))
-	case e.values["boot-id"] != bootID:
-		return errors.New("the host has rebooted in the meantime")
-	case e.values["profile"] != "" && e.values["profile"] == e.values["current"]:
-		// The commit forgets its unit only after a good end; it is the answer
-		// that got lost.
-		return nil
+	case "rebooted":
+		return &hintedError{errors.New("the host has rebooted in the meantime"), "deploy again"}
+	case "never-started":
+		return &hintedError{errNeverStarted, "nothing was changed on the host"}
 	default:
+		if len(problems) > 0 {
+			return fmt.Errorf("the host could not start the unit: %s", strings.Join(problems, "; "))
+		}
 		return errors.New("the unit vanished from the host")
 	}
 	e.status = -1
@@ -164,10 +197,12 @@ func (e *unitEnd) check(bootID string, problems []string) error {
 	return nil
 }
 
+var errNeverStarted = errors.New("cancelled before it began")
+
 // clean forgets the unit. What goes wrong is of no consequence: an ended unit
 // does no harm, and is gone with the next boot.
 func (u *unit) clean(ctx context.Context) {
-	_, _ = u.conn.Run(ctx, u.root.script(unitScript, "clean", u.name, "-"))
+	_, _ = u.conn.Run(ctx, u.survey.Root.script(unitScript, "clean", u.name))
 }
 
 // script is the command that runs a script as root. As in sshpool.Cmd, the
@@ -182,16 +217,36 @@ func (r Root) script(text string, args ...string) sshpool.Cmd {
 	}
 }
 
-// lostError says that an activation goes on, or ended, out of sight.
-type lostError struct {
-	unit string
-	err  error
+// outOfSightError says that a unit goes on, or ended, without being followed.
+type outOfSightError struct {
+	text, unit, boots string
+	err               error
 }
 
-func (e *lostError) Error() string {
-	return fmt.Sprintf("the host could not be reached again within %s: %v", reattachFor, e.err)
+func (e *outOfSightError) Error() string { return e.text }
+func (e *outOfSightError) Unwrap() error { return e.err }
+func (e *outOfSightError) Hint() string {
+	return fmt.Sprintf("it goes on there: `journalctl -u %s` on the host tells; %s", e.unit, e.boots)
 }
-func (e *lostError) Unwrap() error { return e.err }
-func (e *lostError) Hint() string {
-	return fmt.Sprintf("the activation goes on there; see `journalctl -u %s` on the host. Its boot entry is still the old system", e.unit)
+
+// lost is the error for a host that does not come back.
+func (u *unit) lost(err error) error {
+	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", reattachFor, err),
+		unit: u.name, boots: u.boots(), err: err}
+}
+
+// abandoned is the error for a unit that is no longer waited for.
+func (u *unit) abandoned(err error) error {
+	if !u.mayRun(err) {
+		return err
+	}
+	return &outOfSightError{text: "no longer waited for", unit: u.name, boots: u.boots(), err: ErrAbandoned}
+}
+
+// boots says what the host would boot if it lost power now.
+func (u *unit) boots() string {
+	if u.step == StepCommit {
+		return "whether it boots the old or the new system is not known"
+	}
+	return "it would boot " + short(u.survey.Profile)
 }

@@ -28,12 +28,12 @@ port = 2222
 attr = "alpha.lan"
 tags = ["server"]
 [hosts.beta]
-address = "fe80::1"
+address = "[fe80::1%eth0]"
 [limits]
 copies = 2
 [ssh]
 connect-timeout = "3s"
-persist = "-1s"
+persist = "0s"
 host-keys = "accept-new"
 config = "ssh_config"
 `))
@@ -41,12 +41,12 @@ config = "ssh_config"
 		t.Fatal(err)
 	}
 	want := &Inventory{Name: "homelab", Dir: "/f", Limits: Limits{Copies: 2},
-		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -time.Second, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
+		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -1, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
 		Hosts: []Host{
 			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
 			{Name: "alpha", Attr: "alpha.lan", Address: "192.168.1.7", User: "deploy", Port: 2222,
 				SSHOptions: []string{"Compression=yes"}, Tags: []string{"home", "server"}},
-			{Name: "beta", Attr: "beta", Address: "fe80::1", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
+			{Name: "beta", Attr: "beta", Address: "fe80::1%eth0", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
 		}}
 	if !reflect.DeepEqual(inv, want) {
 		t.Errorf("got  %+v\nwant %+v", inv, want)
@@ -67,6 +67,8 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		{"port inherited", "[defaults]\nport = -1\n[hosts.a]\n", []string{":3: ", "port -1"}},
 		{"address", "[hosts.a]\naddress = \"-oProxyCommand=x\"\n", []string{":2: ", "is not a host name"}},
 		{"address with user", "[hosts.a]\naddress = \"root@a\"\n", []string{":2: ", "keys of their own"}},
+		{"address with port", "[hosts.a]\naddress = \"web:2222\"\n", []string{":2: ", "is not a host name", "keys of their own"}},
+		{"same machine", "[hosts.a]\n[hosts.b]\naddress = \"a\"\n", []string{":3: ", `host "b" is the same machine as "a"`}},
 		{"inline", "[hosts]\nb = { address = \"b\" }\na = { port = 99999 }\n", []string{":3: ", `host "a"`}},
 		{"user", "[hosts.a]\nuser = \"a b\"\n", []string{":2: ", "is not a user name"}},
 		{"name", "[hosts.\"a b\"]\n", []string{":1: ", "only letters"}},
@@ -197,6 +199,8 @@ func TestSelectRefuses(t *testing.T) {
 		{"[", "not a valid pattern"},
 		{"razer,!razer", "leaves no host"},
 		{"!nosuch", "there is no host"},
+		{",", `"," names no host`},
+		{" ", `" " names no host`},
 	} {
 		hosts, err := homelab().Select(c.selector)
 		var se *SelectError

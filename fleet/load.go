@@ -149,6 +149,9 @@ func parse(path string, data []byte) (*Inventory, error) {
 		Persist:        time.Duration(f.SSH.Persist),
 		ConfigFile:     f.SSH.Config,
 	}}
+	if inv.SSH.Persist == 0 && keys.line("ssh", "persist") > 0 {
+		inv.SSH.Persist = -1
+	}
 	if inv.SSH.ConfigFile != "" && !filepath.IsAbs(inv.SSH.ConfigFile) {
 		inv.SSH.ConfigFile = filepath.Join(inv.Dir, inv.SSH.ConfigFile)
 	}
@@ -172,7 +175,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	for _, name := range keys.children("hosts") {
 		fh := f.Hosts[name]
 		h := Host{
-			Name: name, Attr: or(fh.Attr, name), Address: or(fh.Address, name),
+			Name: name, Attr: or(fh.Attr, name), Address: or(unbracketed(fh.Address), name),
 			User: or(fh.User, f.Defaults.User), Port: or(fh.Port, f.Defaults.Port),
 			SSHOptions:  slices.Concat(f.Defaults.SSHOptions, fh.SSHOptions),
 			Tags:        slices.Concat(f.Defaults.Tags, fh.Tags),
@@ -180,6 +183,10 @@ func parse(path string, data []byte) (*Inventory, error) {
 		}
 		for _, p := range h.problems() {
 			errs = append(errs, bad(fmt.Sprintf("host %q: %s", name, p.text), p.help, keys.nearest("hosts", name, p.key)...))
+		}
+		if other := sameMachine(inv.Hosts, h); other != "" {
+			errs = append(errs, bad(fmt.Sprintf("host %q is the same machine as %q: address, port and ssh-options are equal", name, other),
+				"leave one of them out", keys.nearest("hosts", name, "address")...))
 		}
 		inv.Hosts = append(inv.Hosts, h)
 	}
@@ -191,6 +198,24 @@ func parse(path string, data []byte) (*Inventory, error) {
 		return nil, err
 	}
 	return inv, nil
+}
+
+// unbracketed is an IPv6 address as ssh wants it.
+func unbracketed(address string) string {
+	if inner, ok := strings.CutPrefix(address, "["); ok && strings.HasSuffix(inner, "]") {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return address
+}
+
+// sameMachine names the host that is reached exactly as h is, or none.
+func sameMachine(hosts []Host, h Host) string {
+	for _, o := range hosts {
+		if o.Address == h.Address && o.Port == h.Port && slices.Equal(o.SSHOptions, h.SSHOptions) {
+			return o.Name
+		}
+	}
+	return ""
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -21,8 +21,8 @@ const (
 	// SwitchedNeedsReboot: as Switched, but kernel, initrd, modules or kernel
 	// parameters take effect only at the next boot.
 	SwitchedNeedsReboot Outcome = "switched-needs-reboot"
-	// Degraded: the new system is live, but units failed; the next boot is
-	// into the old one.
+	// Degraded: the new system is live, but units failed; it was not made the
+	// one that boots.
 	Degraded Outcome = "degraded"
 	// RolledBack: the new system was tried and the old one restored.
 	RolledBack Outcome = "rolled-back"

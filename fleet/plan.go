@@ -21,6 +21,8 @@ type Plan struct {
 // host is deployed all the same.
 func Decide(s Survey, wanted nixcmd.StorePath, force bool) Plan {
 	switch {
+	case s.Current == wanted && s.Profile == wanted && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", short(wanted))}
 	case s.Current == wanted && s.Profile == wanted && force:
 		return Plan{true, "it already runs this system; activating it again was asked for"}
 	case s.Current == wanted && s.Profile == wanted:

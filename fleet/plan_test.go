@@ -32,6 +32,7 @@ func TestDecide(t *testing.T) {
 		{"changed", Survey{Current: oldSystem, Profile: oldSystem}, false, true, "runs 0000000-old, wanted is 1111111-new"},
 		{"live but not boot", Survey{Current: newSystem, Profile: oldSystem}, false, true, "boots 0000000-old"},
 		{"boot but not live", Survey{Current: oldSystem, Profile: newSystem}, false, true, "runs 0000000-old"},
+		{"cut short", Survey{Current: newSystem, Profile: newSystem, Uncommitted: true}, false, true, "cut short"},
 		{"no profile", Survey{Current: newSystem}, false, true, "no system profile"},
 		{"not NixOS yet", Survey{}, false, true, "no NixOS system yet"},
 	} {
@@ -132,7 +133,8 @@ func FuzzParseSurvey(f *testing.F) {
 }
 
 func TestParseDryActivation(t *testing.T) {
-	got := parseDryActivation([]string{
+	var got UnitChanges
+	for _, line := range []string{
 		"would stop the following units: a.service, b.timer",
 		"would NOT stop the following changed units: dbus.service",
 		"would activate the configuration...",
@@ -141,20 +143,22 @@ func TestParseDryActivation(t *testing.T) {
 		"would start the following units: u.service",
 		"would frobnicate the following units: x.service",
 		"units: ", "",
-	})
+	} {
+		got.read(line)
+	}
 	want := UnitChanges{Stop: []string{"a.service", "b.timer"}, Keep: []string{"dbus.service"}, Reload: []string{"r.service"},
 		Restart: []string{"s.service", "t.service"}, Start: []string{"u.service"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
-	if !parseDryActivation(nil).Empty() || got.Empty() {
+	if !(UnitChanges{}).Empty() || got.Empty() {
 		t.Error("Empty is wrong")
 	}
 }
 
 func TestJudge(t *testing.T) {
 	for status, want := range map[int]Outcome{0: Switched, 4: Degraded, 11: Locked, 100: Staged, 1: Failed, 2: Failed, 101: Failed, -1: Failed} {
-		got, err := judge(unitEnd{status: status})
+		got, err := judge(unitEnd{status: status}, "")
 		if got != want || (err == nil) != want.OK() {
 			t.Errorf("%d: %s, %v", status, got, err)
 		}

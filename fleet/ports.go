@@ -30,7 +30,8 @@ type Remote interface {
 }
 
 // Dialer opens connections. Connect is called concurrently, and again for a
-// host whose connection was lost.
+// host whose connection was lost. The fleet closes no Remote: whoever made the
+// Dialer ends its connections once the fleet is no longer used.
 type Dialer interface {
 	// Connect opens, or finds open, the connection to a host.
 	Connect(context.Context, Host) (Remote, error)

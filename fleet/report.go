@@ -16,7 +16,7 @@ type Result struct {
 	Outcome Outcome
 	// Reason is one sentence that says why; empty if the outcome says it all.
 	Reason string
-	// Err is set if the outcome is not OK; it is a *StepError.
+	// Err is set if and only if the outcome is not OK, and is a *StepError.
 	Err error
 	// Live is the system the host ran when it was surveyed, Wanted the one the
 	// flake wants; empty where that was not found out.
@@ -46,7 +46,8 @@ type StepTime struct {
 
 // Report is what came of a run.
 type Report struct {
-	// Results holds one result per host, in inventory order.
+	// Results holds one result per host, in the order in which the hosts were
+	// given; Select gives inventory order.
 	Results []Result
 	// Started is when the run began, Duration its wall time.
 	Started  time.Time

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type job struct {
 // The work returns the outcome of its host, or an error that run turns into
 // one.
 func (f *Fleet) run(ctx context.Context, hosts []Host, work func(context.Context, *job) (Outcome, error)) *Report {
+	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
 	var wg sync.WaitGroup
 	for i, h := range hosts {
@@ -38,6 +40,16 @@ func (f *Fleet) run(ctx context.Context, hosts []Host, work func(context.Context
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
 	return report
+}
+
+// distinct leaves the first of several hosts of one name.
+func distinct(hosts []Host) []Host {
+	seen := make(map[string]bool, len(hosts))
+	return slices.DeleteFunc(slices.Clone(hosts), func(h Host) bool {
+		again := seen[h.Name]
+		seen[h.Name] = true
+		return again
+	})
 }
 
 // finish closes the books on one host.
@@ -60,9 +72,9 @@ func (j *job) finish(ctx context.Context, outcome Outcome, err error) Result {
 func outcomeOf(ctx context.Context, err error) Outcome {
 	var se *sshpool.Error
 	switch {
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, ErrAbandoned), errors.Is(err, errNeverStarted):
 		return Cancelled
-	case errors.As(err, &se) && (se.Kind == sshpool.KindUnreachable || se.Kind == sshpool.KindLost):
+	case errors.Is(err, errNoAnswer), errors.As(err, &se) && (se.Kind == sshpool.KindUnreachable || se.Kind == sshpool.KindLost):
 		return Unreachable
 	}
 	return Failed
@@ -95,6 +107,10 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	text, err := work(ctx)
 	took := time.Since(began)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, took}) })
+	if errors.Is(err, errOtherHalfFailed) {
+		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
+		return err
+	}
 	if err != nil {
 		err = j.stepError(s, err)
 		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})

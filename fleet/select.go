@@ -30,6 +30,9 @@ func (e *SelectError) Error() string {
 // names nothing, and a selector that leaves nothing, is a *SelectError.
 func (inv *Inventory) Select(selector string) ([]Host, error) {
 	terms := strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
+	if selector != "" && len(terms) == 0 {
+		return nil, &SelectError{Selector: selector, Problem: fmt.Sprintf("%q names no host", selector)}
+	}
 	taken, removed := map[string]bool{}, map[string]bool{}
 	positive := false
 	for _, term := range terms {

@@ -21,6 +21,10 @@ type Survey struct {
 	// the machine started with, Profile the one that boots next
 	// (/nix/var/nix/profiles/system).
 	Current, Booted, Profile nixcmd.StorePath
+	// Uncommitted reports whether a deployment was cut short between setting
+	// the profile and making the boot entry, so that the host may boot
+	// something other than Profile.
+	Uncommitted bool
 	// Generation is the profile's link, such as "system-42-link".
 	Generation string
 	// BootID is the kernel's random id of this boot
@@ -74,7 +78,8 @@ func parseSurvey(text string) (Survey, error) {
 	}
 	s := Survey{
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
-		Generation: a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
+		Uncommitted: a.values["uncommitted"] != "",
+		Generation:  a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
 		Systemd: a.values["systemd"] == "yes", Root: Root(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {

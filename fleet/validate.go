@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -20,8 +21,8 @@ func (h Host) problems() []problem {
 	if h.Attr == "" || strings.ContainsAny(h.Attr, "\"\\^$") || hasControl(h.Attr) {
 		add("attr", fmt.Sprintf("attr %q cannot be written in a flake reference", h.Attr), "")
 	}
-	if !isWord(h.Address, "-_.:") && !isWord(strings.Trim(h.Address, "[]"), ":.") {
-		add("address", fmt.Sprintf("address %q is not a host name, an address or an ssh alias", h.Address), "user and port have keys of their own")
+	if _, err := netip.ParseAddr(h.Address); err != nil && !isWord(h.Address, "-_.") {
+		add("address", fmt.Sprintf("address %q is not a host name, an IP address or an ssh alias", h.Address), "user and port have keys of their own")
 	}
 	if h.User != "" && !isWord(h.User, "-_.") {
 		add("user", fmt.Sprintf("user %q is not a user name", h.User), "")
@@ -43,7 +44,7 @@ func (h Host) problems() []problem {
 }
 
 // isWord reports whether s is made of ASCII letters, digits and the extra
-// characters, and starts with a letter, a digit, '_' or ':'.
+// characters, and starts with a letter, a digit or '_'.
 func isWord(s, extra string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -51,7 +52,7 @@ func isWord(s, extra string) bool {
 		if alnum {
 			continue
 		}
-		if !strings.ContainsRune(extra, rune(c)) || i == 0 && c != '_' && c != ':' {
+		if !strings.ContainsRune(extra, rune(c)) || i == 0 && c != '_' {
 			return false
 		}
 	}

@@ -42,7 +42,7 @@ type Evaluation struct {
 // Evaluate finds the derivation that an attribute of a flake is, and writes it
 // to the store; nothing is built. Nix's evaluation cache is used: with nothing
 // changed this takes hundredths of a second. Errors: *EvalError if Nix ran and
-// gave an error, else those of Version and *Error.
+// gave an error, else those of Version and *Error; Warnings are set then too.
 func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOptions) (Evaluation, error) {
 	if what.ref == "" {
 		return Evaluation{}, &Error{Op: "evaluate", ExitCode: -1, Err: errors.New("no installable given")}
@@ -59,7 +59,7 @@ func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOpt
 		log, drv, res, err = c.instantiate(ctx, v, what, opt, true)
 	}
 	if err != nil {
-		return Evaluation{}, err
+		return Evaluation{Warnings: log.warnings}, err
 	}
 	ev := Evaluation{Derivation: drv, Cached: log.cached(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {

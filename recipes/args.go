@@ -10,9 +10,9 @@ import (
 // is and text read the optional flags of a target, which are nil if not given.
 func is(flag *bool) bool { return flag != nil && *flag }
 
-func text(flag *string) string {
+func text(flag *string, otherwise string) string {
 	if flag == nil {
-		return ""
+		return otherwise
 	}
 	return *flag
 }

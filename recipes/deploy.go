@@ -24,24 +24,19 @@ func QuickDeploy(ctx context.Context, host string) error {
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
-func DeployAllParallel(ctx context.Context, on_ *string, yes *bool, force *bool) error {
-	var asked error
-	err := on(ctx, text(on_), func(ctx context.Context, s session) *fleet.Report {
-		if asked = confirm(fmt.Sprintf("Deploy %s at once?", names(s.hosts)), is(yes)); asked != nil {
-			return nil
-		}
+func DeployAllParallel(ctx context.Context, on *string, yes *bool, force *bool) error {
+	ask := func(ctx context.Context, hosts []fleet.Host) error {
+		return confirm(ctx, fmt.Sprintf("Deploy %s at once?", names(hosts)), is(yes))
+	}
+	return asking(ctx, text(on, everyone), ask, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Deploy(ctx, s.hosts, fleet.DeployOptions{Force: is(force), Abandon: s.abandon})
 	})
-	if asked != nil {
-		return failure(asked)
-	}
-	return err
 }
 
 // confirm asks a person, unless the answer was given beforehand.
-func confirm(question string, yes bool) error {
+func confirm(ctx context.Context, question string, yes bool) error {
 	if yes || os.Getenv("FLOTILLA_YES") == "1" {
 		return nil
 	}
-	return ui.Confirm(os.Stdin, os.Stderr, question)
+	return ui.Confirm(ctx, os.Stdin, os.Stderr, question)
 }

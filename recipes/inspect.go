@@ -8,7 +8,7 @@ import (
 
 // PingHosts asks every host over ssh whether it answers, and how fast
 func PingHosts(ctx context.Context) error {
-	return on(ctx, "", func(ctx context.Context, s session) *fleet.Report {
+	return on(ctx, everyone, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Ping(ctx, s.hosts)
 	})
 }

@@ -13,10 +13,11 @@ import (
 // errInterrupted is the cause of a context that a signal cancelled.
 var errInterrupted = errors.New("interrupted")
 
-// interruptible turns Ctrl-C and SIGTERM into the promise of a deployment: the
-// first cancels the context, so that nothing new is started while activations
-// come to their end; the second closes abandon, so that they are no longer
-// waited for. Call stop when the work is done.
+// interruptible turns Ctrl-C, SIGTERM and a lost terminal into the promise of a
+// deployment: the first cancels the context, so that nothing new is started
+// while activations come to their end; the second closes abandon, so that they
+// are no longer waited for; the third ends the process. Call stop when the work
+// is done. A reader of our output that goes away does not end the process.
 //
 // Mage has a handler of its own, which ends the process five seconds after the
 // first signal, in the middle of an activation; it is taken out.
@@ -25,7 +26,9 @@ func interruptible(ctx context.Context, w io.Writer) (inner context.Context, aba
 	abandoned, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Not Ignore, which children would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		defer close(over)
 		for n := 1; ; n++ {
@@ -41,6 +44,8 @@ func interruptible(ctx context.Context, w io.Writer) (inner context.Context, aba
 			case 2:
 				fmt.Fprintln(w, "\nno longer waiting; activations under way go on by themselves on their hosts")
 				close(abandoned)
+				signal.Stop(got)
+				signal.Reset(os.Interrupt, syscall.SIGTERM)
 			}
 		}
 	}()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/magefile/mage/mg"
@@ -24,9 +25,39 @@ type session struct {
 	abandon <-chan struct{}
 }
 
+// everyone is the selector of recipes that are for all hosts.
+const everyone = "*"
+
 // on picks hosts, acts on them, shows what happens and what came of it, and
 // turns the report into the error that makes Mage exit with the right code.
 func on(ctx context.Context, selector string, act action) error {
+	return asking(ctx, selector, nil, act)
+}
+
+// question asks a person whether to go on; nil means yes.
+type question func(ctx context.Context, hosts []fleet.Host) error
+
+// put asks a question, which Ctrl-C ends at once.
+func put(ctx context.Context, ask question, hosts []fleet.Host) error {
+	signal.Reset(os.Interrupt)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	switch err := ask(ctx, hosts); {
+	case err != nil && ctx.Err() != nil:
+		return mg.Fatal(fleet.ExitCancelled, "interrupted: nothing was done")
+	case err != nil:
+		return failure(err)
+	}
+	return nil
+}
+
+// asking is on, with a question before anything is done; an error of ask ends
+// the recipe.
+func asking(ctx context.Context, selector string, ask question, act action) error {
+	// An unset variable in a script must not mean the whole fleet.
+	if strings.TrimSpace(selector) == "" {
+		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
+	}
 	shown := &lateSink{}
 	f, err := fleet.Open(fleet.Config{Sink: shown})
 	if err != nil {
@@ -39,13 +70,14 @@ func on(ctx context.Context, selector string, act action) error {
 	}
 	shown.Sink = ui.NewLines(os.Stderr, hosts, mg.Verbose())
 
+	if ask != nil {
+		if err := put(ctx, ask, hosts); err != nil {
+			return err
+		}
+	}
 	ctx, abandon, stop := interruptible(ctx, os.Stderr)
 	defer stop()
-	report := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
-	if report == nil {
-		return nil
-	}
-	return show(report)
+	return show(act(ctx, session{fleet: f, hosts: hosts, abandon: abandon}))
 }
 
 // lateSink is a sink whose destination is known once the hosts are.

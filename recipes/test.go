@@ -15,7 +15,7 @@ func TestHost(ctx context.Context, host string) error {
 
 // TestAllParallel evaluates and builds all hosts at once, without deploying any
 func TestAllParallel(ctx context.Context) error {
-	return on(ctx, "", func(ctx context.Context, s session) *fleet.Report {
+	return on(ctx, everyone, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
 	})
 }

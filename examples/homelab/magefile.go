@@ -1,5 +1,6 @@
 //go:build mage
 
+// The homelab's targets: every recipe, and one for each host by its name.
 package main
 
 import (

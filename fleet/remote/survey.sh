@@ -3,7 +3,7 @@
 # Nix's copy starts this program by name, with the PATH that a command over ssh
 # has without further ado.
 daemon=$(command -v nix-daemon)
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
 link() { say "$1" "$(readlink -f "$2" 2>/dev/null)"; }
@@ -12,6 +12,7 @@ say flotilla-survey 1
 link current /run/current-system
 link booted /run/booted-system
 link profile /nix/var/nix/profiles/system
+say uncommitted "$(cat /nix/var/nix/flotilla-uncommitted 2>/dev/null)"
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
 read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
 say nixos "$([ -e /etc/NIXOS ] && echo yes || echo no)"

@@ -52,7 +52,7 @@ func (l *Lines) Event(e fleet.Event) {
 		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepCommit {
 			l.line(e, dim, e.Text)
 		}
-	case fleet.KindProgress, fleet.KindResult:
+	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult:
 	}
 }
 
@@ -65,7 +65,7 @@ func (l *Lines) line(e fleet.Event, color, text string) {
 	}
 	head := pad(e.Host, l.host) + " │ " + pad(step, stepColumns) + " "
 	text = plain(text)
-	if l.screen.width > 0 {
+	if l.screen.width > 0 && !l.verbose && e.Kind != fleet.KindWarning {
 		text = cut(text, max(10, l.screen.width-utf8.RuneCountInString(head)))
 	}
 	text = l.screen.paint(color, text)

@@ -170,7 +170,7 @@ func TestConfirmNeedsATerminal(t *testing.T) {
 	defer in.Close()
 	defer out.Close()
 	var b bytes.Buffer
-	if err := Confirm(in, &b, "Deploy?"); err == nil || !strings.Contains(err.Error(), "FLOTILLA_YES=1") || b.Len() > 0 {
+	if err := Confirm(t.Context(), in, &b, "Deploy?"); err == nil || !strings.Contains(err.Error(), "FLOTILLA_YES=1") || b.Len() > 0 {
 		t.Errorf("%v, %q", err, b.String())
 	}
 }
