@@ -83,7 +83,7 @@ var errOtherHalfFailed = errors.New("given up because the host's other half fail
 // connectAndSurvey opens the host's connection and asks the host what it runs.
 func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err error) {
 	err = j.step(ctx, StepSurvey, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
-		conn, err = j.connect(ctx, func(r Remote) error {
+		conn, err = j.connect(ctx, func(ctx context.Context, r Remote) error {
 			s, err = survey(ctx, r)
 			return err
 		})
@@ -101,7 +101,7 @@ func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err 
 // anybody knowing, as after the host's power cut: then another is made.
 //
 // A host that takes the connection and then does not answer is given up.
-func (j *job) connect(ctx context.Context, try func(Remote) error) (Remote, error) {
+func (j *job) connect(ctx context.Context, try func(context.Context, Remote) error) (Remote, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, j.fleet.patience, errNoAnswer)
 	defer cancel()
 	for again := false; ; again = true {
@@ -109,7 +109,7 @@ func (j *job) connect(ctx context.Context, try func(Remote) error) (Remote, erro
 		if err != nil {
 			return nil, err
 		}
-		if err = try(conn); err == nil || again || !dropped(err) {
+		if err = try(ctx, conn); err == nil || again || !dropped(err) {
 			return conn, err
 		}
 	}

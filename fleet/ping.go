@@ -13,7 +13,7 @@ import (
 func (f *Fleet) Ping(ctx context.Context, hosts []Host) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		err := j.step(ctx, StepSurvey, f.stages.sessions, func(ctx context.Context) (string, error) {
-			_, err := j.connect(ctx, func(conn Remote) error {
+			_, err := j.connect(ctx, func(ctx context.Context, conn Remote) error {
 				if c, ok := conn.(interface{ Handshake() time.Duration }); ok {
 					j.set(func(r *Result) { r.Handshake = c.Handshake() })
 				}

@@ -99,6 +99,16 @@ func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 	if _, err := c.Version(ctx); err != nil {
 		return nil, err
 	}
+	var paths []StorePath
+	err := untilFree(ctx, func() (err error) {
+		paths, err = c.build(ctx, drvs, opt)
+		return err
+	})
+	return paths, err
+}
+
+func (c *Client) build(ctx context.Context, drvs []StorePath, opt BuildOptions) ([]StorePath, error) {
+	const op = "build"
 	log := newBuildLog(opt.Progress)
 	argv := c.cfg.buildArgs(drvs, opt)
 	// The log of a build can be larger than memory.

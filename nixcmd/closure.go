@@ -54,7 +54,11 @@ func (c *Client) Closure(ctx context.Context, p StorePath) ([]PathInfo, error) {
 		return nil, err
 	}
 	argv := append([]string{c.cfg.Program}, closureArgs(c.cfg, v, p)...)
-	res, err := c.run(ctx, op, proc.Cmd{Argv: argv})
+	var res proc.Result
+	err = untilFree(ctx, func() (err error) {
+		res, err = c.run(ctx, op, proc.Cmd{Argv: argv})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -61,8 +61,12 @@ func (c *Client) Copy(ctx context.Context, paths []StorePath, opt CopyOptions) e
 	if opt.SSHOpts != "" {
 		env = append(env, "NIX_SSHOPTS="+opt.SSHOpts)
 	}
+	return untilFree(ctx, func() error { return c.copy(ctx, op, argv, env, opt) })
+}
+
+func (c *Client) copy(ctx context.Context, op string, argv, env []string, opt CopyOptions) error {
 	log := copyLog{each: opt.Progress}
-	_, err = c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(env...), Stderr: log.line})
+	_, err := c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(env...), Stderr: log.line})
 	var e *Error
 	if errors.As(err, &e) && e.Err == nil {
 		return &CopyError{

@@ -51,6 +51,15 @@ func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOpt
 	if err != nil {
 		return Evaluation{}, err
 	}
+	var ev Evaluation
+	err = untilFree(ctx, func() error {
+		ev, err = c.evaluate(ctx, v, what, opt)
+		return err
+	})
+	return ev, err
+}
+
+func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt EvaluateOptions) (Evaluation, error) {
 	log, drv, res, err := c.instantiate(ctx, v, what, opt, false)
 	var failed *EvalError
 	if errors.As(err, &failed) && log.cached() && !v.AtLeast(2, 24) {
