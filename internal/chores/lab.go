@@ -66,7 +66,15 @@ func LabDown(ctx context.Context, w io.Writer, keepImage bool) error {
 	if err != nil {
 		return err
 	}
-	return lab.Down(ctx, c, lab.DownOptions{KeepImage: keepImage})
+	if err := lab.Down(ctx, c, lab.DownOptions{KeepImage: keepImage}); err != nil {
+		return err
+	}
+	if keepImage {
+		fmt.Fprintln(w, "the lab is gone; its image is kept for the next one")
+		return nil
+	}
+	fmt.Fprintln(w, "the lab is gone, with its images")
+	return nil
 }
 
 func logTo(w io.Writer) func(string) {

@@ -91,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Lab, error) {
 			return l, nil
 		}
 	}
-	return nil, &Error{Op: "open", Err: ErrNotRunning, Fix: "bring it up first (mage labUp)"}
+	return nil, &Error{Op: "open", Err: ErrNotRunning, Fix: "bring it up first (go tool mage lab)"}
 }
 
 // Address returns a machine's IPv4 address, or "" if there is no such machine.
