@@ -110,7 +110,7 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	if err := os.WriteFile(conf, []byte(settings), 0o600); err != nil {
 		return err
 	}
-	argv := append([]string{"mmdebstrap"}, bootstrapOptions()...)
+	argv := append([]string{"mmdebstrap"}, r.bootstrapOptions()...)
 	argv = append(argv, "--aptopt="+conf, "--include="+strings.Join(r.packages, ","), r.suite, root, "-")
 	// A build that is killed leaves its temporary files, which must be where
 	// the next one finds them.
@@ -120,8 +120,8 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	}
 	// The mirror goes in by standard input, for its URI may hold a password.
 	source := r.sourceLine(debianMirror(os.DirFS("/")))
-	_, err = g.run(ctx, proc.Cmd{Argv: argv, Stdin: strings.NewReader(source), Env: []string{"TMPDIR=" + tmp}})
-	if err != nil {
+	res, err := g.run(ctx, proc.Cmd{Argv: argv, Stdin: strings.NewReader(source), Env: []string{"TMPDIR=" + tmp}})
+	if err := explained(ctx, "build the image", res, err); err != nil {
 		return err
 	}
 	if err := errors.Join(os.Remove(conf), os.RemoveAll(tmp)); err != nil {
@@ -156,9 +156,14 @@ func runUnbooted(ctx context.Context, g group, root, name, stdin string, argv ..
 		Argv:  append(append(nspawn(root, name), "--private-network", "--pipe", "--"), argv...),
 		Stdin: strings.NewReader(stdin),
 	})
+	return explained(ctx, "prepare the image", res, err)
+}
+
+// explained adds the end of what a command said to its error.
+func explained(ctx context.Context, op string, res proc.Result, err error) error {
 	var failed *proc.Error
 	if errors.As(err, &failed) && ctx.Err() == nil {
-		return &Error{Op: "prepare the image", Err: fmt.Errorf("exit code %d: %s", failed.Code, complaint(res.Stderr))}
+		return &Error{Op: op, Err: fmt.Errorf("exit code %d: %s", failed.Code, complaint(res.Stderr))}
 	}
 	return err
 }

@@ -20,8 +20,11 @@ const provisionDir = "/usr/share/flotilla-lab"
 // Of the first part an image is kept as well, since it takes longest to build
 // and changes least.
 type recipe struct {
-	suite     string
-	packages  []string
+	suite    string
+	packages []string
+	// expired accepts a package index past its date: that of a suite in motion
+	// runs out within days on a mirror that stands still.
+	expired   bool
 	provision bool
 }
 
@@ -41,13 +44,13 @@ func packages() []string {
 func booted() recipe { return recipe{suite: "trixie", packages: packages(), provision: true} }
 
 // newer is the recipe for Compat, with the Nix of Debian's next release.
-func newer() recipe { return recipe{suite: "forky", packages: packages()} }
+func newer() recipe { return recipe{suite: "forky", packages: packages(), expired: true} }
 
 // name changes with everything that the image's content depends on, but for
 // what Debian publishes.
 func (r recipe) name(files fs.FS) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q\n", r.suite, r.packages, baseScript, bootstrapOptions())
+	fmt.Fprintf(h, "%q %q %q %q\n", r.suite, r.packages, baseScript, r.bootstrapOptions())
 	if !r.provision {
 		return r.suite + "-base-" + hex.EncodeToString(h.Sum(nil)[:8]), nil
 	}
@@ -70,13 +73,17 @@ func (r recipe) name(files fs.FS) (string, error) {
 
 // bootstrapOptions leave out what no machine of the lab reads, and the syncing
 // of a file system that is thrown away if the build does not complete.
-func bootstrapOptions() []string {
-	return []string{"--mode=root", "--variant=apt", "--format=directory",
+func (r recipe) bootstrapOptions() []string {
+	options := []string{"--mode=root", "--variant=apt", "--format=directory",
 		"--dpkgopt=force-unsafe-io",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
 	}
+	if r.expired {
+		options = append(options, `--aptopt=Acquire::Check-Valid-Until "false"`)
+	}
+	return options
 }
 
 // sourceLine is the sources.list(5) entry of a suite.
