@@ -59,9 +59,10 @@ func Open(c Config) (*Fleet, error) {
 		return nil, err
 	}
 	if f.nix == nil {
-		// Nix's word on a dirty tree would come once per host.
+		// Nix's word on a dirty tree would come once per host; and hosts share
+		// derivations, on which one waits for another for 5 s at a time.
 		f.nix = nixcmd.New(nixcmd.Config{Dir: inv.Dir, AcceptFlakeConfig: true,
-			Options: []nixcmd.Option{{Name: "warn-dirty", Value: "false"}}})
+			Options: []nixcmd.Option{{Name: "warn-dirty", Value: "false"}, {Name: "build-poll-interval", Value: "1"}}})
 	}
 	if f.dialer == nil {
 		policy := sshpool.Strict

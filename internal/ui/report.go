@@ -45,7 +45,8 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 	s := newScreen(w)
 	for _, res := range r.Results {
 		var se *fleet.StepError
-		if !errors.As(res.Err, &se) || res.Outcome == fleet.Cancelled {
+		// A cancelled host needs no word, unless something goes on there.
+		if !errors.As(res.Err, &se) || res.Outcome == fleet.Cancelled && se.Hint == "" {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s failed: %s", se.Host, se.Step, se.Brief))))
