@@ -32,7 +32,8 @@ type Config struct {
 	Program string
 	// Dir holds the sockets, with mode 0700 and owned by this user; it is
 	// made if missing. Empty means $XDG_RUNTIME_DIR/flotilla/ssh, or
-	// /tmp/flotilla-UID/ssh without that variable. It must be short enough
+	// /tmp/flotilla-UID/ssh where that variable is not set or names a directory
+	// that is another user's or too long. It must be short enough
 	// for a socket and made of letters, digits and "._/+,:=@-" only.
 	Dir string
 	// Persist is how long an unused master stays; 0 means 10 minutes. With a

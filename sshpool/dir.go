@@ -21,9 +21,15 @@ const (
 	socketNameLen = 16
 )
 
+// defaultDir is below XDG_RUNTIME_DIR where that can hold sockets of ours: after
+// sudo it may still be another user's.
 func defaultDir() string {
 	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
-		return filepath.Join(run, "flotilla", "ssh")
+		dir := filepath.Join(run, "flotilla", "ssh")
+		info, err := os.Stat(run)
+		if err == nil && owner(info) == uint32(os.Geteuid()) && isWord(dir, pathPunctuation) && len(dir)+1+socketNameLen <= maxSocketPath {
+			return dir
+		}
 	}
 	return filepath.Join("/tmp", "flotilla-"+strconv.Itoa(os.Geteuid()), "ssh")
 }

@@ -205,17 +205,6 @@ func TestSocketDirectory(t *testing.T) {
 	}
 }
 
-func TestDefaultDirectory(t *testing.T) {
-	t.Setenv("XDG_RUNTIME_DIR", "/run/user/7")
-	if got := defaultDir(); got != "/run/user/7/flotilla/ssh" {
-		t.Error(got)
-	}
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	if got := defaultDir(); got != "/tmp/flotilla-"+itoa(os.Geteuid())+"/ssh" {
-		t.Error(got)
-	}
-}
-
 func TestConfigFileMustNeedNoQuoting(t *testing.T) {
 	if _, err := New(Config{Dir: shortDir(t), ConfigFile: "/a b"}); err == nil {
 		t.Error("accepted")

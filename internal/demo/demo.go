@@ -91,7 +91,7 @@ func (s *show) bold(text string) {
 func (s *show) command(ctx context.Context, line string) error {
 	fmt.Fprintf(s.w, "$ %s\n", line)
 	began := time.Now()
-	_, err := s.lab.Exec(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", line}, Stdout: s.print, Stderr: s.print})
+	_, err := s.lab.Exec(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", "exec 2>&1; " + line}, Stdout: s.print})
 	fmt.Fprintf(s.w, "(%.1f s)\n", time.Since(began).Seconds())
 	var pe *proc.Error
 	if errors.As(err, &pe) && pe.Code > 0 {
