@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -13,6 +14,17 @@ import (
 type DeployOptions struct {
 	// Force activates a host also if it already runs what is wanted.
 	Force bool
+	// Order says which hosts are deployed at the same time.
+	Order Order
+	// Tested is the report of a Test: each host is brought to the system that was
+	// built there, and the flake is not evaluated again, whatever it says by
+	// now. A host that was not Built there fails untouched. nil means what the
+	// flake says now.
+	Tested *Report
+	// FromCache lets the builds fetch from Inventory.Cache besides Nix's own
+	// substituters. Without such a cache every host fails untouched. A cache
+	// that is down costs its connect timeout and a warning.
+	FromCache bool
 	// Abandon, when closed, stops the wait for activations that are under way:
 	// their outcome is then Cancelled, and their error wraps ErrAbandoned and
 	// tells how to look after them. They are never interrupted: an activation
@@ -36,11 +48,17 @@ var ErrAbandoned = errors.New("no longer waited for")
 // When ctx is done nothing new is started, but an activation that has begun is
 // brought to its end; see DeployOptions.Abandon.
 func (f *Fleet) Deploy(ctx context.Context, hosts []Host, opt DeployOptions) *Report {
-	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) })
+	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) })
 }
 
 func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
-	s, err := j.surveyAndEvaluate(ctx)
+	if opt.FromCache {
+		if err := j.fleet.Inventory.NeedCache(); err != nil {
+			return "", j.stepError(StepBuild, err)
+		}
+		j.cache = j.fleet.Inventory.Cache.forNix()
+	}
+	s, err := j.surveyFor(ctx, opt.Tested)
 	if err != nil {
 		return "", err
 	}
@@ -54,14 +72,34 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := s.survey.unfit(); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
-	if err := j.build(ctx, s.eval); err != nil {
-		return "", err
+	if opt.Tested == nil {
+		if err := j.build(ctx, s.eval); err != nil {
+			return "", err
+		}
 	}
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
 	return j.activate(ctx, s, opt.Abandon)
 }
+
+// surveyFor asks the host what it runs, and the flake what it wants unless that
+// was tested before.
+func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
+	if tested == nil {
+		return j.surveyAndEvaluate(ctx)
+	}
+	i := slices.IndexFunc(tested.Results, func(r Result) bool { return r.Host.Name == j.host.Name })
+	if i < 0 || tested.Results[i].Outcome != Built {
+		return surveyed{}, j.stepError(StepEvaluate, errNotTested)
+	}
+	wanted := tested.Results[i].Wanted
+	j.set(func(r *Result) { r.Wanted = wanted })
+	conn, s, err := j.connectAndSurvey(ctx)
+	return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: wanted}}, err
+}
+
+var errNotTested = errors.New("its system was not built by the test before")
 
 // copy brings the toplevel's closure to the host.
 func (j *job) copy(ctx context.Context, s surveyed) error {
@@ -72,7 +110,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 			Progress: func(e nixcmd.CopyEvent) {
 				if e.Path != "" {
 					copied = e.Done + 1
-					j.progress(StepCopy, fmt.Sprintf("%d of %d paths: %s", copied, e.Expected, e.Path.Name()))
+					j.progress(StepCopy, fmt.Sprintf("%d of %d paths: %s", copied, e.Expected, e.Path.Name()), e.Done, e.Expected)
 				}
 			},
 		})

@@ -8,7 +8,7 @@
 //	f, err := fleet.Open(fleet.Config{Dir: "."})
 //	…
 //	defer f.Close(ctx)
-//	hosts, err := f.Inventory.Select("@server,!p510")
+//	hosts, err := f.Select(ctx, "@server,!p510")
 //	…
 //	report := f.Deploy(ctx, hosts, fleet.DeployOptions{})
 //	return report.Err()

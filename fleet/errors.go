@@ -18,6 +18,11 @@ type StepError struct {
 	Step Step
 	// Brief is the cause on one line, without what Host and Step tell already.
 	Brief string
+	// File, Line and Column say where an evaluation failed, as Brief does; File
+	// is relative to the flake's source tree if it is in it. "" and 0 if that
+	// is not known or does not apply.
+	File         string
+	Line, Column int
 	// Argv is the command that failed, nil if it was none.
 	Argv []string
 	// ExitCode is that command's exit code, -1 if it has none.
@@ -62,6 +67,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &eval):
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
 		e.Brief, e.Details = evalDetails(eval)
+		e.File, e.Line, e.Column = eval.File, eval.Line, eval.Column
 	case errors.As(err, &build):
 		e.Argv, e.ExitCode, e.Stderr = build.Argv, build.ExitCode, build.Stderr
 		e.Brief, e.Details = buildDetails(build)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -18,19 +19,23 @@ func installable(h Host) (nixcmd.Installable, error) {
 
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
+	return j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+}
+
+func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
 	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
 		inst, err := installable(j.host)
 		if err != nil {
 			return "", err
 		}
-		ev, err = j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		ev.Imports = nil // thousands of names, which nobody needs yet
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
-			return "", err
+			return "", j.explainMissing(ctx, err)
 		}
 		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
 		if ev.Cached {
@@ -123,16 +128,23 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 		if err != nil {
 			return "", err
 		}
-		built := 0
+		built, warned, now := 0, map[string]bool{}, buildProgress{}
 		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
-			OutLink: link,
+			OutLink: link, Cache: j.cache,
 			Progress: func(e nixcmd.BuildEvent) {
+				if now.take(e) {
+					j.progress(StepBuild, now.text, now.done, now.expected)
+				}
 				switch e.Kind {
 				case nixcmd.BuildStarted:
 					built++
-					j.progress(StepBuild, "building "+e.Derivation.Name())
 				case nixcmd.BuildLog:
 					j.log(StepBuild, e.Text)
+				case nixcmd.BuildMessage:
+					if e.Level == nixcmd.LevelWarn && !warned[e.Text] {
+						warned[e.Text] = true
+						j.warn(StepBuild, strings.TrimPrefix(e.Text, "warning: "))
+					}
 				}
 			},
 		})

@@ -64,6 +64,9 @@ type Event struct {
 	// Text is for people; it may hold anything a program printed, including
 	// control characters.
 	Text string
+	// Done and Expected count what KindProgress tells of: derivations and paths
+	// of a build, paths of a copy. Expected may change; 0 if it is not known.
+	Done, Expected int
 	// Duration is wall time; 0 if it does not apply.
 	Duration time.Duration
 	// Err is set for KindFailed.

@@ -17,7 +17,7 @@ func Example() {
 	}
 	ctx := context.Background()
 	defer f.Close(ctx)
-	hosts, err := f.Inventory.Select("@server,!p510")
+	hosts, err := f.Select(ctx, "@server,!p510")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Inventory is what fleet.toml says: which hosts there are, how they are
+// Inventory is what fleet.toml says: which hosts it lists, how they are
 // reached, and how much may happen at once. It is not changed after Load, and
 // may be read concurrently.
 type Inventory struct {
@@ -15,12 +15,17 @@ type Inventory struct {
 	Name string
 	// Dir is the absolute directory of the flake and of fleet.toml.
 	Dir string
-	// Hosts are all hosts, in the order of fleet.toml.
+	// Hosts are all hosts, in the order of fleet.toml; nil if it lists none. They
+	// are then those of the flake, which only Nix can tell: see Fleet.Select.
 	Hosts []Host
 	// Limits bounds what may happen at once.
 	Limits Limits
 	// SSH says how connections are made.
 	SSH SSH
+	// Cache is the fleet's own binary cache; the zero value is none.
+	Cache Cache
+
+	defaults fileDefaults
 }
 
 // Host is one machine of the fleet.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,8 @@ config = "ssh_config"
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Inventory{Name: "homelab", Dir: "/f", Limits: Limits{Copies: 2},
+	want := &Inventory{Name: "homelab", Dir: "/f",
+		defaults: fileDefaults{User: "root", Tags: []string{"home"}, SSHOptions: []string{"Compression=yes"}}, Limits: Limits{Copies: 2},
 		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -1, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
 		Hosts: []Host{
 			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
@@ -61,10 +63,20 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		{"syntax", "[hosts.a]\naddress = \n", []string{":2: "}},
 		{"unknown key", "[hosts.a]\nadress = \"x\"\n", []string{":2: ", `unknown key "hosts.a.adress"`, "did you mean address?"}},
 		{"unknown section", "[host.a]\n", []string{":1: ", `"host`, "did you mean hosts?"}},
-		{"wrong type", "[hosts.a]\nport = \"x\"\n", []string{":2: "}},
+		{"wrong type", "[hosts.a]\nport = \"x\"\n", []string{":2: hosts.a.port must be a whole number"}},
+		{"no text", "[hosts.a]\nuser = 1\n", []string{":2: hosts.a.user must be text in quotes"}},
+		{"no list", "[hosts.a]\ntags = \"x\"\n", []string{":2: hosts.a.tags must be a list of texts"}},
+		{"no texts", "[hosts.a]\ntags = [1]\n", []string{":2: hosts.a.tags must be a list of texts"}},
+		{"no section", "[hosts]\na = 1\n", []string{":2: hosts.a must be a section"}},
+		{"list of sections", "[[hosts]]\n", []string{":1: hosts must be a section"}},
+		{"no unit", "[ssh]\npersist = 3\n", []string{":2: ssh.persist must be a duration such as"}},
+		{"too large", "[limits]\ncopies = 99999999999999999999\n", []string{":2: limits.copies: ", "too large"}},
+		{"not UTF-8", "\xff", []string{":1: "}},
 		{"twice", "[hosts.a]\n[hosts.a]\n", []string{":2: "}},
 		{"port", "[hosts.a]\n\nport = 70000\n", []string{":3: ", `host "a"`, "port 70000 is out of range", "1 to 65535"}},
-		{"port inherited", "[defaults]\nport = -1\n[hosts.a]\n", []string{":3: ", "port -1"}},
+		{"port inherited", "[defaults]\nport = -1\n[hosts.a]\n", []string{":2: ", "defaults: port -1"}},
+		{"inherited by many", "[defaults]\ntags = [\"!\"]\n[hosts.a]\n[hosts.b]\nport = -2\n", []string{":2: defaults: tag \"!\"", "\n", ":5: host \"b\": port -2"}},
+		{"defaults alone", "[defaults]\nuser = \"a b\"\n", []string{":2: ", "defaults: user"}},
 		{"address", "[hosts.a]\naddress = \"-oProxyCommand=x\"\n", []string{":2: ", "is not a host name"}},
 		{"address with user", "[hosts.a]\naddress = \"root@a\"\n", []string{":2: ", "keys of their own"}},
 		{"address with port", "[hosts.a]\naddress = \"web:2222\"\n", []string{":2: ", "is not a host name", "keys of their own"}},
@@ -79,7 +91,7 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		{"negative timeout", "[ssh]\nconnect-timeout = \"-1s\"\n[hosts.a]\n", []string{":2: ", "negative"}},
 		{"policy", "[ssh]\nhost-keys = \"no\"\n[hosts.a]\n", []string{":2: ", `"no"`, "accept-new"}},
 		{"limit", "[limits]\nbuilds = 0\n[hosts.a]\n", []string{":2: ", "limits.builds is 0"}},
-		{"no hosts", "[fleet]\nname = \"x\"\n", []string{"names no hosts"}},
+		{"unknown and wrong", "[hosts.a]\nadress = \"x\"\nport = -1\n[limit]\n", []string{":2: ", "adress", ":3: ", "port -1", ":4: ", "did you mean limits?"}},
 		{"two problems", "[hosts.a]\nport = -1\n[hosts.b]\nport = -2\n", []string{":2: ", "port -1", ":4: ", "port -2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,8 +121,11 @@ func TestLoadLooksUpwards(t *testing.T) {
 	if err := os.MkdirAll(sub, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(sub); err == nil || !strings.Contains(err.Error(), "not found here or in any directory above") {
+	if _, err := Load(sub); err == nil || !strings.Contains(err.Error(), "not found here or in any directory above, nor a flake.nix") {
 		t.Errorf("without a file: %v", err)
+	}
+	if _, err := Load(filepath.Join(root, "nosuch")); err == nil || !strings.Contains(err.Error(), "nosuch: cannot be read") {
+		t.Errorf("without a directory: %v", err)
 	}
 	write(t, filepath.Join(root, FileName), "[hosts.a]\n")
 	if _, err := Load(sub); err == nil || !strings.Contains(err.Error(), "there is no flake beside fleet.toml") {
@@ -118,8 +133,19 @@ func TestLoadLooksUpwards(t *testing.T) {
 	}
 	write(t, filepath.Join(root, "flake.nix"), "{}")
 	inv, err := Load(sub)
-	if err != nil || inv.Dir != root {
+	if err != nil || inv.Dir != root || len(inv.Hosts) != 1 {
 		t.Errorf("got %+v, %v", inv, err)
+	}
+	// A flake below is not the fleet's as long as there is a fleet.toml.
+	write(t, filepath.Join(sub, "flake.nix"), "{}")
+	if inv, err := Load(sub); err != nil || inv.Dir != root {
+		t.Errorf("got %+v, %v", inv, err)
+	}
+	if err := os.Remove(filepath.Join(root, FileName)); err != nil {
+		t.Fatal(err)
+	}
+	if inv, err := Load(sub); err != nil || inv.Dir != sub || len(inv.Hosts) != 0 {
+		t.Errorf("a flake alone: %+v, %v", inv, err)
 	}
 }
 
@@ -145,7 +171,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		for _, h := range inv.Hosts {
+		// Hosts that the flake names get the defaults alone.
+		for _, h := range append(inv.Hosts, inv.defaults.host("host", fileHost{})) {
 			for _, word := range []string{h.Name, h.Address, h.User} {
 				if strings.HasPrefix(word, "-") || strings.ContainsAny(word, " \n'\"$;&|<>`\\") {
 					t.Fatalf("dangerous word %q", word)
@@ -162,6 +189,36 @@ func homelab() *Inventory {
 		{Name: "p510", Tags: []string{"server", "nvidia"}},
 		{Name: "dex5550", Tags: []string{"server"}},
 	}}
+}
+
+// Whatever the selector, the answer is some hosts, in order and each once, or a
+// SelectError.
+func FuzzSelect(f *testing.F) {
+	for _, seed := range []string{"", "p*,!@nvidia", "@server,razer", "[a-", "!", "@", ",,", "\\", "p620\n"} {
+		f.Add(seed)
+	}
+	inv := homelab()
+	f.Fuzz(func(t *testing.T, selector string) {
+		hosts, err := inv.Select(selector)
+		var se *SelectError
+		if err != nil {
+			if !errors.As(err, &se) || se.Selector != selector || se.Problem == "" || hosts != nil {
+				t.Fatalf("%q: %v, %#v", selector, hosts, err)
+			}
+			return
+		}
+		rest := inv.names()
+		for _, h := range hosts {
+			i := slices.Index(rest, h.Name)
+			if i < 0 {
+				t.Fatalf("%q: %v out of order", selector, hosts)
+			}
+			rest = rest[i+1:]
+		}
+		if len(hosts) == 0 {
+			t.Fatalf("%q: no hosts and no error", selector)
+		}
+	})
 }
 
 func TestSelect(t *testing.T) {

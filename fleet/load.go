@@ -17,6 +17,8 @@ import (
 // FileName is the inventory's name, beside flake.nix.
 const FileName = "fleet.toml"
 
+const flakeName = "flake.nix"
+
 // ConfigError says what is wrong with the inventory, where, and what to do.
 type ConfigError struct {
 	// File is the path of the file in question.
@@ -51,20 +53,34 @@ type file struct {
 	Fleet struct {
 		Name string `toml:"name"`
 	} `toml:"fleet"`
-	Defaults struct {
-		User       string   `toml:"user"`
-		Port       int      `toml:"port"`
-		Tags       []string `toml:"tags"`
-		SSHOptions []string `toml:"ssh-options"`
-	} `toml:"defaults"`
-	Hosts  map[string]fileHost `toml:"hosts"`
-	Limits Limits              `toml:"limits"`
-	SSH    struct {
+	Defaults fileDefaults        `toml:"defaults"`
+	Hosts    map[string]fileHost `toml:"hosts"`
+	Limits   Limits              `toml:"limits"`
+	Cache    Cache               `toml:"cache"`
+	SSH      struct {
 		ConnectTimeout duration `toml:"connect-timeout"`
 		Persist        duration `toml:"persist"`
 		HostKeys       string   `toml:"host-keys"`
 		Config         string   `toml:"config"`
 	} `toml:"ssh"`
+}
+
+type fileDefaults struct {
+	User       string   `toml:"user"`
+	Port       int      `toml:"port"`
+	Tags       []string `toml:"tags"`
+	SSHOptions []string `toml:"ssh-options"`
+}
+
+// host is the host of that name, with what its section says and the defaults.
+func (d fileDefaults) host(name string, h fileHost) Host {
+	return Host{
+		Name: name, Attr: or(h.Attr, name), Address: or(unbracketed(h.Address), name),
+		User: or(h.User, d.User), Port: or(h.Port, d.Port),
+		SSHOptions:  slices.Concat(d.SSHOptions, h.SSHOptions),
+		Tags:        slices.Concat(d.Tags, h.Tags),
+		Description: h.Description,
+	}
 }
 
 type fileHost struct {
@@ -77,66 +93,73 @@ type fileHost struct {
 	Description string   `toml:"description"`
 }
 
-type duration time.Duration
-
-func (d *duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is not a duration such as \"10s\" or \"5m\"", text)
-	}
-	*d = duration(v)
-	return nil
-}
+// duration is a text such as "10s". A bare number, whose unit nobody could know,
+// cannot be one.
+type duration string
 
 // Load reads fleet.toml in dir or the nearest directory above it that has one,
-// and checks all of it. It contacts nothing. Every error is a *ConfigError;
-// several problems are joined, and errors.As finds the first.
+// and checks all of it. Where there is none, the nearest flake.nix counts as one
+// with an empty fleet.toml beside it. It contacts nothing. Every error is a
+// *ConfigError; several problems are joined, and errors.As finds the first.
 func Load(dir string) (*Inventory, error) {
 	path, err := find(dir)
 	if err != nil {
 		return nil, err
 	}
 	data, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &ConfigError{File: path, Problem: "cannot be read: " + err.Error(), Err: err}
 	}
 	inv, err := parse(path, data)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(inv.Dir, "flake.nix")); err != nil {
-		return nil, &ConfigError{File: filepath.Join(inv.Dir, "flake.nix"), Problem: "there is no flake beside " + FileName,
+	if _, err := os.Stat(filepath.Join(inv.Dir, flakeName)); err != nil {
+		return nil, &ConfigError{File: filepath.Join(inv.Dir, flakeName), Problem: "there is no flake beside " + FileName,
 			Help: "put " + FileName + " into the directory of your flake.nix", Err: err}
 	}
 	return inv, nil
 }
 
+// find returns the path of the nearest fleet.toml, or the one that could be
+// beside the nearest flake.nix.
 func find(dir string) (string, error) {
 	start, err := filepath.Abs(dir)
 	if err != nil {
 		return "", &ConfigError{File: dir, Problem: err.Error(), Err: err}
 	}
-	for at := start; ; at = filepath.Dir(at) {
-		path := filepath.Join(at, FileName)
-		_, err := os.Stat(path)
-		if err == nil {
-			return path, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", &ConfigError{File: path, Problem: "cannot be read: " + err.Error(), Err: err}
-		}
-		if at == filepath.Dir(at) {
-			return "", &ConfigError{File: filepath.Join(start, FileName), Problem: "not found here or in any directory above",
-				Help: "run this in your flake's directory, with a " + FileName + " that names your hosts", Err: err}
+	if _, err := os.Stat(start); err != nil {
+		return "", &ConfigError{File: start, Problem: "cannot be read: " + err.Error(), Err: err}
+	}
+	for _, name := range []string{FileName, flakeName} {
+		for at := start; ; at = filepath.Dir(at) {
+			path := filepath.Join(at, name)
+			_, err := os.Stat(path)
+			if err == nil {
+				return filepath.Join(at, FileName), nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return "", &ConfigError{File: path, Problem: "cannot be read: " + err.Error(), Err: err}
+			}
+			if at == filepath.Dir(at) {
+				break
+			}
 		}
 	}
+	return "", &ConfigError{File: filepath.Join(start, FileName), Problem: "not found here or in any directory above, nor a " + flakeName,
+		Help: "run this in your flake's directory"}
 }
 
 // parse turns the text of fleet.toml into an inventory.
 func parse(path string, data []byte) (*Inventory, error) {
 	var f file
-	dec := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
+	var errs []error
+	var unknown *toml.StrictMissingError
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&f)
+	switch {
+	case errors.As(err, &unknown): // everything else was decoded
+		errs = unknownKeys(path, unknown)
+	case err != nil:
 		return nil, decodeError(path, err)
 	}
 	keys := locate(data)
@@ -144,27 +167,36 @@ func parse(path string, data []byte) (*Inventory, error) {
 		return &ConfigError{File: path, Line: keys.line(key...), Problem: problem, Help: help}
 	}
 
-	inv := &Inventory{Name: f.Fleet.Name, Dir: filepath.Dir(path), Limits: f.Limits, SSH: SSH{
-		ConnectTimeout: time.Duration(f.SSH.ConnectTimeout),
-		Persist:        time.Duration(f.SSH.Persist),
-		ConfigFile:     f.SSH.Config,
+	inv := &Inventory{Name: f.Fleet.Name, Dir: filepath.Dir(path), defaults: f.Defaults, Limits: f.Limits, Cache: f.Cache, SSH: SSH{
+		ConfigFile: f.SSH.Config,
 	}}
+	wait := func(text duration, key ...string) time.Duration {
+		if keys.line(key...) == 0 {
+			return 0
+		}
+		d, err := time.ParseDuration(string(text))
+		if err != nil {
+			errs = append(errs, bad(fmt.Sprintf("%s: %q is not a duration", strings.Join(key, "."), text), `write it as "10s" or "5m"`, key...))
+		}
+		return d
+	}
+	inv.SSH.ConnectTimeout = wait(f.SSH.ConnectTimeout, "ssh", "connect-timeout")
+	inv.SSH.Persist = wait(f.SSH.Persist, "ssh", "persist")
 	if inv.SSH.Persist == 0 && keys.line("ssh", "persist") > 0 {
 		inv.SSH.Persist = -1
 	}
 	if inv.SSH.ConfigFile != "" && !filepath.IsAbs(inv.SSH.ConfigFile) {
 		inv.SSH.ConfigFile = filepath.Join(inv.Dir, inv.SSH.ConfigFile)
 	}
-	var errs []error
-	if f.SSH.ConnectTimeout < 0 {
-		errs = append(errs, bad("connect-timeout is negative", "", "ssh", "connect-timeout"))
+	if inv.SSH.ConnectTimeout < 0 {
+		errs = append(errs, bad("ssh.connect-timeout is negative", "leave it out for 10 seconds", "ssh", "connect-timeout"))
 	}
 	switch f.SSH.HostKeys {
 	case "", "strict":
 	case "accept-new":
 		inv.SSH.AcceptNewHostKeys = true
 	default:
-		errs = append(errs, bad(fmt.Sprintf("host-keys is %q", f.SSH.HostKeys), `use "strict" or "accept-new"`, "ssh", "host-keys"))
+		errs = append(errs, bad(fmt.Sprintf("ssh.host-keys is %q", f.SSH.HostKeys), `use "strict" or "accept-new"`, "ssh", "host-keys"))
 	}
 	for name, n := range map[string]int{"evaluations": f.Limits.Evaluations, "builds": f.Limits.Builds,
 		"copies": f.Limits.Copies, "activations": f.Limits.Activations, "sessions": f.Limits.Sessions} {
@@ -172,26 +204,28 @@ func parse(path string, data []byte) (*Inventory, error) {
 			errs = append(errs, bad(fmt.Sprintf("limits.%s is %d", name, n), "use a whole number above 0, or leave it out", "limits", name))
 		}
 	}
-	for _, name := range keys.children("hosts") {
-		fh := f.Hosts[name]
-		h := Host{
-			Name: name, Attr: or(fh.Attr, name), Address: or(unbracketed(fh.Address), name),
-			User: or(fh.User, f.Defaults.User), Port: or(fh.Port, f.Defaults.Port),
-			SSHOptions:  slices.Concat(f.Defaults.SSHOptions, fh.SSHOptions),
-			Tags:        slices.Concat(f.Defaults.Tags, fh.Tags),
-			Description: fh.Description,
+	if keys.line("cache") > 0 {
+		for _, p := range f.Cache.problems() {
+			errs = append(errs, bad(p.text, p.help, keys.nearest("cache", p.key)...))
 		}
+	}
+	// With a harmless name, for what is wrong with the defaults alone.
+	inherited := f.Defaults.host("host", fileHost{}).problems()
+	for _, p := range inherited {
+		errs = append(errs, bad("defaults: "+p.text, p.help, keys.nearest("defaults", p.key)...))
+	}
+	for _, name := range keys.children("hosts") {
+		h := f.Defaults.host(name, f.Hosts[name])
 		for _, p := range h.problems() {
-			errs = append(errs, bad(fmt.Sprintf("host %q: %s", name, p.text), p.help, keys.nearest("hosts", name, p.key)...))
+			if !slices.Contains(inherited, p) {
+				errs = append(errs, bad(fmt.Sprintf("host %q: %s", name, p.text), p.help, keys.nearest("hosts", name, p.key)...))
+			}
 		}
 		if other := sameMachine(inv.Hosts, h); other != "" {
 			errs = append(errs, bad(fmt.Sprintf("host %q is the same machine as %q: address, port and ssh-options are equal", name, other),
 				"leave one of them out", keys.nearest("hosts", name, "address")...))
 		}
 		inv.Hosts = append(inv.Hosts, h)
-	}
-	if len(inv.Hosts) == 0 && len(errs) == 0 {
-		errs = append(errs, &ConfigError{File: path, Problem: "names no hosts", Help: "add a [hosts.NAME] section for each"})
 	}
 	sortByLine(errs)
 	if err := errors.Join(errs...); err != nil {
@@ -238,25 +272,36 @@ func lineOf(err error) int {
 	return 0
 }
 
-// decodeError turns go-toml's errors into ours, unknown keys with the nearest
+// unknownKeys are the errors for keys that mean nothing, each with the nearest
 // valid spelling.
+func unknownKeys(path string, missing *toml.StrictMissingError) []error {
+	var errs []error
+	for i := range missing.Errors {
+		e := &missing.Errors[i]
+		line, _ := e.Position()
+		key := firstUnknown(e.Key())
+		errs = append(errs, &ConfigError{File: path, Line: line, Problem: fmt.Sprintf("unknown key %q", strings.Join(key, ".")),
+			Help: didYouMean(key[len(key)-1], knownKeys(key)), Err: e})
+	}
+	return errs
+}
+
+// decodeError turns go-toml's errors into ours.
 func decodeError(path string, err error) error {
-	var missing *toml.StrictMissingError
-	if errors.As(err, &missing) {
-		var errs []error
-		for i := range missing.Errors {
-			e := &missing.Errors[i]
-			line, _ := e.Position()
-			key := firstUnknown(e.Key())
-			errs = append(errs, &ConfigError{File: path, Line: line, Problem: fmt.Sprintf("unknown key %q", strings.Join(key, ".")),
-				Help: didYouMean(key[len(key)-1], knownKeys(key)), Err: e})
-		}
-		return errors.Join(errs...)
-	}
 	var de *toml.DecodeError
-	if errors.As(err, &de) {
-		line, _ := de.Position()
-		return &ConfigError{File: path, Line: line, Problem: strings.TrimPrefix(de.Error(), "toml: "), Err: err}
+	if !errors.As(err, &de) {
+		return &ConfigError{File: path, Problem: strings.TrimPrefix(err.Error(), "toml: "), Err: err}
 	}
-	return &ConfigError{File: path, Problem: err.Error(), Err: err}
+	line, _ := de.Position()
+	problem := strings.TrimPrefix(de.Error(), "toml: ")
+	key := strings.Join(de.Key(), ".")
+	// go-toml tells of Go's types and fields, which nobody who writes a file knows.
+	wanted := kindOf(de.Key())
+	switch mismatch := strings.HasPrefix(problem, "cannot decode TOML ") || strings.HasPrefix(problem, "cannot store "); {
+	case mismatch && wanted != "":
+		problem = fmt.Sprintf("%s must be %s", key, wanted)
+	case key != "":
+		problem = key + ": " + problem
+	}
+	return &ConfigError{File: path, Line: line, Problem: problem, Err: err}
 }

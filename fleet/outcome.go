@@ -7,6 +7,8 @@ type Outcome string
 const (
 	// Unchanged: the host already runs and boots what is wanted.
 	Unchanged Outcome = "unchanged"
+	// Evaluated: the host's system was evaluated, which was all that was asked.
+	Evaluated Outcome = "evaluated"
 	// Built: the host's system was evaluated and built, which was all that
 	// was asked.
 	Built Outcome = "built"
@@ -41,7 +43,7 @@ const (
 // OK reports whether the outcome is what the user asked for.
 func (o Outcome) OK() bool {
 	switch o {
-	case Unchanged, Built, Reached, Compared, Switched, Staged, SwitchedNeedsReboot:
+	case Unchanged, Evaluated, Built, Reached, Compared, Switched, Staged, SwitchedNeedsReboot:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
@@ -18,6 +19,17 @@ type Nix interface {
 	Copy(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error
 	// Closure lists a path of the local store and all it refers to.
 	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
+	Flake
+}
+
+// Flake is what the fleet needs of Nix to look at a flake as a whole.
+type Flake interface {
+	// AttrNames lists the names in an attribute set.
+	AttrNames(context.Context, nixcmd.Installable) ([]string, error)
+	// Value evaluates an attribute to JSON.
+	Value(context.Context, nixcmd.Installable) (json.RawMessage, error)
+	// CheckFlake evaluates all outputs.
+	CheckFlake(context.Context) (nixcmd.FlakeCheck, error)
 }
 
 // Remote is an open connection to one host; *sshpool.Conn is one.

@@ -16,7 +16,8 @@ type Result struct {
 	Outcome Outcome
 	// Reason is one sentence that says why; empty if the outcome says it all.
 	Reason string
-	// Err is set if and only if the outcome is not OK, and is a *StepError.
+	// Err is a *StepError if the outcome is not OK, else nil. A Skipped host has
+	// none: Reason says why it was not tried.
 	Err error
 	// Live is the system the host ran when it was surveyed, Wanted the one the
 	// flake wants; empty where that was not found out.

@@ -3,12 +3,14 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
 )
 
@@ -18,28 +20,75 @@ type job struct {
 	host    Host
 	started time.Time
 
+	// cache is asked by the build besides Nix's own substituters; the zero value
+	// is none.
+	cache nixcmd.Cache
+
 	mu     sync.Mutex
 	result Result
 }
 
+// Order says which hosts of a run are worked on at the same time. The zero
+// value is AtOnce.
+type Order int
+
+// The orders.
+const (
+	// AtOnce: all, as far as the Limits allow; none waits for another.
+	AtOnce Order = iota
+	// InTurn: one after the other, in the order in which they are given.
+	InTurn
+	// UntilFailure: as InTurn, but once a host has not ended well the remaining
+	// ones are Skipped.
+	UntilFailure
+)
+
+// work is what is done to one host. It returns the outcome, or an error that run
+// turns into one.
+type work func(context.Context, *job) (Outcome, error)
+
 // run does the same work on every host at once, and returns when all are done.
-// The work returns the outcome of its host, or an error that run turns into
-// one.
-func (f *Fleet) run(ctx context.Context, hosts []Host, work func(context.Context, *job) (Outcome, error)) *Report {
+func (f *Fleet) run(ctx context.Context, hosts []Host, do work) *Report {
+	return f.runIn(ctx, AtOnce, hosts, do)
+}
+
+// runIn is run in an order.
+func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
+	one := func(i int, do work) Result {
+		j := &job{fleet: f, host: hosts[i], started: report.Started, result: Result{Host: hosts[i]}}
+		outcome, err := do(ctx, j)
+		report.Results[i] = j.finish(ctx, outcome, err)
+		return report.Results[i]
+	}
 	var wg sync.WaitGroup
+	stopped := ""
 	for i, h := range hosts {
-		wg.Go(func() {
-			j := &job{fleet: f, host: h, started: report.Started, result: Result{Host: h}}
-			outcome, err := work(ctx, j)
-			report.Results[i] = j.finish(ctx, outcome, err)
-		})
+		switch {
+		case order == AtOnce:
+			wg.Go(func() { one(i, do) })
+		case stopped != "" && ctx.Err() == nil:
+			one(i, skip(stopped))
+		default:
+			// Cancelled hosts come here too, and say so themselves.
+			if r := one(i, do); order == UntilFailure && !r.Outcome.OK() && stopped == "" {
+				stopped = fmt.Sprintf("not tried, because %s ended as %s", h.Name, r.Outcome)
+			}
+		}
 	}
 	wg.Wait()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
 	return report
+}
+
+// skip is the work on a host that is not to be tried.
+func skip(reason string) work {
+	return func(_ context.Context, j *job) (Outcome, error) {
+		j.set(func(r *Result) { r.Reason = reason })
+		return Skipped, nil
+	}
 }
 
 // distinct leaves the first of several hosts of one name.
@@ -120,6 +169,8 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	return nil
 }
 
-func (j *job) progress(s Step, text string) { j.emit(Event{Step: s, Kind: KindProgress, Text: text}) }
-func (j *job) log(s Step, text string)      { j.emit(Event{Step: s, Kind: KindLog, Text: text}) }
-func (j *job) warn(s Step, text string)     { j.emit(Event{Step: s, Kind: KindWarning, Text: text}) }
+func (j *job) progress(s Step, text string, done, expected int) {
+	j.emit(Event{Step: s, Kind: KindProgress, Text: text, Done: done, Expected: expected})
+}
+func (j *job) log(s Step, text string)  { j.emit(Event{Step: s, Kind: KindLog, Text: text}) }
+func (j *job) warn(s Step, text string) { j.emit(Event{Step: s, Kind: KindWarning, Text: text}) }

@@ -27,8 +27,13 @@ func (e *SelectError) Error() string {
 // A selector is a comma-separated list of host names, globs as in path.Match,
 // and tags as @tag; a term that starts with '!' takes hosts away. The empty
 // selector, and one that only takes away, starts from all hosts. A term that
-// names nothing, and a selector that leaves nothing, is a *SelectError.
+// names nothing, and a selector that leaves nothing, is a *SelectError; so is
+// every selector of an inventory that lists no hosts, for which there is
+// Fleet.Select.
 func (inv *Inventory) Select(selector string) ([]Host, error) {
+	if len(inv.Hosts) == 0 {
+		return nil, &SelectError{Selector: selector, Problem: FileName + " lists no hosts", Help: "add a [hosts.NAME] section for each"}
+	}
 	terms := strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
 	if selector != "" && len(terms) == 0 {
 		return nil, &SelectError{Selector: selector, Problem: fmt.Sprintf("%q names no host", selector)}

@@ -6,12 +6,14 @@ import "context"
 type TestOptions struct {
 	// ShowTrace makes evaluation errors carry Nix's trace.
 	ShowTrace bool
+	// Order says which hosts are tested at the same time.
+	Order Order
 }
 
 // Test evaluates and builds each host's system, here, and contacts no host. The
 // built system is kept from the garbage collector until the host's next build.
 func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report {
-	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		ev, err := j.evaluate(ctx, opt.ShowTrace)
 		if err != nil {
 			return "", err

@@ -103,27 +103,8 @@ func firstUnknown(key []string) []string {
 // knownKeys are the keys that would have been valid in place of the last part
 // of an unknown key.
 func knownKeys(key []string) []string {
-	t := reflect.TypeFor[file]()
-	for _, part := range key[:len(key)-1] {
-		if t.Kind() == reflect.Map {
-			t = t.Elem()
-			continue
-		}
-		if t.Kind() != reflect.Struct {
-			return nil
-		}
-		next := t
-		for i := range t.NumField() {
-			if t.Field(i).Tag.Get("toml") == part {
-				next = t.Field(i).Type
-			}
-		}
-		if next == t {
-			return nil
-		}
-		t = next
-	}
-	if t.Kind() != reflect.Struct {
+	t := typeOf(key[:len(key)-1])
+	if t == nil || t.Kind() != reflect.Struct {
 		return nil
 	}
 	var names []string
@@ -131,4 +112,49 @@ func knownKeys(key []string) []string {
 		names = append(names, t.Field(i).Tag.Get("toml"))
 	}
 	return names
+}
+
+// kindOf says, for people, what belongs to a key; "" if the key is not known.
+func kindOf(key []string) string {
+	t := typeOf(key)
+	switch {
+	case t == nil:
+		return ""
+	case t == reflect.TypeFor[duration]():
+		return `a duration such as "10s" or "5m"`
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text in quotes"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list of texts in quotes"
+	case reflect.Map, reflect.Struct:
+		return "a section"
+	}
+	return ""
+}
+
+// typeOf is the type of a key's value, nil if the key is not known.
+func typeOf(key []string) reflect.Type {
+	t := reflect.TypeFor[file]()
+	for _, part := range key {
+		if t.Kind() == reflect.Map {
+			t = t.Elem()
+			continue
+		}
+		if t.Kind() != reflect.Struct {
+			return nil
+		}
+		i := 0
+		for i < t.NumField() && t.Field(i).Tag.Get("toml") != part {
+			i++
+		}
+		if i == t.NumField() {
+			return nil
+		}
+		t = t.Field(i).Type
+	}
+	return t
 }

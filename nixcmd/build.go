@@ -20,6 +20,10 @@ type BuildOptions struct {
 	KeepGoing bool
 	// Fallback builds what a substituter promised and failed to deliver.
 	Fallback bool
+	// Cache is asked besides the substituters of nix.conf; the zero value is
+	// none. With one, Fallback is implied, so that a cache that is down fails no
+	// build: Nix warns, and goes on without it.
+	Cache Cache
 	// Progress is called with what happens, one event at a time and not after
 	// Build has returned. It holds up the build's log while it runs. nil means
 	// nobody looks.
@@ -140,7 +144,8 @@ func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) []string {
 	if opt.KeepGoing {
 		argv = append(argv, "--keep-going")
 	}
-	if opt.Fallback {
+	argv = append(argv, opt.Cache.args()...)
+	if opt.Fallback || opt.Cache.URL != "" {
 		argv = append(argv, "--fallback")
 	}
 	argv = append(argv, "--log-format", "internal-json", "--print-out-paths")

@@ -53,6 +53,9 @@ func drive() {
 			}
 			told(e.Text)
 		}}
+		if options["cache"] {
+			opt.Cache = Cache{URL: "http://p620:5000", PublicKey: "p620:key=", ConnectTimeout: 4200 * time.Millisecond}
+		}
 		if options["link"] {
 			opt.OutLink = "result"
 		}

@@ -14,6 +14,8 @@ type EvaluateOptions struct {
 	// ShowTrace makes Nix say, should evaluation fail, through which
 	// expressions it came to where it failed; see EvalError.Trace.
 	ShowTrace bool
+	// Fresh keeps Nix's evaluation cache out of it, which knows no warnings.
+	Fresh bool
 	// Log is called with every message up to LevelInfo, one at a time and not
 	// after Evaluate has returned. nil means nobody looks.
 	Log func(LogLine)
@@ -60,7 +62,7 @@ func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOpt
 }
 
 func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt EvaluateOptions) (Evaluation, error) {
-	log, drv, res, err := c.instantiate(ctx, v, what, opt, false)
+	log, drv, res, err := c.instantiate(ctx, v, what, opt, opt.Fresh)
 	var failed *EvalError
 	if errors.As(err, &failed) && log.cached() && !v.AtLeast(2, 24) {
 		// Until 2.24 the evaluation cache kept that there was an error, but not

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -15,6 +16,13 @@ func text(flag *string, otherwise string) string {
 		return otherwise
 	}
 	return *flag
+}
+
+// asJSON is the option -json, which says what FLOTILLA_JSON=1 says.
+func asJSON(flag *bool) {
+	if is(flag) {
+		os.Setenv("FLOTILLA_JSON", "1")
+	}
 }
 
 // names lists hosts for a person.

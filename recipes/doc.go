@@ -11,6 +11,9 @@
 // Every exported function is a target. A HOST argument is a selector: host
 // names, globs and @tags, separated by commas; '!' excludes.
 //
+// Targets for all hosts take -on=SELECTOR, those that ask take -yes (or
+// FLOTILLA_YES=1), and -json or FLOTILLA_JSON=1 writes JSON lines.
+//
 // Progress goes to standard error, answers go to standard output. The exit code
 // is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if
 // some failed, 4 if some were rolled back and 130 after Ctrl-C; 2 is Mage's own.

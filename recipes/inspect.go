@@ -6,9 +6,12 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
-// PingHosts asks every host over ssh whether it answers, and how fast
-func PingHosts(ctx context.Context) error {
-	return on(ctx, everyone, func(ctx context.Context, s session) *fleet.Report {
+// PingHosts asks every host over ssh whether it answers, and how fast (-on=SELECTOR)
+//
+// Options: -on=SELECTOR, -json.
+func PingHosts(ctx context.Context, on *string, json *bool) error {
+	asJSON(json)
+	return asking(ctx, text(on, everyone), nil, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Ping(ctx, s.hosts)
 	})
 }

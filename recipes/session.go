@@ -3,7 +3,7 @@ package recipes
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,14 +35,14 @@ func on(ctx context.Context, selector string, act action) error {
 }
 
 // question asks a person whether to go on; nil means yes.
-type question func(ctx context.Context, hosts []fleet.Host) error
+type question func(ctx context.Context, s session) error
 
 // put asks a question, which Ctrl-C ends at once.
-func put(ctx context.Context, ask question, hosts []fleet.Host) error {
+func put(ctx context.Context, ask question, s session) error {
 	signal.Reset(os.Interrupt)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	switch err := ask(ctx, hosts); {
+	switch err := ask(ctx, s); {
 	case err != nil && ctx.Err() != nil:
 		return mg.Fatal(fleet.ExitCancelled, "interrupted: nothing was done")
 	case err != nil:
@@ -54,6 +54,15 @@ func put(ctx context.Context, ask question, hosts []fleet.Host) error {
 // asking is on, with a question before anything is done; an error of ask ends
 // the recipe.
 func asking(ctx context.Context, selector string, ask question, act action) error {
+	return answering(ctx, selector, ask, act, nil)
+}
+
+// answer writes what a recipe was asked for to standard output.
+type answer func(w io.Writer, r *fleet.Report)
+
+// answering is asking for a recipe with an answer of its own, which has
+// standard output to itself; nil means that the report is the answer.
+func answering(ctx context.Context, selector string, ask question, act action, tell answer) error {
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
@@ -64,43 +73,38 @@ func asking(ctx context.Context, selector string, ask question, act action) erro
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
-	hosts, err := f.Inventory.Select(selector)
-	if err != nil {
-		return failure(err)
+	var hosts []fleet.Host
+	pick := func(ctx context.Context, s session) (err error) {
+		hosts, err = s.fleet.Select(ctx, selector)
+		return err
 	}
-	shown.Sink = ui.NewLines(os.Stderr, hosts, mg.Verbose())
+	if err := put(ctx, pick, session{fleet: f}); err != nil {
+		return err
+	}
+	face := face(hosts)
+	shown.Sink = face
 
 	if ask != nil {
-		if err := put(ctx, ask, hosts); err != nil {
+		if err := put(ctx, ask, session{fleet: f, hosts: hosts}); err != nil {
 			return err
 		}
 	}
-	ctx, abandon, stop := interruptible(ctx, os.Stderr)
+	ctx, abandon, stop := interruptible(ctx, face)
 	defer stop()
-	return show(act(ctx, session{fleet: f, hosts: hosts, abandon: abandon}))
+	r := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
+	face.Finish(r, tell)
+	return verdict(r)
 }
 
 // lateSink is a sink whose destination is known once the hosts are.
 type lateSink struct{ fleet.Sink }
 
-// show writes the report, errors last, and returns the error for Mage.
-func show(r *fleet.Report) error {
-	for _, res := range r.Results {
-		if res.Difference != nil {
-			ui.Difference(os.Stdout, res)
-		}
+// verdict is the error for Mage of a run, nil if every host ended well.
+func verdict(r *fleet.Report) error {
+	if code := r.ExitCode(); code != fleet.ExitOK {
+		return mg.Fatal(code, ui.Summary(r))
 	}
-	if len(r.Results) > 1 {
-		ui.Report(os.Stdout, r)
-	}
-	code := r.ExitCode()
-	if code == fleet.ExitOK {
-		fmt.Fprintln(os.Stdout, ui.Summary(r))
-		return nil
-	}
-	ui.Errors(os.Stderr, r, mg.Verbose())
-	fmt.Fprintln(os.Stderr)
-	return mg.Fatal(code, ui.Summary(r))
+	return nil
 }
 
 // failure is the error for Mage of a run that never began.

@@ -8,14 +8,33 @@ import (
 
 // TestHost evaluates and builds HOST without deploying it, with Nix's trace if that fails
 func TestHost(ctx context.Context, host string) error {
-	return on(ctx, host, func(ctx context.Context, s session) *fleet.Report {
-		return s.fleet.Test(ctx, s.hosts, fleet.TestOptions{ShowTrace: true})
-	})
+	return on(ctx, host, test(fleet.TestOptions{ShowTrace: true}))
 }
 
-// TestAllParallel evaluates and builds all hosts at once, without deploying any
-func TestAllParallel(ctx context.Context) error {
-	return on(ctx, everyone, func(ctx context.Context, s session) *fleet.Report {
-		return s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
-	})
+// TestAll evaluates and builds all hosts in turn, without deploying any (-on=SELECTOR)
+//
+// Options: -on=SELECTOR, -json. A failure does not end it.
+func TestAll(ctx context.Context, on *string, json *bool) error {
+	asJSON(json)
+	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{Order: fleet.InTurn}))
+}
+
+// TestAllParallel evaluates and builds all hosts at once, without deploying any (-on=SELECTOR)
+//
+// Options: -on=SELECTOR, -json.
+func TestAllParallel(ctx context.Context, on *string, json *bool) error {
+	asJSON(json)
+	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{}))
+}
+
+// QuickTest evaluates and builds all hosts at once; another name of testAllParallel
+//
+// Options: -on=SELECTOR, -json.
+func QuickTest(ctx context.Context, on *string, json *bool) error {
+	return TestAllParallel(ctx, on, json)
+}
+
+// test is the action that evaluates and builds the hosts.
+func test(opt fleet.TestOptions) action {
+	return func(ctx context.Context, s session) *fleet.Report { return s.fleet.Test(ctx, s.hosts, opt) }
 }

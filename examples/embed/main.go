@@ -36,11 +36,15 @@ func run(ctx context.Context, dir, tag string) (int, error) {
 	}
 	defer f.Close(context.WithoutCancel(ctx))
 
-	tested := f.Test(ctx, f.Inventory.Hosts, fleet.TestOptions{})
+	all, err := f.Select(ctx, "")
+	if err != nil {
+		return fleet.ExitFailed, err
+	}
+	tested := f.Test(ctx, all, fleet.TestOptions{})
 	if code := tested.ExitCode(); code != fleet.ExitOK {
 		return code, tested.Err()
 	}
-	hosts, err := f.Inventory.Select("@" + tag)
+	hosts, err := f.Select(ctx, "@"+tag)
 	if err != nil {
 		return fleet.ExitFailed, err
 	}

@@ -21,8 +21,8 @@ var ErrDeclined = errors.New("not confirmed: nothing was done")
 // returns ctx's cause. Where there is no terminal to ask on it returns an error
 // that says how to agree beforehand.
 func Confirm(ctx context.Context, in *os.File, out io.Writer, question string) error {
-	if !term.IsTerminal(int(in.Fd())) {
-		return fmt.Errorf("%s There is no terminal to ask on; agree with -yes or FLOTILLA_YES=1", question)
+	if err := Askable(in, question); err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	if err := awaitInput(ctx, in); err != nil {
@@ -39,6 +39,15 @@ func Confirm(ctx context.Context, in *os.File, out io.Writer, question string) e
 		return nil
 	}
 	return ErrDeclined
+}
+
+// Askable returns an error that says how to agree beforehand if there is no
+// terminal to ask a question on.
+func Askable(in *os.File, question string) error {
+	if term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return fmt.Errorf("%s There is no terminal to ask on; agree with -yes or FLOTILLA_YES=1", question)
 }
 
 // awaitInput returns once there is something to read, without reading it: a

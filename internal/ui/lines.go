@@ -1,7 +1,8 @@
 // Package ui shows people and scripts what a run does and what came of it.
 //
-// Lines is a sink that writes one line per event; Report writes what became of
-// each host, with the errors last.
+// A Face shows a run as it goes on and what came of it: Live on a terminal, Plain
+// as lines in a log, JSON to programs, Actions to GitHub. The functions, as
+// Report and Errors, write one part of an answer each.
 package ui
 
 import (

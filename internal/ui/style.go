@@ -64,9 +64,10 @@ func outcomeColor(o fleet.Outcome) string {
 }
 
 // plain makes text harmless: whatever a program printed, no control character
-// of it reaches a terminal or starts a line of its own.
+// of it reaches a terminal or starts a line of its own, and none turns the
+// direction in which the rest is written.
 func plain(text string) string {
-	if !strings.ContainsFunc(text, unicode.IsControl) && utf8.ValidString(text) {
+	if !strings.ContainsFunc(text, steers) && utf8.ValidString(text) {
 		return text
 	}
 	var b strings.Builder
@@ -80,12 +81,18 @@ func plain(text string) string {
 		switch {
 		case r == '\t' || r == '\n':
 			b.WriteByte(' ')
-		case unicode.IsControl(r) || r == utf8.RuneError:
+		case steers(r) || r == utf8.RuneError:
 		default:
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
+}
+
+// steers reports whether a character is not there to be seen: control
+// characters, and Unicode's own for directions, lines and paragraphs.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 // escapeLength is the length of the control sequence (ECMA-48, 5.4) that text

@@ -1,0 +1,226 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// Validation is what came of Fleet.Validate.
+type Validation struct {
+	// Hosts says of each host whether it evaluates.
+	Hosts *Report
+	// Checks are those of the flake as a whole: `nix flake check` first, then its
+	// own validators by name.
+	Checks []Check
+}
+
+// Check is what came of one check of a flake.
+type Check struct {
+	// Name is what was checked, as one would type it: "nix flake check",
+	// "lib.validateNetwork".
+	Name string
+	// Problems are what is wrong; nil if all is well.
+	Problems []error
+	// Warnings are what Nix and the flake warned of besides.
+	Warnings []string
+	// Text is what a validator returned, if that was text.
+	Text string
+	// Duration is wall time.
+	Duration time.Duration
+}
+
+// ExitCode is the code a program should exit with: one of the Exit constants,
+// with a check counting as a host does.
+func (v *Validation) ExitCode() int {
+	bad := 0
+	for _, c := range v.Checks {
+		if len(c.Problems) > 0 {
+			bad++
+		}
+	}
+	failed := 0
+	for _, r := range v.Hosts.Results {
+		if !r.Outcome.OK() {
+			failed++
+		}
+	}
+	switch {
+	case v.Hosts.Cancelled:
+		return ExitCancelled
+	case bad+failed == 0:
+		return ExitOK
+	case failed == len(v.Hosts.Results):
+		return ExitFailed
+	}
+	return ExitSomeFailed
+}
+
+// Validate evaluates each host, all outputs of the flake, and the flake's own
+// validators, all at once and building nothing; no host is contacted. Nix's
+// evaluation cache is left out, so that every warning is heard again.
+//
+// A validator is an output of the flake named lib.validate…; it fails if it
+// throws or is false, and what it says is kept if it is text. What Nix finds
+// wrong with a host, or warns of there, is only said of that host.
+func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
+	v := &Validation{}
+	var mu sync.Mutex
+	said := map[string]bool{} // warnings, by hosts
+	var flake Check
+	var validators []Check
+	var wg sync.WaitGroup
+	wg.Go(func() { flake = f.checkFlake(ctx) })
+	wg.Go(func() { validators = f.runValidators(ctx) })
+	v.Hosts = f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
+		mu.Lock()
+		for _, w := range ev.Warnings {
+			said[w] = true
+		}
+		mu.Unlock()
+		if err != nil {
+			return "", err
+		}
+		j.set(func(r *Result) { r.Reason = short(ev.Toplevel) })
+		return Evaluated, nil
+	})
+	wg.Wait()
+	v.Hosts.Duration, v.Hosts.Cancelled = time.Since(v.Hosts.Started), ctx.Err() != nil
+	flake.Problems = beyondHosts(flake.Problems, v.Hosts)
+	flake.Warnings = slices.DeleteFunc(flake.Warnings, func(w string) bool { return said[w] })
+	v.Checks = append([]Check{flake}, validators...)
+	return v
+}
+
+// beyondHosts leaves out what Nix finds wrong with hosts that failed.
+func beyondHosts(problems []error, hosts *Report) []error {
+	said := map[string]bool{}
+	for _, r := range hosts.Results {
+		if inst, err := nixcmd.FlakeAttr(".", "nixosConfigurations", r.Host.Attr); err == nil && r.Err != nil {
+			said[strings.TrimPrefix(inst.String(), ".#")] = true
+		}
+	}
+	var others []error
+	for _, err := range problems {
+		var p nixcmd.FlakeProblem
+		if !errors.As(err, &p) || !said[p.Output] {
+			others = append(others, err)
+		}
+	}
+	return others
+}
+
+// timed makes a check of work that needs an evaluator.
+func (f *Fleet) timed(ctx context.Context, name string, work func(*Check) error) Check {
+	c := Check{Name: name}
+	if err := f.stages.evaluations.Acquire(ctx, 1); err != nil {
+		c.Problems = []error{context.Cause(ctx)}
+		return c
+	}
+	defer f.stages.evaluations.Release(1)
+	began := time.Now()
+	if err := work(&c); err != nil {
+		c.Problems = append(c.Problems, err)
+	}
+	c.Duration = time.Since(began)
+	return c
+}
+
+func (f *Fleet) checkFlake(ctx context.Context) Check {
+	return f.timed(ctx, "nix flake check", func(c *Check) error {
+		answer, err := f.nix.CheckFlake(ctx)
+		c.Warnings = answer.Warnings
+		for _, p := range answer.Problems {
+			c.Problems = append(c.Problems, p)
+		}
+		return err
+	})
+}
+
+const validatorPrefix = "validate"
+
+func (f *Fleet) runValidators(ctx context.Context) []Check {
+	var names []string
+	look := f.timed(ctx, "lib."+validatorPrefix+"*", func(c *Check) (err error) {
+		names, err = f.validators(ctx)
+		var old *nixcmd.TooOldError
+		if errors.As(err, &old) {
+			c.Text = "not looked for, which needs Nix " + old.Minimum.String()
+			return nil
+		}
+		return err
+	})
+	if len(look.Problems) > 0 || look.Text != "" {
+		return []Check{look}
+	}
+	checks := make([]Check, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			checks[i] = f.timed(ctx, "lib."+name, func(c *Check) error { return f.runValidator(ctx, name, c) })
+		})
+	}
+	wg.Wait()
+	return checks
+}
+
+// validators are the names of the flake's validators, sorted.
+func (f *Fleet) validators(ctx context.Context) ([]string, error) {
+	root, err := nixcmd.FlakeOutputs(".")
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := f.nix.AttrNames(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, o := range outputs {
+		if o != "lib" {
+			continue
+		}
+		lib, err := nixcmd.FlakeAttr(".", "lib")
+		if err != nil {
+			return nil, err
+		}
+		all, err := f.nix.AttrNames(ctx, lib)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range all {
+			if strings.HasPrefix(name, validatorPrefix) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+func (f *Fleet) runValidator(ctx context.Context, name string, c *Check) error {
+	inst, err := nixcmd.FlakeAttr(".", "lib", name)
+	if err != nil {
+		return err
+	}
+	value, err := f.nix.Value(ctx, inst)
+	var failed *nixcmd.EvalError
+	if errors.As(err, &failed) { // without what the check's name says already
+		return nixcmd.FlakeProblem{Message: failed.Message, File: failed.File, Line: failed.Line, Column: failed.Column}
+	}
+	if err != nil {
+		return err
+	}
+	if string(value) == "false" {
+		return errors.New("it is false")
+	}
+	if err := json.Unmarshal(value, &c.Text); err != nil {
+		c.Text = "" // any other value says nothing
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+package recipes
+
+import (
+	"context"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// QuickAll tests all hosts at once; if every one passed, it asks and deploys what was tested (-yes)
+//
+// Options: -on=SELECTOR, -yes, -json.
+// What is deployed is what the test built, whatever the flake says by then.
+func QuickAll(ctx context.Context, on *string, yes, json *bool) error {
+	asJSON(json)
+	hosts := text(on, everyone)
+	ask := about("Every test passed. Deploy %s at once?", is(yes))
+
+	var tested *fleet.Report
+	err := asking(ctx, hosts, answerable("Deploy %s at once if every test passes?", is(yes)), func(ctx context.Context, s session) *fleet.Report {
+		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
+		return tested
+	})
+	if err != nil {
+		return err
+	}
+	return asking(ctx, hosts, ask, deploy(fleet.DeployOptions{Tested: tested}))
+}
