@@ -109,7 +109,7 @@ func readArchive(t *testing.T, name string) (bad *tree, want []string) {
 			}
 		}
 	}
-	if bad, err = newTree(texts); err != nil {
+	if bad, err = newTree("/srv/checkout", texts); err != nil {
 		t.Fatal(err)
 	}
 	return bad, want
@@ -167,7 +167,7 @@ func TestRepositoryFiles(t *testing.T) {
 // TestBrokenGoIsAnError proves that a file that cannot be parsed is not passed
 // over: nothing in it would be checked.
 func TestBrokenGoIsAnError(t *testing.T) {
-	if _, err := newTree([]textFile{{"fleet/x.go", "package fleet\nfunc {"}}); err == nil || !strings.Contains(err.Error(), "fleet/x.go:2") {
+	if _, err := newTree("", []textFile{{"fleet/x.go", "package fleet\nfunc {"}}); err == nil || !strings.Contains(err.Error(), "fleet/x.go:2") {
 		t.Errorf("got %v, want an error at fleet/x.go:2", err)
 	}
 }

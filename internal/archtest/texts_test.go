@@ -35,7 +35,7 @@ func checkScripts(ctx context.Context, t *tree) []violation {
 // only: paths of the machine a file was written on, and good intentions that
 // nobody tracks.
 func checkTexts(_ context.Context, t *tree) []violation {
-	machinePath := regexp.MustCompile(`(^|[^\w./~$}-])/` + `work/`)
+	machinePath := regexp.MustCompile(`(^|[^\w./~$}-])` + regexp.QuoteMeta(t.root) + `($|\W)`)
 	intention := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME)\b(\s?\(?\w*#\d+)?`)
 	var out []violation
 	for _, f := range t.texts {

@@ -24,6 +24,8 @@ const module = "github.com/nixflotilla/flotilla"
 
 // tree is what the rules look at: the files that belong to the repository.
 type tree struct {
+	// root is the absolute path of the checkout.
+	root string
 	fset *token.FileSet
 	// texts are all files, sorted by path; golang are the Go files among them
 	// outside testdata, parsed without regard to build constraints, so that
@@ -58,9 +60,9 @@ func (v violation) String() string {
 }
 
 // newTree parses the Go files among texts.
-func newTree(texts []textFile) (*tree, error) {
+func newTree(root string, texts []textFile) (*tree, error) {
 	slices.SortFunc(texts, func(a, b textFile) int { return cmp.Compare(a.path, b.path) })
-	t := &tree{fset: token.NewFileSet(), texts: texts}
+	t := &tree{root: root, fset: token.NewFileSet(), texts: texts}
 	for _, text := range texts {
 		if path.Ext(text.path) != ".go" || inTestdata(text.path) {
 			continue
@@ -110,7 +112,11 @@ func readTree(ctx context.Context, root string) (*tree, error) {
 			return nil, err
 		}
 	}
-	return newTree(texts)
+	absolute, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return newTree(absolute, texts)
 }
 
 // at is a violation at a place in a Go file.
