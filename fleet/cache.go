@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -54,7 +53,8 @@ func (c Cache) problems() []problem {
 	case err == nil && u.User != nil:
 		add("url", "cache: the url holds a user or a password, which every user of this machine could see", "put them into a netrc file (nix.conf, netrc-file)")
 	case err != nil || !word(c.URL) || !slices.Contains([]string{"http", "https", "s3", "file"}, u.Scheme) || u.Host == "" && u.Scheme != "file":
-		add("url", fmt.Sprintf("cache: url %q is not the address of a binary cache", c.URL), "use http://, https://, s3:// or file://")
+		// Not repeated, for it may hold a password all the same.
+		add("url", "cache: the url is not the address of a binary cache", "use http://, https://, s3:// or file://")
 	}
 	name, encoded, _ := strings.Cut(c.PublicKey, ":")
 	key, err := base64.StdEncoding.DecodeString(encoded)

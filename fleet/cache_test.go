@@ -30,12 +30,12 @@ func TestCacheOfTheInventory(t *testing.T) {
 // may be more than the one cache and the one key that it says it is.
 func TestCacheRefuses(t *testing.T) {
 	for _, c := range []struct{ name, url, key, want string }{
-		{"no scheme", "p620:5000", goodKey, ":2: cache: url"},
-		{"no host", "http://", goodKey, ":2: cache: url"},
-		{"another scheme", "ssh://p620", goodKey, ":2: cache: url"},
-		{"two", "http://a http://b", goodKey, ":2: cache: url"},
-		{"line", "http://a\\nb", goodKey, ":2: cache: url"},
-		{"option", "--option", goodKey, ":2: cache: url"},
+		{"no scheme", "p620:5000", goodKey, ":2: cache: the url is not"},
+		{"no host", "http://", goodKey, ":2: cache: the url is not"},
+		{"another scheme", "ssh://p620", goodKey, ":2: cache: the url is not"},
+		{"two", "http://a http://b", goodKey, ":2: cache: the url is not"},
+		{"line", "http://a\\nb", goodKey, ":2: cache: the url is not"},
+		{"option", "--option", goodKey, ":2: cache: the url is not"},
 		{"password", "http://me:hunter2@a", goodKey, ":2: cache: the url holds a user or a password"},
 		{"empty", "", goodKey, ":2: cache: the url is missing"},
 		{"no key", "file:///c", "", ":3: cache: the public-key is missing"},

@@ -36,8 +36,8 @@ type Check struct {
 	Duration time.Duration
 }
 
-// ExitCode is the code a program should exit with: one of the Exit constants,
-// with a check counting as a host does.
+// ExitCode is the code a program should exit with: one of the Exit constants.
+// Checks that fail make a run of good hosts ExitSomeFailed.
 func (v *Validation) ExitCode() int {
 	bad := 0
 	for _, c := range v.Checks {

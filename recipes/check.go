@@ -24,7 +24,7 @@ import (
 func CheckSyntax(ctx context.Context) error {
 	began := time.Now()
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	nix := nixcmd.New(nixcmd.Config{})
 	files, err := nixFiles(ctx, nix)

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/fleet"
 )
@@ -23,5 +24,10 @@ func QuickAll(ctx context.Context, on *string, yes, json *bool) error {
 	if err != nil {
 		return err
 	}
-	return asking(ctx, hosts, ask, deploy(fleet.DeployOptions{Tested: tested}))
+	// By name: fleet.toml may have other hosts by now.
+	var names []string
+	for _, r := range tested.Results {
+		names = append(names, r.Host.Name)
+	}
+	return asking(ctx, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested}))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/magefile/mage/mg"
 
@@ -39,11 +40,11 @@ type question func(ctx context.Context, s session) error
 
 // put asks a question, which Ctrl-C ends at once.
 func put(ctx context.Context, ask question, s session) error {
-	signal.Reset(os.Interrupt)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	switch err := ask(ctx, s); {
-	case err != nil && ctx.Err() != nil:
+	case ctx.Err() != nil:
 		return mg.Fatal(fleet.ExitCancelled, "interrupted: nothing was done")
 	case err != nil:
 		return failure(err)
@@ -93,6 +94,11 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 	defer stop()
 	r := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
 	face.Finish(r, tell)
+	if ctx.Err() != nil && r.ExitCode() == fleet.ExitOK {
+		// Too late to change the outcome, but not to keep what follows from
+		// being started.
+		return mg.Fatal(fleet.ExitCancelled, ui.Summary(r))
+	}
 	return verdict(r)
 }
 
@@ -109,13 +115,18 @@ func verdict(r *fleet.Report) error {
 
 // failure is the error for Mage of a run that never began.
 func failure(err error) error {
+	all := []error{err}
 	var several interface{ Unwrap() []error }
 	if errors.As(err, &several) {
-		var lines []string
-		for _, e := range several.Unwrap() {
-			lines = append(lines, e.Error())
-		}
-		err = errors.New(strings.Join(lines, "\n       "))
+		all = several.Unwrap()
 	}
-	return mg.Fatal(fleet.ExitFailed, err)
+	lines := make([]string, len(all))
+	for i, e := range all {
+		var hinted interface{ Hint() string }
+		lines[i] = ui.Harmless(e.Error(), onActions())
+		if errors.As(e, &hinted) && hinted.Hint() != "" {
+			lines[i] += "; " + ui.Harmless(hinted.Hint(), onActions())
+		}
+	}
+	return mg.Fatal(fleet.ExitFailed, strings.Join(lines, "\n       "))
 }

@@ -54,7 +54,7 @@ func house() []folderRule {
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},
 		{folder: "internal/demo", own: []string{"internal/proc", "internal/lab", "internal/chores"}, others: []string{script, term}},
-		{folder: "internal/e2e"},
+		{folder: "internal/e2e", own: []string{"recipes"}},
 		{folder: "examples", own: []string{"fleet", "nixcmd", "sshpool", "bench", "recipes"}, anyOther: true},
 		{
 			folder: ".", own: []string{"recipes", "internal/chores", "internal/demo", "internal/lab", "internal/proc"},

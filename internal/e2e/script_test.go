@@ -11,6 +11,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
+	// What the binary is made of, for the go command to know when a cached
+	// result no longer holds.
+	_ "github.com/nixflotilla/flotilla/recipes"
 )
 
 // flotilla is the compiled targets binary, as `mage lab` puts it into control.
@@ -25,6 +28,9 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	flotilla = filepath.Join(dir, "flotilla")
+	if _, err := os.ReadFile("../../magefile.go"); err != nil { // likewise
+		panic(err)
+	}
 	// Static, so that it runs in any image.
 	_, err = proc.Run(context.Background(), proc.Cmd{Argv: []string{"go", "tool", "mage", "-compile", flotilla}, Dir: "../..", Env: proc.Environ("CGO_ENABLED=0")})
 	if err != nil {

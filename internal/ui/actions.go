@@ -116,6 +116,17 @@ func commandProperty(text string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(commandText(plain(text)))
 }
 
+// Harmless is text of unknown origin as one line that can be written anywhere: no
+// control character, and with onActions nothing that GitHub's runner takes for a
+// workflow command in the middle of a line.
+func Harmless(text string, onActions bool) string {
+	text = plain(text)
+	if onActions {
+		text = strings.ReplaceAll(text, "##[", "## [")
+	}
+	return text
+}
+
 // Guard returns a writer that passes whole lines on to w, changed where GitHub's
 // runner would take them for workflow commands: for programs' text that is
 // written outside of a Face.

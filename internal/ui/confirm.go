@@ -24,6 +24,10 @@ func Confirm(ctx context.Context, in *os.File, out io.Writer, question string) e
 	if err := Askable(in, question); err != nil {
 		return err
 	}
+	// What was typed before the question was there does not answer it.
+	if err := unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH); err != nil {
+		return fmt.Errorf("the terminal cannot be asked on: %w", err)
+	}
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	if err := awaitInput(ctx, in); err != nil {
 		fmt.Fprintln(out)

@@ -89,7 +89,9 @@ func (j *JSON) line(at time.Time, e jsonEvent) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	io.WriteString(j.w, b.String())
+	// The same JSON, which only inside of strings can hold what GitHub's runner
+	// takes for a command anywhere in a line.
+	io.WriteString(j.w, strings.ReplaceAll(b.String(), "##[", `##\u005b`))
 }
 
 // newJSONError is nil for nil.
