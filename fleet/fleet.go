@@ -89,16 +89,6 @@ func (f *Fleet) Close(ctx context.Context) error {
 	return f.pool.Close(ctx)
 }
 
-// Connections counts the handshakes and sessions made so far; both are 0 with
-// a Dialer of the caller's own.
-func (f *Fleet) Connections() (handshakes, sessions int64) {
-	if f.pool == nil {
-		return 0, 0
-	}
-	s := f.pool.Stats()
-	return s.Handshakes, s.Sessions
-}
-
 func (f *Fleet) emit(e Event) {
 	if f.sink == nil {
 		return

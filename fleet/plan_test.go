@@ -61,11 +61,9 @@ booted ` + string(oldSystem) + `
 profile ` + string(newSystem) + `
 generation system-42-link
 boot-id 0b8f
-nixos yes
 systemd yes
 nix nix (Nix) 2.26.3
 nix-daemon /usr/bin/nix-daemon
-uid 0
 root yes
 free-kib 2048
 booted-system/kernel /nix/store/a

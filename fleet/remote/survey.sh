@@ -15,14 +15,11 @@ link profile /nix/var/nix/profiles/system
 say uncommitted "$(cat /nix/var/nix/flotilla-uncommitted 2>/dev/null)"
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
 read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
-say nixos "$([ -e /etc/NIXOS ] && echo yes || echo no)"
 say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 say nix "$(nix --version 2>/dev/null)"
 say nix-daemon "$daemon"
 
-uid=$(id -u)
-say uid "$uid"
-if [ "$uid" = 0 ]; then
+if [ "$(id -u)" = 0 ]; then
   say root yes
 elif sudo -n true 2>/dev/null; then
   say root sudo
