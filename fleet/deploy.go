@@ -52,19 +52,10 @@ func (f *Fleet) Deploy(ctx context.Context, hosts []Host, opt DeployOptions) *Re
 }
 
 func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
-	if opt.FromCache {
-		if err := j.fleet.Inventory.NeedCache(); err != nil {
-			return "", j.stepError(StepBuild, err)
-		}
-		j.cache = j.fleet.Inventory.Cache.forNix()
-	}
-	s, err := j.surveyFor(ctx, opt.Tested)
+	s, plan, err := j.decide(ctx, opt)
 	if err != nil {
 		return "", err
 	}
-	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
-	j.set(func(r *Result) { r.Reason = plan.Reason })
-	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
 	if !plan.Deploy {
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil
@@ -83,6 +74,24 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	return j.activate(ctx, s, opt.Abandon)
 }
 
+// decide asks the host and the flake, and says what comes of it.
+func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, error) {
+	if opt.FromCache {
+		if err := j.fleet.Inventory.NeedCache(); err != nil {
+			return surveyed{}, Plan{}, j.stepError(StepBuild, err)
+		}
+		j.cache = j.fleet.Inventory.Cache.forNix()
+	}
+	s, err := j.surveyFor(ctx, opt.Tested)
+	if err != nil {
+		return s, Plan{}, err
+	}
+	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
+	j.set(func(r *Result) { r.Reason = plan.Reason })
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
+	return s, plan, nil
+}
+
 // surveyFor asks the host what it runs, and the flake what it wants unless that
 // was tested before.
 func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
@@ -94,7 +103,7 @@ func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
 		return surveyed{}, j.stepError(StepEvaluate, errNotTested)
 	}
 	wanted := tested.Results[i].Wanted
-	j.set(func(r *Result) { r.Wanted = wanted })
+	j.set(func(r *Result) { r.Wanted, r.Build = wanted, tested.Results[i].Build })
 	conn, s, err := j.connectAndSurvey(ctx)
 	return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: wanted}}, err
 }
@@ -104,6 +113,9 @@ var errNotTested = errors.New("its system was not built by the test before")
 // copy brings the toplevel's closure to the host.
 func (j *job) copy(ctx context.Context, s surveyed) error {
 	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
+		if err := j.room(ctx, s); err != nil {
+			return "", err
+		}
 		copied := 0
 		err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,

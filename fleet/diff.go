@@ -1,11 +1,9 @@
 package fleet
 
 import (
-	"context"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
-	"github.com/nixflotilla/flotilla/sshpool"
 )
 
 // PackageDiff is the comparison of two closures, package by package.
@@ -14,95 +12,61 @@ type PackageDiff = nixcmd.ClosureDiff
 // PackageChange is what a PackageDiff says of one package.
 type PackageChange = nixcmd.PackageChange
 
-// Difference is what deploying would change on a host, against what it runs.
+// Difference is what deploying would change on a host, against what it runs, and
+// what it would take. Of a host that is unchanged it has FreeBytes only.
 type Difference struct {
 	// Packages compares the closures of the live and the wanted system.
 	Packages PackageDiff
+	// Copy is what the host's store lacked before anything was copied to it.
+	Copy CopyWork
+	// FreeBytes is the free space on the file system of the host's store at that
+	// time; -1 if it is not known.
+	FreeBytes int64
 	// Units is what the wanted system's own dry activation says it would do.
 	Units UnitChanges
 	// UnitsUnknown says why Units is not known; empty if it is.
 	UnitsUnknown string
-	// RebootFor names what would take effect only after a reboot.
+	// RebootFor names what would take effect only after a reboot, against what
+	// the host has booted, and Reboot tells more of each. Both are nil also if
+	// the system did not come to a dry activation; UnitsUnknown then says why.
 	RebootFor []string
+	Reboot    []RebootPart
 }
 
-// Diff builds each host's system, copies it to the host without activating it,
-// and compares it with what the host runs: packages by their closures, units by
-// a dry activation. Nothing that the host runs or boots is changed.
-func (f *Fleet) Diff(ctx context.Context, hosts []Host) *Report {
-	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.diff(ctx) })
+// CopyWork is how much has to be copied to a host. The zero value is nothing.
+type CopyWork struct {
+	// Paths counts store paths, Bytes sums their contents (NAR size).
+	Paths int
+	Bytes int64
 }
 
-func (j *job) diff(ctx context.Context) (Outcome, error) {
-	s, err := j.surveyAndEvaluate(ctx)
-	if err != nil {
-		return "", err
+// NoRoom reports whether the host's store has less free space than the copy
+// takes.
+func (d *Difference) NoRoom() bool { return d.FreeBytes >= 0 && d.Copy.Bytes > d.FreeBytes }
+
+// difference is what the stores and the free space tell of a plan.
+func difference(k *stores, free int64) *Difference {
+	return &Difference{
+		Packages: nixcmd.Diff(k.live, k.wanted), Copy: k.copying(), FreeBytes: free,
+		UnitsUnknown: "the system did not come to the host",
 	}
-	plan := Decide(s.survey, s.eval.Toplevel, false)
-	j.set(func(r *Result) { r.Reason = plan.Reason })
-	if !plan.Deploy {
-		j.set(func(r *Result) { r.Difference = &Difference{} })
-		return Unchanged, nil
-	}
-	if err := s.survey.unfit(); err != nil {
-		return "", j.stepError(StepSurvey, err)
-	}
-	if err := j.build(ctx, s.eval); err != nil {
-		return "", err
-	}
-	d := &Difference{}
-	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
-		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
-		if err != nil {
-			return "", err
-		}
-		var live []nixcmd.PathInfo
-		if s.survey.Current != "" {
-			argv := append([]string{"nix"}, nixcmd.ClosureArgs(s.survey.Current)...)
-			res, err := s.conn.Run(ctx, sshpool.Cmd{Argv: argv})
-			if err != nil {
-				return "", err
-			}
-			if live, err = nixcmd.ParsePathInfo(res.Stdout); err != nil {
-				return "", err
-			}
-		}
-		d.Packages = nixcmd.Diff(live, wanted)
-		return "", nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if err := j.compareUnits(ctx, s, d); err != nil {
-		return "", err
-	}
-	j.set(func(r *Result) { r.Difference, r.RebootFor = d, d.RebootFor })
-	return Compared, nil
 }
 
-// compareUnits asks the wanted system itself, on the host, what activating it
-// would do.
-func (j *job) compareUnits(ctx context.Context, s surveyed, d *Difference) error {
-	if err := j.copy(ctx, s); err != nil {
-		return err
+// dryActivated adds what a dry activation told: how it ended, and what it said
+// it would do.
+func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) {
+	d.Units, d.UnitsUnknown = units, ""
+	d.Reboot = rebootChanges(end.answer, "booted/", "next/")
+	d.RebootFor = partNames(d.Reboot)
+	switch _, err := judge(end, boots); {
+	case err != nil:
+		d.UnitsUnknown = err.Error()
+		if n := len(end.lines); n > 0 {
+			d.UnitsUnknown += ": " + strings.Join(end.lines[max(0, n-3):], "; ")
+		}
+	case end.status != 0:
+		d.UnitsUnknown = "this system replaces the init interface and can only be booted into"
 	}
-	return j.step(ctx, StepCompare, j.fleet.stages.activations, func(ctx context.Context) (string, error) {
-		u := j.newUnit(ctx, StepCompare, s)
-		u.each = d.Units.read
-		end, err := u.start(ctx, s.eval.Toplevel, "dry-activate")
-		if err != nil {
-			return "", err
-		}
-		u.clean(ctx)
-		d.RebootFor = rebootParts(end.answer, "booted/", "next/")
-		switch _, err := judge(end, u.boots()); {
-		case err != nil:
-			d.UnitsUnknown = err.Error()
-		case end.status != 0:
-			d.UnitsUnknown = "this system replaces the init interface and can only be booted into"
-		}
-		return "", nil
-	})
 }
 
 // UnitChanges are the systemd units that an activation would act on, as the

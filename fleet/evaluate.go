@@ -51,6 +51,8 @@ type surveyed struct {
 	conn   Remote
 	survey Survey
 	eval   nixcmd.Evaluation
+	// stores is nil until they were asked.
+	stores *stores
 }
 
 // surveyAndEvaluate asks the host and Nix at the same time. When one of the two
@@ -129,9 +131,11 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			return "", err
 		}
 		built, warned, now := 0, map[string]bool{}, buildProgress{}
+		var totals nixcmd.BuildTotals
 		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
 			OutLink: link, Cache: j.cache,
 			Progress: func(e nixcmd.BuildEvent) {
+				totals = e.Totals
 				if now.take(e) {
 					j.progress(StepBuild, now.text, now.done, now.expected)
 				}
@@ -154,6 +158,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 		if len(paths) != 1 || paths[0] != ev.Toplevel {
 			return "", fmt.Errorf("the build gave %v instead of %s", paths, ev.Toplevel)
 		}
+		j.set(func(r *Result) { r.Build = BuildWork{built, totals.FetchesDone, totals.BytesDone} })
 		if built == 0 {
 			return "was built before", nil
 		}

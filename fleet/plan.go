@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -35,6 +36,106 @@ func Decide(s Survey, wanted nixcmd.StorePath, force bool) Plan {
 		return Plan{true, fmt.Sprintf("it runs no NixOS system yet; wanted is %s", short(wanted))}
 	}
 	return Plan{true, fmt.Sprintf("it runs %s, wanted is %s", short(s.Current), short(wanted))}
+}
+
+// Plan works out what Deploy with the same options would do to each host, and
+// does none of it: each changed host's system is built and copied to it, where
+// it is asked what activating it would do. What the host runs, its profile and
+// what it boots stay as they are; what was copied is left to its garbage
+// collector.
+//
+// The outcomes are Unchanged and Compared, with a Difference. A host that
+// cannot be deployed to fails as it would then, with as much of a Difference as
+// could be found out, perhaps none. All hosts are worked on at once, whatever
+// DeployOptions.Order says: no plan depends on another. When ctx is done nothing
+// new is started, but a dry activation that has begun is waited for; see
+// DeployOptions.Abandon.
+func (f *Fleet) Plan(ctx context.Context, hosts []Host, opt DeployOptions) *Report {
+	r := f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.plan(ctx, opt) })
+	r.Planned = true
+	return r
+}
+
+func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
+	s, plan, err := j.decide(ctx, opt)
+	if err != nil {
+		return "", err
+	}
+	if !plan.Deploy {
+		j.set(func(r *Result) { r.Difference, r.RebootFor = &Difference{FreeBytes: s.survey.FreeBytes}, s.survey.RebootPending })
+		return Unchanged, nil
+	}
+	// What keeps it from being deployed to need not keep it from being compared.
+	unfit := s.survey.unfit()
+	if unfit != nil && s.survey.Nix == "" {
+		return "", j.stepError(StepSurvey, unfit)
+	}
+	if opt.Tested == nil {
+		if err := j.build(ctx, s.eval); err != nil {
+			return "", err
+		}
+	}
+	d, err := j.compare(ctx, &s)
+	if err != nil {
+		return "", err
+	}
+	j.set(func(r *Result) { r.Difference = d })
+	switch {
+	case unfit != nil:
+		d.UnitsUnknown = unfit.Error()
+		return "", j.stepError(StepSurvey, unfit)
+	case d.NoRoom():
+		d.UnitsUnknown = "the system cannot be copied to the host"
+		j.warn(StepCopy, fmt.Sprintf("the host's store has no room for what has to be copied: %s free, %s wanted", mebibytes(d.FreeBytes), mebibytes(d.Copy.Bytes)))
+		return Compared, nil
+	}
+	if err := j.copy(ctx, s); err != nil {
+		return "", err
+	}
+	if err := j.dryActivate(ctx, s, d, opt.Abandon); err != nil {
+		return "", err
+	}
+	j.set(func(r *Result) { r.RebootFor = d.RebootFor })
+	return Compared, nil
+}
+
+// compare finds out what the host's store lacks, and what its live system
+// consists of.
+func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err error) {
+	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+		if err != nil {
+			return "", err
+		}
+		if s.stores, err = askStore(ctx, s.conn, wanted, s.survey.Current); err != nil {
+			return "", err
+		}
+		d = difference(s.stores, s.survey.FreeBytes)
+		return fmt.Sprintf("%d of %d paths to copy, %s", d.Copy.Paths, d.Packages.NewPaths, mebibytes(d.Copy.Bytes)), nil
+	})
+	return d, err
+}
+
+// dryActivate asks the wanted system itself, on the host, what activating it
+// would do.
+func (j *job) dryActivate(ctx context.Context, s surveyed, d *Difference, abandon <-chan struct{}) error {
+	return j.step(ctx, StepCompare, j.fleet.stages.activations, func(ctx context.Context) (string, error) {
+		// It is short, and leaves nothing behind on the host once it has ended.
+		run := ctx
+		ctx, release := untilAbandoned(ctx, abandon)
+		defer release()
+
+		var units UnitChanges
+		u := j.newUnit(run, StepCompare, s)
+		u.each = units.read
+		end, err := u.start(ctx, s.eval.Toplevel, "dry-activate")
+		if err != nil {
+			return "", err
+		}
+		u.clean(ctx)
+		d.dryActivated(end, units, u.boots())
+		return "", nil
+	})
 }
 
 // short is a system's path as people tell them apart: a few characters of the

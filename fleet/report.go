@@ -30,10 +30,24 @@ type Result struct {
 	RoundTrip time.Duration
 	// Handshake is how long a new connection took; 0 if one was reused.
 	Handshake time.Duration
-	// Difference is set by Diff.
+	// Build is what building its system took.
+	Build BuildWork
+	// Difference is set by Plan; nil if nothing of it could be found out.
 	Difference *Difference
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
+}
+
+// BuildWork is what a build took, on this machine and those it builds on. The
+// zero value is that all was there.
+type BuildWork struct {
+	// Derivations counts those that were built.
+	Derivations int
+	// Paths counts store paths that were downloaded from substituters or remote
+	// builders, Bytes sums their contents (NAR size, unpacked), as Nix's own log
+	// tells.
+	Paths int
+	Bytes int64
 }
 
 // StepTime is how long one step of one host took, in wall time. Waiting for a
@@ -53,6 +67,8 @@ type Report struct {
 	// Started is when the run began, Duration its wall time.
 	Started  time.Time
 	Duration time.Duration
+	// Planned reports whether the run only worked out what deploying would do.
+	Planned bool
 	// Cancelled reports whether the run was cancelled before its end.
 	Cancelled bool
 }

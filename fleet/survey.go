@@ -89,17 +89,6 @@ func parseSurvey(text string) (Survey, error) {
 	return s, nil
 }
 
-// rebootParts names the parts whose values differ under the two prefixes.
-func rebootParts(a answer, before, after string) []string {
-	var parts []string
-	for _, part := range []string{"kernel", "initrd", "kernel-modules", "kernel-params"} {
-		if a.values[before+part] != a.values[after+part] {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
 // storePath is what a host said if that is a store path, else empty.
 func storePath(text string) nixcmd.StorePath {
 	p, err := nixcmd.ParseStorePath(text)

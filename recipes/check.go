@@ -20,8 +20,10 @@ import (
 
 // CheckSyntax parses every tracked .nix file; lists all errors with file, line, column
 //
-// Outside of a Git work tree it takes all .nix files below the working directory.
-func CheckSyntax(ctx context.Context) error {
+// Options: -json. Outside of a Git work tree it takes all .nix files below the
+// working directory.
+func CheckSyntax(ctx context.Context, json *bool) error {
+	asJSON(json)
 	began := time.Now()
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -38,14 +40,27 @@ func CheckSyntax(ctx context.Context) error {
 	case err != nil:
 		return failure(err)
 	}
+	return syntaxErrors(bad, len(files), time.Since(began))
+}
+
+// syntaxErrors tells what is wrong with which of the files.
+func syntaxErrors(bad []nixcmd.SyntaxError, files int, took time.Duration) error {
+	check := fleet.Check{Name: "checkSyntax", Duration: took}
 	for _, e := range bad {
-		ui.Problem(guarded(os.Stdout), e)
+		check.Problems = append(check.Problems, e)
+		if !forPrograms() {
+			ui.Problem(guarded(os.Stdout), e)
+		}
 	}
-	took := ui.Seconds(time.Since(began))
+	if forPrograms() {
+		ui.JSONChecks(os.Stdout, []fleet.Check{check})
+	}
 	if len(bad) > 0 {
-		return mg.Fatal(fleet.ExitFailed, fmt.Sprintf("%d of %d files have errors, %s", len(bad), len(files), took))
+		return mg.Fatal(fleet.ExitFailed, fmt.Sprintf("%d of %d files have errors, %s", len(bad), files, ui.Seconds(took)))
 	}
-	fmt.Fprintf(os.Stdout, "%d files without syntax errors, %s\n", len(files), took)
+	if !forPrograms() {
+		fmt.Fprintf(os.Stdout, "%d files without syntax errors, %s\n", files, ui.Seconds(took))
+	}
 	return nil
 }
 

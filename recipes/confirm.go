@@ -9,10 +9,10 @@ import (
 )
 
 // about is a question that names the hosts in place of %s; with yes the answer
-// was given beforehand.
-func about(format string, yes bool) question {
+// was given beforehand, and with dry there is nothing to ask.
+func about(format string, yes, dry *bool) question {
 	return func(ctx context.Context, s session) error {
-		if agreed(yes) {
+		if is(dry) || agreed(yes) {
 			return nil
 		}
 		return ui.Confirm(ctx, os.Stdin, os.Stderr, fmt.Sprintf(format, names(s.hosts)))
@@ -21,9 +21,9 @@ func about(format string, yes bool) question {
 
 // answerable asks nobody: it wants a later question to have somebody who
 // answers, before work is done that would be for nothing.
-func answerable(format string, yes bool) question {
+func answerable(format string, yes, dry *bool) question {
 	return func(_ context.Context, s session) error {
-		if agreed(yes) {
+		if is(dry) || agreed(yes) {
 			return nil
 		}
 		return ui.Askable(os.Stdin, fmt.Sprintf(format, names(s.hosts)))
@@ -31,4 +31,4 @@ func answerable(format string, yes bool) question {
 }
 
 // agreed reports whether the answer was given beforehand.
-func agreed(yes bool) bool { return yes || os.Getenv("FLOTILLA_YES") == "1" }
+func agreed(yes *bool) bool { return is(yes) || os.Getenv("FLOTILLA_YES") == "1" }

@@ -7,73 +7,91 @@ import (
 )
 
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
-func Deploy(ctx context.Context, host string, force *bool) error {
-	return on(ctx, host, deploy(fleet.DeployOptions{Force: is(force)}))
+//
+// Options: -dry, -json, -force.
+func Deploy(ctx context.Context, host string, dry, json, force *bool) error {
+	asJSON(json)
+	return on(ctx, host, deploy(fleet.DeployOptions{Force: is(force)}, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
-func QuickDeploy(ctx context.Context, host string) error {
-	return on(ctx, host, deploy(fleet.DeployOptions{}))
+//
+// Options: -dry, -json.
+func QuickDeploy(ctx context.Context, host string, dry, json *bool) error {
+	asJSON(json)
+	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
 // DeployFast deploys HOST with the least work: no step but those that deploy and protect it
 //
+// Options: -dry, -json.
 // The pipeline has no optional step yet, so that this is QuickDeploy: what has
 // not changed is neither evaluated again, nor built, copied or activated.
-func DeployFast(ctx context.Context, host string) error {
-	return on(ctx, host, deploy(fleet.DeployOptions{}))
+func DeployFast(ctx context.Context, host string, dry, json *bool) error {
+	asJSON(json)
+	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, copies its closure there and activates it
 //
+// Options: -dry, -json.
 // Every deployment builds here today; this target stays with that.
-func DeployLocalBuild(ctx context.Context, host string) error {
-	return on(ctx, host, deploy(fleet.DeployOptions{}))
+func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
+	asJSON(json)
+	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
 //
+// Options: -dry, -json.
 // The cache is [cache] in fleet.toml. One that is down costs its connect timeout,
 // 5 seconds, and a warning.
-func DeployCached(ctx context.Context, host string) error {
-	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}))
+func DeployCached(ctx context.Context, host string, dry, json *bool) error {
+	asJSON(json)
+	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now, without testing it first (-yes)
 //
+// Options: -yes, -dry, -json.
 // It leaves out nothing that protects the host: what boots is changed only
 // after the new system was seen live.
-func EmergencyDeploy(ctx context.Context, host string, yes *bool) error {
-	return asking(ctx, host, about("Deploy %s now, without testing first?", is(yes)), deploy(fleet.DeployOptions{}))
+func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) error {
+	asJSON(json)
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
-// Options: -on=SELECTOR, -yes, -force, -json. The hosts behind the one that
-// failed are not contacted, and reported as skipped.
-func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, json *bool) error {
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing. The hosts behind
+// the one that failed are not contacted, and reported as skipped.
+func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing *bool) error {
 	asJSON(json)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
-	ask := about("Deploy %s one after the other, up to the first that fails?", is(yes))
+	ask := about("Deploy %s one after the other, up to the first that fails?", yes, dry)
 	if is(keepGoing) {
 		opt.Order = fleet.InTurn
-		ask = about("Deploy %s one after the other, going on after failures?", is(yes))
+		ask = about("Deploy %s one after the other, going on after failures?", yes, dry)
 	}
-	return asking(ctx, text(on, everyone), ask, deploy(opt))
+	return asking(ctx, text(on, everyone), ask, deploy(opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -force, -json.
-func DeployAllParallel(ctx context.Context, on *string, yes, force, json *bool) error {
+// Options: -on=SELECTOR, -yes, -dry, -json, -force.
+func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force *bool) error {
 	asJSON(json)
-	return asking(ctx, text(on, everyone), about("Deploy %s at once?", is(yes)), deploy(fleet.DeployOptions{Force: is(force)}))
+	return asking(ctx, text(on, everyone), about("Deploy %s at once?", yes, dry), deploy(fleet.DeployOptions{Force: is(force)}, dry))
 }
 
-// deploy is the action that deploys the hosts.
-func deploy(opt fleet.DeployOptions) action {
+// deploy is the action that deploys the hosts, or with dry only works out what
+// that would do.
+func deploy(opt fleet.DeployOptions, dry *bool) action {
 	return func(ctx context.Context, s session) *fleet.Report {
 		opt.Abandon = s.abandon
+		if is(dry) {
+			return s.fleet.Plan(ctx, s.hosts, opt)
+		}
 		return s.fleet.Deploy(ctx, s.hosts, opt)
 	}
 }

@@ -11,8 +11,10 @@
 // Every exported function is a target. A HOST argument is a selector: host
 // names, globs and @tags, separated by commas; '!' excludes.
 //
-// Targets for all hosts take -on=SELECTOR, those that ask take -yes (or
-// FLOTILLA_YES=1), and -json or FLOTILLA_JSON=1 writes JSON lines.
+// Options are pointers, nil if not given, and always in this order: on, for
+// targets of all hosts, is the selector; yes (or FLOTILLA_YES=1) agrees beforehand;
+// dry shows what deploying would do and activates nothing; json (or
+// FLOTILLA_JSON=1) writes JSON lines; then what a target has for itself.
 //
 // Progress goes to standard error, answers go to standard output. The exit code
 // is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if

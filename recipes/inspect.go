@@ -2,8 +2,11 @@ package recipes
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"github.com/nixflotilla/flotilla/fleet"
+	"github.com/nixflotilla/flotilla/internal/ui"
 )
 
 // PingHosts asks every host over ssh whether it answers, and how fast (-on=SELECTOR)
@@ -16,9 +19,35 @@ func PingHosts(ctx context.Context, on *string, json *bool) error {
 	})
 }
 
-// Diff shows what deploying HOST would change against what it runs: packages, units, reboot
-func Diff(ctx context.Context, host string) error {
-	return on(ctx, host, func(ctx context.Context, s session) *fleet.Report {
-		return s.fleet.Diff(ctx, s.hosts)
-	})
+// Plan shows what deploying would do to each host, and does none of it (-on=SELECTOR, -markdown)
+//
+// Options: -on=SELECTOR, -json, -markdown: GitHub's Markdown to standard output.
+// Changed systems are built and copied to their hosts, which say what activating
+// them would do. What a host runs, its profile and its boot entry stay as they are.
+func Plan(ctx context.Context, on *string, json, markdown *bool) error {
+	asJSON(json)
+	if !is(markdown) {
+		return asking(ctx, text(on, everyone), nil, deploy(fleet.DeployOptions{}, new(true)))
+	}
+	if forPrograms() {
+		return failure(errors.New("-markdown and JSON both want standard output; choose one"))
+	}
+	return answering(ctx, text(on, everyone), nil, deploy(fleet.DeployOptions{}, new(true)), markdownOf)
 }
+
+// DryRun shows what deploying HOST would do: packages, units, reboot, what to copy
+//
+// Options: -json. It is quickDeploy HOST -dry; see plan.
+func DryRun(ctx context.Context, host string, json *bool) error {
+	return QuickDeploy(ctx, host, new(true), json)
+}
+
+// Diff shows what deploying HOST would do as dryRun does, with every package and unit
+//
+// Options: -json.
+func Diff(ctx context.Context, host string, json *bool) error {
+	asJSON(json)
+	return answering(ctx, host, nil, deploy(fleet.DeployOptions{}, new(true)), ui.Differences)
+}
+
+func markdownOf(w io.Writer, r *fleet.Report) { io.WriteString(w, ui.Markdown(r)) }

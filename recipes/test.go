@@ -7,7 +7,10 @@ import (
 )
 
 // TestHost evaluates and builds HOST without deploying it, with Nix's trace if that fails
-func TestHost(ctx context.Context, host string) error {
+//
+// Options: -json.
+func TestHost(ctx context.Context, host string, json *bool) error {
+	asJSON(json)
 	return on(ctx, host, test(fleet.TestOptions{ShowTrace: true}))
 }
 

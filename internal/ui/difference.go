@@ -8,81 +8,117 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
-// Difference writes what deploying would change on a host: packages, units,
-// and whether a reboot would be needed.
-func Difference(w io.Writer, res fleet.Result) {
-	s, d := newScreen(w), res.Difference
-	fmt.Fprintf(w, "%s: %s\n", s.paint(bold, res.Host.Name), plain(res.Reason))
-	if res.Outcome == fleet.Unchanged {
+// Differences writes each host's part of a plan in full: every package and
+// every unit.
+func Differences(w io.Writer, r *fleet.Report) {
+	for i, res := range r.Results {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		difference(newScreen(w), res, true)
+	}
+}
+
+// difference writes what deploying would change on a host and what it would
+// take: in full, or the most interesting of it in about twenty lines.
+func difference(s screen, res fleet.Result, full bool) {
+	d := res.Difference
+	fmt.Fprintf(s.w, "%s: %s\n", s.paint(bold, res.Host.Name), s.paint(outcomeColor(res.Outcome), planWord(res.Outcome)))
+	s.item("", "", planReason(res))
+	if d == nil || res.Outcome == fleet.Unchanged {
 		return
 	}
+	rows, rebuilt := packageRows(d.Packages, full)
+	hidden := 0
+	if !full {
+		rows, hidden = mostInteresting(rows, packagesShown)
+	}
+	s.packages(rows)
+	if hidden > 0 {
+		s.item("", "", fmt.Sprintf("… and %d more; `diff %s` lists all", hidden, res.Host.Name))
+	}
 	p := d.Packages
-	column := 0
-	for _, c := range p.Added {
-		column = max(column, len(c.Name))
+	s.item("", "packages:", fmt.Sprintf("%d added, %d removed, %d changed, %d rebuilt; closure %s",
+		len(p.Added), len(p.Removed), len(p.Changed)-rebuilt, rebuilt, closureText(p)))
+	s.units(d, full)
+	s.item("", "here:", buildText(res.Build))
+	s.item("", "copy:", copyText(d))
+	if d.NoRoom() {
+		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
 	}
-	for _, c := range p.Removed {
-		column = max(column, len(c.Name))
-	}
-	for _, c := range p.Changed {
-		column = max(column, len(c.Name))
-	}
-	row := func(color, mark, name, text string, size int64) {
-		sign := ""
-		if size > 0 {
-			sign = "+"
-		}
-		fmt.Fprintf(w, "  %s %s  %s  %s\n", s.paint(color, mark), pad(plain(name), column), plain(text), s.paint(dim, sign+Bytes(size)))
-	}
-	for _, c := range p.Added {
-		row(green, "+", c.Name, versions(c.NewVersions), c.NewSize)
-	}
-	for _, c := range p.Removed {
-		row(red, "-", c.Name, versions(c.OldVersions), -c.OldSize)
-	}
-	for _, c := range p.Changed {
-		text := versions(c.OldVersions) + " → " + versions(c.NewVersions)
-		if versions(c.OldVersions) == versions(c.NewVersions) {
-			text = strings.TrimSpace(versions(c.NewVersions) + " rebuilt")
-		}
-		row(yellow, "~", c.Name, text, c.NewSize-c.OldSize)
-	}
-	fmt.Fprintf(w, "  packages: %d added, %d removed, %d changed; closure %s → %s\n",
-		len(p.Added), len(p.Removed), len(p.Changed), Bytes(p.OldSize), Bytes(p.NewSize))
-	unitLines(w, s, d)
-	if len(d.RebootFor) > 0 {
-		fmt.Fprintf(w, "  %s a reboot would be needed for: %s\n", s.paint(yellow, "!"), plain(strings.Join(d.RebootFor, ", ")))
+	if len(d.Reboot) > 0 {
+		s.item(yellow, "!", "a reboot would be needed for: "+rebootText(d.Reboot))
 	}
 }
 
-func versions(list []string) string {
-	var named []string
-	for _, v := range list {
-		if v != "" {
-			named = append(named, v)
-		}
+// packagesShown and unitsShown are how many packages, and units of each kind,
+// the short form of a plan lists.
+const (
+	packagesShown = 10
+	unitsShown    = 6
+)
+
+// packages writes a row for each.
+func (s screen) packages(rows []packageRow) {
+	name, text := 0, 0
+	for _, r := range rows {
+		name, text = max(name, len(r.name)), max(text, len([]rune(r.text)))
 	}
-	return strings.Join(named, ", ")
+	if s.width > 0 {
+		const size = len("+1023.9 MiB")
+		name = min(name, s.width*2/5)
+		text = max(min(text, s.width-len("  + ")-name-size-4), 10)
+	}
+	for _, r := range rows {
+		color := map[string]string{"+": green, "-": red, "~": yellow}[r.mark]
+		fmt.Fprintf(s.w, "  %s %s  %s  %s\n", s.paint(color, r.mark), pad(cut(r.name, name), name), pad(cut(r.text, text), text), s.paint(dim, r.size))
+	}
 }
 
-func unitLines(w io.Writer, s screen, d *fleet.Difference) {
+// units writes what becomes of units.
+func (s screen) units(d *fleet.Difference, full bool) {
 	if d.UnitsUnknown != "" {
-		fmt.Fprintf(w, "  units: not known: %s\n", plain(d.UnitsUnknown))
+		s.item("", "units:", "not known: "+d.UnitsUnknown)
 		return
 	}
 	if d.Units.Empty() {
-		fmt.Fprintln(w, "  units: none would be touched")
+		s.item("", "units:", "none would be touched")
 	}
-	for _, g := range []struct {
-		color, what string
-		units       []string
-	}{
-		{red, "stop", d.Units.Stop}, {yellow, "restart", d.Units.Restart},
-		{yellow, "reload", d.Units.Reload}, {green, "start", d.Units.Start},
-		{dim, "changed, but kept running", d.Units.Keep},
-	} {
-		if len(g.units) > 0 {
-			fmt.Fprintf(w, "  units: %s: %s\n", s.paint(g.color, g.what), plain(strings.Join(g.units, ", ")))
+	for _, g := range unitGroups(d.Units) {
+		most := len(g.units)
+		if !full {
+			most = min(most, unitsShown)
+		}
+		text := strings.Join(g.units[:most], ", ")
+		if hidden := len(g.units) - most; hidden > 0 {
+			text += fmt.Sprintf(" and %d more", hidden)
+		}
+		s.item(g.color, "units: "+g.what+":", text)
+	}
+}
+
+// item writes one thing of a host below its name: a word of ours, and a text
+// which may be of other programs. On a terminal it is as many lines as needed.
+func (s screen) item(color, lead, text string) {
+	words := strings.Fields(plain(text))
+	line, columns := "  ", 2
+	if lead != "" {
+		line, columns = "  "+s.paint(color, lead), 2+len([]rune(lead))
+		words = append([]string{""}, words...)
+	}
+	for i, word := range words {
+		n := len([]rune(word))
+		switch {
+		case i == 0:
+			if n > 0 {
+				line, columns = line+word, columns+n
+			}
+		case s.width > 0 && columns+1+n > s.width:
+			fmt.Fprintln(s.w, line)
+			line, columns = "    "+cut(word, s.width-4), 4+n
+		default:
+			line, columns = line+" "+word, columns+1+n
 		}
 	}
+	fmt.Fprintln(s.w, line)
 }

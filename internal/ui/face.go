@@ -40,21 +40,22 @@ type answers struct {
 	verbose  bool
 }
 
-// write writes differences, the table and, if all is well, the summary to out,
-// or to err if out has an answer of its own. Errors go to err, and their summary
-// is left to be the program's last word.
+// write writes the plan or the table and, if all is well, the summary to out. If
+// out has an answer of its own they go to err, without the plan, which that
+// answer tells in another form. Errors go to err, and their summary is left to
+// be the program's last word.
 func (a answers) write(r *fleet.Report, answer func(io.Writer, *fleet.Report)) {
 	out := a.out
 	if answer != nil {
 		answer(a.out, r)
 		out = a.err
 	}
-	for _, res := range r.Results {
-		if res.Difference != nil {
-			Difference(out, res)
-		}
-	}
-	if len(r.Results) > 1 {
+	switch {
+	case r.Planned && answer == nil:
+		plan(out, r)
+	case r.Planned && len(r.Results) > 1:
+		planTable(newScreen(out), r)
+	case len(r.Results) > 1:
 		Report(out, r)
 	}
 	if r.ExitCode() == fleet.ExitOK {

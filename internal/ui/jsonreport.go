@@ -6,6 +6,7 @@ type jsonReport struct {
 	Started   string     `json:"started"`
 	ExitCode  int        `json:"exit_code"`
 	Cancelled bool       `json:"cancelled"`
+	Planned   bool       `json:"planned,omitempty"`
 	Summary   string     `json:"summary"`
 	Hosts     []jsonHost `json:"hosts"`
 }
@@ -22,6 +23,7 @@ type jsonHost struct {
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
+	Build      *jsonBuild      `json:"build,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
 }
@@ -29,6 +31,12 @@ type jsonHost struct {
 type jsonStep struct {
 	Step    fleet.Step `json:"step"`
 	Seconds float64    `json:"seconds"`
+}
+
+type jsonBuild struct {
+	Derivations     int   `json:"derivations"`
+	DownloadedPaths int   `json:"downloaded_paths"`
+	DownloadedBytes int64 `json:"downloaded_bytes"`
 }
 
 type jsonDifference struct {
@@ -40,6 +48,17 @@ type jsonDifference struct {
 	Units        *jsonUnits    `json:"units,omitempty"`
 	UnitsUnknown string        `json:"units_unknown,omitempty"`
 	RebootFor    []string      `json:"reboot_for,omitempty"`
+	Reboot       []jsonReboot  `json:"reboot,omitempty"`
+	CopyPaths    int           `json:"copy_paths"`
+	CopyBytes    int64         `json:"copy_bytes"`
+	FreeBytes    *int64        `json:"free_bytes,omitempty"`
+	NoRoom       bool          `json:"no_room,omitempty"`
+}
+
+type jsonReboot struct {
+	Part string `json:"part"`
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
 }
 
 type jsonPackage struct {
@@ -61,7 +80,7 @@ type jsonUnits struct {
 func newJSONReport(r *fleet.Report) *jsonReport {
 	out := &jsonReport{
 		Started:  jsonTime(r.Started),
-		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Summary: Summary(r), Hosts: []jsonHost{},
+		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Planned: r.Planned, Summary: Summary(r), Hosts: []jsonHost{},
 	}
 	for _, res := range r.Results {
 		h := jsonHost{
@@ -69,6 +88,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
+		}
+		if res.Build != (fleet.BuildWork{}) {
+			h.Build = &jsonBuild{res.Build.Derivations, res.Build.Paths, res.Build.Bytes}
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
@@ -87,6 +109,13 @@ func newJSONDifference(d *fleet.Difference) *jsonDifference {
 		OldBytes: d.Packages.OldSize, NewBytes: d.Packages.NewSize,
 		Added: newJSONPackages(d.Packages.Added), Removed: newJSONPackages(d.Packages.Removed),
 		Changed: newJSONPackages(d.Packages.Changed), UnitsUnknown: harmless(d.UnitsUnknown), RebootFor: allHarmless(d.RebootFor),
+		CopyPaths: d.Copy.Paths, CopyBytes: d.Copy.Bytes, NoRoom: d.NoRoom(),
+	}
+	for _, p := range d.Reboot {
+		out.Reboot = append(out.Reboot, jsonReboot{plain(p.Part), plain(p.Old), plain(p.New)})
+	}
+	if d.FreeBytes >= 0 {
+		out.FreeBytes = &d.FreeBytes
 	}
 	if d.UnitsUnknown == "" {
 		out.Units = &jsonUnits{

@@ -67,18 +67,24 @@ func (p *play) snapshot(title string) {
 
 func (p *play) compare(name string) {
 	p.t.Helper()
+	golden(p.t, name, p.golden.String())
+}
+
+// golden compares text with a file of testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
 	file := "testdata/" + name
 	if *update {
-		if err := os.WriteFile(file, []byte(p.golden.String()), 0o600); err != nil {
-			p.t.Fatal(err)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if p.golden.String() != string(want) {
-		p.t.Errorf("%s: got\n%swant\n%s", file, p.golden.String(), want)
+	if text != string(want) {
+		t.Errorf("%s: got\n%swant\n%s", file, text, want)
 	}
 }
 

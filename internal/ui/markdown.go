@@ -7,10 +7,13 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
-// Markdown is a report as a table of GitHub's Markdown, for a job's summary or
-// a comment. Nothing in it but the
-// table is markup, whatever programs have printed.
+// Markdown is a report as GitHub's Markdown, for a job's summary or a comment: a
+// table, and of a plan what would change on each host. Nothing in it is markup
+// because of what programs have printed.
 func Markdown(r *fleet.Report) string {
+	if r.Planned {
+		return planMarkdown(r)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Flotilla: %s\n\n| Host | Outcome | Time | Why |\n|---|---|---|---|\n", markdownText(Summary(r)))
 	for _, res := range r.Results {
@@ -25,7 +28,8 @@ func Markdown(r *fleet.Report) string {
 }
 
 // markdownText escapes what could be markup: every ASCII punctuation character
-// may be escaped (CommonMark, 2.4), and none does harm then.
+// may be escaped (CommonMark, 2.4), and none does harm then. GitHub makes mentions
+// of what is rendered, so an at sign is parted from what follows.
 func markdownText(text string) string {
 	var b strings.Builder
 	for _, r := range plain(text) {
@@ -33,6 +37,9 @@ func markdownText(text string) string {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
+		if r == '@' {
+			b.WriteString("<!-- -->")
+		}
 	}
 	return b.String()
 }

@@ -61,9 +61,17 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 
 // Summary is one line on a whole run.
 func Summary(r *fleet.Report) string {
+	if r.Planned {
+		return outcomes(r, planWord) + " (a plan: nothing was activated)"
+	}
+	return outcomes(r, func(o fleet.Outcome) string { return string(o) })
+}
+
+// outcomes counts the outcomes of a run, each in a word.
+func outcomes(r *fleet.Report, word func(fleet.Outcome) string) string {
 	n := len(r.Results)
 	if n == 1 {
-		return fmt.Sprintf("%s: %s, %s", r.Results[0].Host.Name, r.Results[0].Outcome, Seconds(r.Duration))
+		return fmt.Sprintf("%s: %s, %s", r.Results[0].Host.Name, word(r.Results[0].Outcome), Seconds(r.Duration))
 	}
 	bad := 0
 	for _, res := range r.Results {
@@ -76,7 +84,7 @@ func Summary(r *fleet.Report) string {
 	for _, res := range r.Results {
 		if !seen[res.Outcome] {
 			seen[res.Outcome] = true
-			parts = append(parts, fmt.Sprintf("%d %s", r.Count(res.Outcome), res.Outcome))
+			parts = append(parts, fmt.Sprintf("%d %s", r.Count(res.Outcome), word(res.Outcome)))
 		}
 	}
 	if bad == 0 {

@@ -134,34 +134,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestDifference(t *testing.T) {
-	var b bytes.Buffer
-	Difference(&b, fleet.Result{Host: fleet.Host{Name: "razer"}, Outcome: fleet.Compared, Reason: "it runs old", Difference: &fleet.Difference{
-		Packages: fleet.PackageDiff{
-			Added:   []fleet.PackageChange{{Name: "jq", NewVersions: []string{"1.8"}, NewSize: 2048}},
-			Removed: []fleet.PackageChange{{Name: "vim", OldVersions: []string{"9.0"}, OldSize: 1024}},
-			Changed: []fleet.PackageChange{
-				{Name: "curl", OldVersions: []string{"8.1"}, NewVersions: []string{"8.2"}},
-				{Name: "unit-a.service", OldVersions: []string{""}, NewVersions: []string{""}, NewSize: 10},
-			},
-		},
-		Units:     fleet.UnitChanges{Restart: []string{"a.service"}},
-		RebootFor: []string{"kernel"},
-	}})
-	want := `razer: it runs old
-  + jq              1.8  +2.0 KiB
-  - vim             9.0  -1.0 KiB
-  ~ curl            8.1 → 8.2  0 B
-  ~ unit-a.service  rebuilt  +10 B
-  packages: 1 added, 1 removed, 2 changed; closure 0 B → 0 B
-  units: restart: a.service
-  ! a reboot would be needed for: kernel
-`
-	if b.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
-	}
-}
-
 func TestConfirmNeedsATerminal(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {
