@@ -62,7 +62,9 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		return "", err
 	}
 	if !plan.Deploy {
-		j.set(func(r *Result) { r.Difference, r.RebootFor = &Difference{FreeBytes: s.survey.FreeBytes}, s.survey.RebootPending })
+		j.set(func(r *Result) {
+			r.Difference, r.RebootFor = &Difference{FreeBytes: s.survey.FreeBytes}, s.survey.RebootPending
+		})
 		return Unchanged, nil
 	}
 	// What keeps it from being deployed to need not keep it from being compared.

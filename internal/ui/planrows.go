@@ -58,7 +58,10 @@ func growth(n int64) string {
 
 // closureText is the size a system would have, and how much more that is.
 func closureText(p fleet.PackageDiff) string {
-	return Bytes(p.NewSize) + ", " + growth(p.NewSize-p.OldSize)
+	if p.NewSize == p.OldSize {
+		return Bytes(p.NewSize)
+	}
+	return Bytes(p.NewSize) + " (" + growth(p.NewSize-p.OldSize) + ")"
 }
 
 // mostInteresting keeps some rows, in their order: packages with a version
