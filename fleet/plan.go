@@ -113,7 +113,7 @@ func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err erro
 			return "", err
 		}
 		d = difference(s.stores, s.survey.FreeBytes)
-		return fmt.Sprintf("%d of %d paths to copy, %s", d.Copy.Paths, d.Packages.NewPaths, mebibytes(d.Copy.Bytes)), nil
+		return fmt.Sprintf("%d of %d paths to copy", d.Copy.Paths, d.Packages.NewPaths), nil
 	})
 	return d, err
 }

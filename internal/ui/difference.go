@@ -47,7 +47,7 @@ func difference(s screen, res fleet.Result, full bool) {
 		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
 	}
 	if len(d.Reboot) > 0 {
-		s.item(yellow, "!", "a reboot would be needed for: "+rebootText(d.Reboot))
+		s.item(yellow, "!", "a reboot would be needed for: "+rebootText(d.Reboot, true))
 	}
 }
 

@@ -29,8 +29,8 @@ func planned() *fleet.Report {
 			Stop: []string{"old.service"}, Restart: []string{"a.service", "b.service", "c.service", "d.service", "e.service", "f.service", "g.service"},
 			Start: []string{"old.service"}, Keep: []string{"dbus.service"},
 		},
-		RebootFor: []string{"kernel", "kernel-params"},
-		Reboot:    []fleet.RebootPart{{Part: "kernel", Old: "6.12.31", New: "6.15.1"}, {Part: "kernel-params", Old: "quiet", New: "loglevel=4"}},
+		RebootFor: []string{"kernel", "initrd", "kernel-params"},
+		Reboot:    []fleet.RebootPart{{Part: "kernel", Old: "6.12.31", New: "6.15.1"}, {Part: "initrd", Old: "6.12.31", New: "6.15.1"}, {Part: "kernel-params", Old: "quiet", New: "loglevel=4"}},
 	}
 	for i := range 20 {
 		p620.Packages.Changed = append(p620.Packages.Changed,

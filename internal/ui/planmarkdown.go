@@ -74,7 +74,7 @@ func planMarkdownRow(res fleet.Result) string {
 		if d.NoRoom() {
 			copied += ": ⚠️ no room"
 		}
-		reboot = rebootText(d.Reboot)
+		reboot = rebootText(d.Reboot, false)
 	}
 	var cells []string
 	for _, text := range []string{packages, units, copied, reboot, planReason(res)} {
@@ -123,7 +123,7 @@ func planMarkdownDetails(res fleet.Result) string {
 		item("⚠️ ", "the host's store has no room for that: deploying fails before anything is copied")
 	}
 	if len(d.Reboot) > 0 {
-		item("⚠️ a reboot would be needed for: ", markdownText(cut(rebootText(d.Reboot), 400)))
+		item("⚠️ a reboot would be needed for: ", markdownText(cut(rebootText(d.Reboot, true), 400)))
 	}
 	b.WriteString("\n</details>\n\n")
 	return b.String()

@@ -141,21 +141,24 @@ func packageCount(p fleet.PackageDiff) string {
 }
 
 // rebootText names what a reboot would be needed for, with versions where they
-// tell more.
-func rebootText(parts []fleet.RebootPart) string {
+// tell more, and in full with kernel parameters.
+func rebootText(parts []fleet.RebootPart, full bool) string {
 	texts := make([]string, len(parts))
+	told := ""
 	for i, p := range parts {
 		texts[i] = p.Part
-		switch {
-		case p.Part == "kernel-params":
+		switch version := cmp.Or(p.Old, "?") + " → " + cmp.Or(p.New, "?"); {
+		case p.Old+p.New == "" || version == told:
+		case p.Part != "kernel-params":
+			// The other parts mostly have the kernel's.
+			texts[i], told = texts[i]+" "+version, version
+		case full:
 			for _, word := range strings.Fields(p.Old) {
 				texts[i] += " -" + word
 			}
 			for _, word := range strings.Fields(p.New) {
 				texts[i] += " +" + word
 			}
-		case p.Old+p.New != "":
-			texts[i] += " " + cmp.Or(p.Old, "?") + " → " + cmp.Or(p.New, "?")
 		}
 	}
 	return plain(strings.Join(texts, ", "))
@@ -225,7 +228,7 @@ func planWhy(res fleet.Result) string {
 		news = append(news, d.UnitsUnknown)
 	}
 	if len(d.Reboot) > 0 {
-		news = append(news, "reboot for "+rebootText(d.Reboot))
+		news = append(news, "reboot for "+rebootText(d.Reboot, false))
 	}
 	return strings.Join(append(news, res.Reason), "; ")
 }
