@@ -105,7 +105,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 // consists of.
 func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err error) {
 	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
-		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+		wanted, err := j.wanted(ctx, *s)
 		if err != nil {
 			return "", err
 		}

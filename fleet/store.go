@@ -110,11 +110,11 @@ func (j *job) room(ctx context.Context, s surveyed) error {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+		wanted, err := j.wanted(ctx, s)
 		if err != nil {
 			return err
 		}
-		if _, whole := closureSize(wanted); whole <= free {
+		if closureSize(wanted) <= free {
 			return nil
 		}
 		if s.stores, err = askStore(ctx, s.conn, wanted, ""); err != nil {
@@ -128,11 +128,16 @@ func (j *job) room(ctx context.Context, s surveyed) error {
 	return nil
 }
 
-func closureSize(closure []nixcmd.PathInfo) (paths int, size int64) {
+// wanted lists the closure of the wanted system, from the store that has it.
+func (j *job) wanted(ctx context.Context, s surveyed) ([]nixcmd.PathInfo, error) {
+	return j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+}
+
+func closureSize(closure []nixcmd.PathInfo) (size int64) {
 	for _, info := range closure {
 		size += info.NarSize
 	}
-	return len(closure), size
+	return size
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -110,8 +110,10 @@ func TestErrorsBeforeActivation(t *testing.T) {
 	}
 }
 
-// A full disk on the target fails the copy with a word on the disk; the host
-// runs and boots what it did, and the next try after freeing space works.
+// A disk that is too full for what has to be copied is found out before the
+// copy, by plans and by deployments; one that gets full in the middle fails the
+// copy with a word on the disk. The host runs and boots what it did, and the next
+// try after freeing space works.
 func TestDiskFull(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
@@ -126,7 +128,18 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	t.Cleanup(free)
+	m.run("flotilla plan").exits(0).says("copy: ", "no room for that", "units: not known", "razer", "warning: the host's store has no room")
 	m.run("flotilla deployAllParallel -yes").exits(3).row("razer", "failed").row("p620", "unchanged").
+		says("razer: copy failed: the host's store has ", "MiB to copy", "free space there (nix-collect-garbage)")
+	if n := m.must("razer", "ls -d /nix/store/*-lab-big-* 2>/dev/null | wc -l"); n != "0" {
+		t.Errorf("something was copied: %s", n)
+	}
+
+	// Many small paths take more of a disk than their contents are.
+	m.must(lab.Control, "git reset --quiet --hard")
+	m.set("razer", "lab.extraPackages = 300;")
+	m.fault("razer's disk is full", m.FillDisk(t.Context(), "razer", 1<<20))
+	m.run("flotilla quickDeploy razer").exits(1).
 		says("razer: copy failed:", "No space left on device", "MiB left: free space there")
 	if after := m.systems("razer"); after != before {
 		t.Errorf("razer changed: %+v, then %+v", before, after)

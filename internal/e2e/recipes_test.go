@@ -82,10 +82,23 @@ func TestImportedRecipes(t *testing.T) {
 	imported := targets(t, binary)
 	for _, name := range []string{
 		"quickDeploy", "quickTest", "quickAll", "deploy", "deployFast", "deployLocalBuild", "deployCached", "emergencyDeploy",
-		"deployAll", "deployAllParallel", "testAll", "testAllParallel", "testHost", "buildAllParallel", "diff", "pingHosts",
+		"deployAll", "deployAllParallel", "testAll", "testAllParallel", "testHost", "buildAllParallel", "plan", "dryRun", "diff", "pingHosts",
 	} {
 		if imported[name] == "" {
 			t.Errorf("no target %s", name)
+		}
+	}
+	for _, name := range []string{
+		"plan", "dryRun", "diff", "deploy", "quickDeploy", "deployFast", "deployLocalBuild", "deployCached", "emergencyDeploy", "deployAll",
+		"deployAllParallel", "quickAll", "testHost", "testAll", "testAllParallel", "quickTest", "buildAllParallel", "validate", "checkSyntax", "pingHosts",
+	} {
+		res, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{binary, "-h", name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		help, deploys := string(res.Stdout), strings.Contains(strings.ToLower(name), "deploy") || name == "quickAll"
+		if !strings.Contains(help, "-json=<bool>") || strings.Contains(help, "-dry=<bool>") != deploys {
+			t.Errorf("%s does not take -json, or -dry: %s", name, help)
 		}
 	}
 	own := targets(t, flotilla)

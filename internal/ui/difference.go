@@ -15,9 +15,12 @@ func Differences(w io.Writer, r *fleet.Report) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		difference(newScreen(w), res, true)
+		Difference(w, res)
 	}
 }
+
+// Difference writes what deploying would change on one host, in full.
+func Difference(w io.Writer, res fleet.Result) { difference(newScreen(w), res, true) }
 
 // difference writes what deploying would change on a host and what it would
 // take: in full, or the most interesting of it in about twenty lines.

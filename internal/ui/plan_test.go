@@ -189,3 +189,21 @@ func TestMostInteresting(t *testing.T) {
 		}
 	})
 }
+
+// Many versions are a few and a number; what stays in both is then left out.
+func TestBump(t *testing.T) {
+	six := []string{"1", "2", "3", "4", "5", "6"}
+	for want, got := range map[string]string{
+		"1 → 2":                        bump([]string{"1"}, []string{"2"}),
+		"1 → 1, 2":                     bump([]string{"1"}, []string{"1", "2"}),
+		"∅ → 2":                        bump([]string{""}, []string{"2"}),
+		"6 → 7":                        bump(six, append([]string{"7"}, six[:5]...)),
+		"∅ → 1, 2, 3, 4 and 2 more":    bump(nil, six),
+		"1, 2, 3, 4 and 2 more (both)": versions(six) + " (both)",
+		"1, 2, 3, 4, 5":                versions(six[:5]),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func packageRows(p fleet.PackageDiff, full bool) (rows []packageRow, rebuilt int
 	}
 	for _, c := range p.Changed {
 		if c.VersionsDiffer() {
-			add("~", c, cmp.Or(versions(c.OldVersions), "∅")+" → "+cmp.Or(versions(c.NewVersions), "∅"))
+			add("~", c, bump(c.OldVersions, c.NewVersions))
 		}
 	}
 	for _, c := range p.Changed {
@@ -92,6 +92,11 @@ func mostInteresting(rows []packageRow, most int) (kept []packageRow, hidden int
 	return kept, len(rows) - most
 }
 
+// versionsShown is how many versions of a package are named; each of many
+// outputs may count as one.
+const versionsShown = 4
+
+// versions are the first of a package's versions.
 func versions(list []string) string {
 	var named []string
 	for _, v := range list {
@@ -99,7 +104,21 @@ func versions(list []string) string {
 			named = append(named, v)
 		}
 	}
+	if hidden := len(named) - versionsShown; hidden > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(named[:versionsShown], ", "), hidden)
+	}
 	return strings.Join(named, ", ")
+}
+
+// bump is from which versions to which; of many, those that only one side has.
+func bump(before, after []string) string {
+	if max(len(before), len(after)) > versionsShown {
+		gone := func(list, others []string) []string {
+			return slices.DeleteFunc(slices.Clone(list), func(v string) bool { return slices.Contains(others, v) })
+		}
+		before, after = gone(before, after), gone(after, before)
+	}
+	return cmp.Or(versions(before), "∅") + " → " + cmp.Or(versions(after), "∅")
 }
 
 // unitGroup is units to which the same would be done.
