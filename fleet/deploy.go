@@ -40,7 +40,8 @@ var ErrAbandoned = errors.New("no longer waited for")
 // Deploy brings each host to the system that the flake wants: survey and
 // evaluate, decide, build, copy, activate, verify, and only then make the new
 // system the one that boots. A host that already runs and boots it is left
-// alone. A host that is listed twice is taken once.
+// alone, and one whose store has no room for what must be copied fails before
+// anything is. A host that is listed twice is taken once.
 //
 // The new system becomes the host's profile and boot entry only after it was
 // seen live. If anything fails before, the next boot is into the old one.

@@ -104,7 +104,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 // compare finds out what the host's store lacks, and what its live system
 // consists of.
 func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err error) {
-	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+	err = j.step(ctx, StepCompare, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
 		wanted, err := j.wanted(ctx, *s)
 		if err != nil {
 			return "", err

@@ -14,6 +14,8 @@ import (
 // not hold up those in another.
 type stages struct {
 	sessions, evaluations, builds, copies, activations *semaphore.Weighted
+	// queries are short questions to this machine's store.
+	queries *semaphore.Weighted
 }
 
 func newStages(l Limits) stages {
@@ -24,6 +26,7 @@ func newStages(l Limits) stages {
 		builds:      weighted(l.Builds, runtime.NumCPU()),
 		copies:      weighted(l.Copies, 4),
 		activations: weighted(l.Activations, 16),
+		queries:     weighted(0, runtime.NumCPU()),
 	}
 }
 

@@ -130,6 +130,10 @@ func (j *job) room(ctx context.Context, s surveyed) error {
 
 // wanted lists the closure of the wanted system, from the store that has it.
 func (j *job) wanted(ctx context.Context, s surveyed) ([]nixcmd.PathInfo, error) {
+	if err := j.fleet.stages.queries.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer j.fleet.stages.queries.Release(1)
 	return j.fleet.nix.Closure(ctx, s.eval.Toplevel)
 }
 
