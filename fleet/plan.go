@@ -91,8 +91,10 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		j.warn(StepCopy, fmt.Sprintf("the host's store has no room for what has to be copied: %s free, %s wanted", mebibytes(d.FreeBytes), mebibytes(d.Copy.Bytes)))
 		return Compared, nil
 	}
-	if err := j.copy(ctx, s); err != nil {
-		return "", err
+	if d.Copy.Paths > 0 {
+		if err := j.copy(ctx, s); err != nil {
+			return "", err
+		}
 	}
 	if err := j.dryActivate(ctx, s, d, opt.Abandon); err != nil {
 		return "", err
