@@ -159,6 +159,9 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			return "", fmt.Errorf("the build gave %v instead of %s", paths, ev.Toplevel)
 		}
 		j.set(func(r *Result) { r.Build = BuildWork{built, totals.FetchesDone, totals.BytesDone} })
+		if built == 0 && totals.FetchesDone > 0 {
+			return fmt.Sprintf("%d paths downloaded", totals.FetchesDone), nil
+		}
 		if built == 0 {
 			return "was built before", nil
 		}
