@@ -14,8 +14,7 @@ const (
 	Built Outcome = "built"
 	// Reached: the host answered, which was all that was asked.
 	Reached Outcome = "reached"
-	// Compared: the host would be deployed; the difference was worked out, which
-	// was all that was asked.
+	// Compared: the difference was worked out, which was all that was asked.
 	Compared Outcome = "compared"
 	// Switched: the host runs and boots the new system, and said so.
 	Switched Outcome = "switched"
