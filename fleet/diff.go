@@ -52,7 +52,7 @@ func (j *job) diff(ctx context.Context) (Outcome, error) {
 	}
 	d := &Difference{}
 	err = j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
-		wanted, err := j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+		wanted, err := j.builtClosure(ctx, s.eval.Toplevel)
 		if err != nil {
 			return "", err
 		}

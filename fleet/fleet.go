@@ -39,6 +39,7 @@ type Fleet struct {
 	stateDir string
 	patience time.Duration
 	stages   stages
+	builders builders
 	pool     *sshpool.Pool
 
 	sinkMu sync.Mutex
