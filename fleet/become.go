@@ -50,6 +50,15 @@ const (
 	RootNo Root = "no"
 )
 
+// rootOf is what a host said, RootNo if that means nothing.
+func rootOf(text string) Root {
+	switch r := Root(text); r {
+	case RootAlready, RootSudo, RootDoas, RootRun0:
+		return r
+	}
+	return RootNo
+}
+
 // script is the command that runs a script as root. As in sshpool.Cmd, the
 // braces make the shell read all of it before it runs any.
 func (r Root) script(text string, args ...string) sshpool.Cmd {

@@ -28,7 +28,7 @@ func (j *job) send(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.Cop
 	if !errors.Is(err, errSubstitutersSilent) || ctx.Err() != nil {
 		return err
 	}
-	j.warn(StepCopy, "the host's substituters did not answer within "+substitutersPatience.String()+"; sending everything from here")
+	j.warn(StepCopy, "the host's substituters did not answer within "+j.fleet.substituters.String()+"; sending everything from here")
 	return j.fleet.nix.Copy(ctx, paths, opt)
 }
 
@@ -37,7 +37,7 @@ func (j *job) send(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.Cop
 func (j *job) sendSubstituting(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	timer := time.AfterFunc(substitutersPatience, func() { giveUp(errSubstitutersSilent) })
+	timer := time.AfterFunc(j.fleet.substituters, func() { giveUp(errSubstitutersSilent) })
 	defer timer.Stop()
 
 	opt.SubstituteOnDestination = true

@@ -72,7 +72,7 @@ func parseSurvey(text string) (Survey, error) {
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
 		Uncommitted: a.values["uncommitted"] != "",
 		Generation:  a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
-		Systemd: a.values["systemd"] == "yes", Root: Root(a.values["root"]), FreeBytes: -1,
+		Systemd: a.values["systemd"] == "yes", Root: rootOf(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
 		s.FreeBytes = kib * 1024
