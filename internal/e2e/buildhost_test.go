@@ -33,7 +33,7 @@ func TestBuildOnTarget(t *testing.T) {
 		return n
 	}
 	before := count()
-	o := m.run("flotilla quickDeploy p510").exits(0).says("derivations on p510", "runs and boots")
+	o := m.run("flotilla quickDeploy p510").exits(0).says(" on p510", "runs and boots")
 	if n := count() - before; n < 1 || n > 4 {
 		t.Errorf("%d sessions", n)
 	}
@@ -76,7 +76,7 @@ func TestBuildOnThirdHost(t *testing.T) {
 	m.configure("razer", `build-host = "p620"`)
 	m.configure("p620", `user = "guest"`)
 	m.set("razer", `environment.etc.motd.text = "built on p620";`)
-	m.run("flotilla quickDeploy razer").exits(0).says("derivations on p620", "runs and boots")
+	m.run("flotilla quickDeploy razer").exits(0).says(" on p620", "runs and boots")
 	if now := m.settled("razer"); !m.has("p620", now) {
 		t.Errorf("p620 does not have %s", now)
 	}
@@ -106,14 +106,14 @@ func TestInterruptRemoteBuild(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.configure("p510", `build-host = "razer"`)
-	m.set("p510", `environment.systemPackages = [ (derivation { name = "lab-endless"; system = builtins.currentSystem or "x86_64-linux"; builder = "\/bin\/sh"; args = [ "-c" "\/bin\/sleep 7654" ]; }) ];`)
+	m.must(lab.Control, `sed -i 's|imports = \[|imports = [ ({ pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand "lab-endless-1" { } "sleep 7654") ]; })|' hosts/p510/default.nix`)
 	done := make(chan outcome, 1)
 	go func() { done <- m.run("exec flotilla testHost p510") }()
-	m.must("razer", "while ! pgrep -f -x '/bin/sleep 7654'; do sleep 0.1; done")
+	m.must("razer", "while ! pgrep -f -x 'sleep 7654'; do sleep 0.1; done")
 	m.must(lab.Control, "kill -INT $(pidof flotilla)")
 	o := <-done
 	o.exits(130).says("starting nothing new", "p510: cancelled")
-	m.must("razer", "for i in $(seq 50); do pgrep -f -x '/bin/sleep 7654' || exit 0; sleep 0.1; done; exit 1")
+	m.must("razer", "for i in $(seq 50); do pgrep -f -x 'sleep 7654' || exit 0; sleep 0.1; done; exit 1")
 }
 
 // line is the first line that has a text.
