@@ -16,6 +16,8 @@ func (p *buildProgress) take(e nixcmd.BuildEvent) bool {
 	switch e.Kind {
 	case nixcmd.BuildStarted:
 		p.text = "building " + e.Derivation.Name()
+	case nixcmd.SendStarted:
+		p.text = "sending " + e.Path.Name()
 	case nixcmd.FetchStarted:
 		p.text = "fetching " + e.Path.Name()
 	}

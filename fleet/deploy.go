@@ -25,6 +25,10 @@ type DeployOptions struct {
 	// substituters. Without such a cache every host fails untouched. A cache
 	// that is down costs its connect timeout and a warning.
 	FromCache bool
+	// BuildHost takes the place of every Host.BuildHost in this run; empty leaves
+	// them as they are. With FromCache, what is not yet built is built here: Nix
+	// hands no substituter on to another machine.
+	BuildHost string
 	// Abandon, when closed, stops the wait for activations that are under way:
 	// their outcome is then Cancelled, and their error wraps ErrAbandoned and
 	// tells how to look after them. They are never interrupted: an activation
@@ -77,11 +81,13 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 
 // decide asks the host and the flake, and says what comes of it.
 func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, error) {
+	j.host.BuildHost = or(opt.BuildHost, j.host.BuildHost)
 	if opt.FromCache {
 		if err := j.fleet.Inventory.NeedCache(); err != nil {
 			return surveyed{}, Plan{}, j.stepError(StepBuild, err)
 		}
 		j.cache = j.fleet.Inventory.Cache.forNix()
+		j.host.BuildHost = BuildHere
 	}
 	s, err := j.surveyFor(ctx, opt.Tested)
 	if err != nil {
@@ -104,21 +110,29 @@ func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
 		return surveyed{}, j.stepError(StepEvaluate, errNotTested)
 	}
 	wanted := tested.Results[i].Wanted
-	j.set(func(r *Result) { r.Wanted, r.Build = wanted, tested.Results[i].Build })
+	j.set(func(r *Result) {
+		r.Wanted, r.Build, r.BuiltOn = wanted, tested.Results[i].Build, tested.Results[i].BuiltOn
+	})
 	conn, s, err := j.connectAndSurvey(ctx)
 	return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: wanted}}, err
 }
 
 var errNotTested = errors.New("its system was not built by the test before")
 
-// copy brings the toplevel's closure to the host.
+// copy brings the toplevel's closure to the host, unless that built it.
 func (j *job) copy(ctx context.Context, s surveyed) error {
+	if j.builtOn() == j.host.Name {
+		return nil
+	}
 	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
+		if err := j.fetch(ctx, s.eval.Toplevel); err != nil {
+			return "", err
+		}
 		if err := j.room(ctx, s); err != nil {
 			return "", err
 		}
 		copied := 0
-		err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
+		err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
 			Progress: func(e nixcmd.CopyEvent) {
 				if e.Path != "" {
@@ -146,7 +160,7 @@ func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	now, surveyErr := survey(ctx, s.conn)
+	now, surveyErr := survey(ctx, s.conn, BecomeNone)
 	if surveyErr != nil || now.FreeBytes < 0 || now.FreeBytes > lowSpace {
 		return err
 	}

@@ -70,7 +70,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.File, e.Line, e.Column = eval.File, eval.Line, eval.Column
 	case errors.As(err, &build):
 		e.Argv, e.ExitCode, e.Stderr = build.Argv, build.ExitCode, build.Stderr
-		e.Brief, e.Details = buildDetails(build)
+		e.Brief, e.Details = buildDetails(build, err)
 	case errors.As(err, &copied):
 		e.Argv, e.ExitCode, e.Stderr = copied.Argv, copied.ExitCode, copied.Stderr
 		e.Details = lastLines(e.Stderr)
@@ -96,9 +96,14 @@ func evalDetails(e *nixcmd.EvalError) (brief string, details []string) {
 	return brief, append(lines[1:], e.Trace...)
 }
 
-func buildDetails(e *nixcmd.BuildError) (brief string, details []string) {
+func buildDetails(e *nixcmd.BuildError, whole error) (brief string, details []string) {
 	if len(e.Failed) == 0 {
-		return e.Error(), e.Messages
+		return whole.Error(), e.Messages
+	}
+	all, on := "all of it: ", ""
+	var elsewhere *elsewhereError
+	if errors.As(whole, &elsewhere) {
+		all, on = "all of it, on "+elsewhere.on+": ", " on "+elsewhere.on
 	}
 	const tail = 15
 	var names []string
@@ -108,9 +113,9 @@ func buildDetails(e *nixcmd.BuildError) (brief string, details []string) {
 		for _, l := range f.LogTail[max(0, len(f.LogTail)-tail):] {
 			details = append(details, "  "+l)
 		}
-		details = append(details, "all of it: nix log "+string(f.Derivation))
+		details = append(details, all+"nix log "+string(f.Derivation))
 	}
-	return "cannot build " + strings.Join(names, ", "), details
+	return "cannot build " + strings.Join(names, ", ") + on, details
 }
 
 func lastLines(text string) []string {

@@ -91,13 +91,14 @@ var errOtherHalfFailed = errors.New("given up because the host's other half fail
 func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err error) {
 	err = j.step(ctx, StepSurvey, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
 		conn, err = j.connect(ctx, func(ctx context.Context, r Remote) error {
-			s, err = survey(ctx, r)
+			s, err = survey(ctx, r, j.host.Become)
 			return err
 		})
 		if err != nil {
 			return "", err
 		}
 		j.set(func(r *Result) { r.Live = s.Current })
+		j.conn = conn
 		return s.String(), nil
 	})
 	return conn, s, err
@@ -109,10 +110,15 @@ func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err 
 //
 // A host that takes the connection and then does not answer is given up.
 func (j *job) connect(ctx context.Context, try func(context.Context, Remote) error) (Remote, error) {
+	return j.connectTo(ctx, j.host, try)
+}
+
+// connectTo is connect for any host.
+func (j *job) connectTo(ctx context.Context, h Host, try func(context.Context, Remote) error) (Remote, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, j.fleet.patience, errNoAnswer)
 	defer cancel()
 	for again := false; ; again = true {
-		conn, err := j.fleet.dialer.Connect(ctx, j.host)
+		conn, err := j.fleet.dialer.Connect(ctx, h)
 		if err != nil {
 			return nil, err
 		}
@@ -122,18 +128,20 @@ func (j *job) connect(ctx context.Context, try func(context.Context, Remote) err
 	}
 }
 
-// build makes the derivation valid here, and keeps it from being
-// garbage-collected until the host's next build.
+// build makes the derivation's outputs valid where the host's system is built,
+// and keeps them from being garbage-collected until the host's next build there;
+// see place.keep.
 func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
-	return j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
-		link, err := j.fleet.rootLink(j.host)
+	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
+		at, err := j.buildPlace(ctx)
 		if err != nil {
 			return "", err
 		}
+		defer at.done()
 		built, warned, now := 0, map[string]bool{}, buildProgress{}
 		var totals nixcmd.BuildTotals
 		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
-			OutLink: link, Cache: j.cache,
+			OutLink: at.link, Cache: j.cache, Store: at.store, SSHOpts: at.sshOpts,
 			Progress: func(e nixcmd.BuildEvent) {
 				totals = e.Totals
 				if now.take(e) {
@@ -153,19 +161,24 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			},
 		})
 		if err != nil {
-			return "", err
+			return "", at.explain(ctx, err)
 		}
 		if len(paths) != 1 || paths[0] != ev.Toplevel {
 			return "", fmt.Errorf("the build gave %v instead of %s", paths, ev.Toplevel)
 		}
-		j.set(func(r *Result) { r.Build = BuildWork{built, totals.FetchesDone, totals.BytesDone} })
+		if err := at.keep(ctx, ev.Toplevel); err != nil {
+			return "", err
+		}
+		j.set(func(r *Result) {
+			r.Build, r.BuiltOn = BuildWork{built, totals.FetchesDone, totals.BytesDone}, at.name()
+		})
 		if built == 0 && totals.FetchesDone > 0 {
-			return fmt.Sprintf("%d paths downloaded", totals.FetchesDone), nil
+			return fmt.Sprintf("%d paths downloaded%s", totals.FetchesDone, at.where()), nil
 		}
 		if built == 0 {
-			return "was built before", nil
+			return "was built before" + at.where(), nil
 		}
-		return fmt.Sprintf("%d derivations", built), nil
+		return fmt.Sprintf("%d derivations%s", built, at.where()), nil
 	})
 }
 

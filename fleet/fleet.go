@@ -38,8 +38,11 @@ type Fleet struct {
 	dialer   Dialer
 	stateDir string
 	patience time.Duration
-	stages   stages
-	pool     *sshpool.Pool
+	// substituters is how long those of a host are waited for.
+	substituters time.Duration
+	stages       stages
+	builders     builders
+	pool         *sshpool.Pool
 
 	sinkMu sync.Mutex
 	sink   Sink
@@ -54,7 +57,7 @@ func Open(c Config) (*Fleet, error) {
 		return nil, err
 	}
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits),
-		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second)}
+		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err
 	}

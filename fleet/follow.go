@@ -205,18 +205,6 @@ func (u *unit) clean(ctx context.Context) {
 	_, _ = u.conn.Run(ctx, u.survey.Root.script(unitScript, "clean", u.name))
 }
 
-// script is the command that runs a script as root. As in sshpool.Cmd, the
-// braces make the shell read all of it before it runs any.
-func (r Root) script(text string, args ...string) sshpool.Cmd {
-	if r != RootSudo {
-		return sshpool.Cmd{Script: text, Argv: args}
-	}
-	return sshpool.Cmd{
-		Argv:  append([]string{"sudo", "-n", "sh", "-s", "--"}, args...),
-		Stdin: strings.NewReader("{ :; " + text + "\n}\n"),
-	}
-}
-
 // outOfSightError says that a unit goes on, or ended, without being followed.
 type outOfSightError struct {
 	text, unit, boots string

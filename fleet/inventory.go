@@ -39,12 +39,20 @@ type Host struct {
 	// the user's ssh_config. By default it is Name.
 	Address string
 	// User is the remote user; empty means what ssh itself would choose. A
-	// user other than root needs passwordless sudo.
+	// user other than root needs a way to become root; see Become.
 	User string
 	// Port is the ssh port, 1 to 65535; 0 means what ssh itself would choose.
 	Port int
 	// SSHOptions are further options in ssh_config(5)'s KEY=VALUE form.
 	SSHOptions []string
+	// Become says how scripts become root; empty means BecomeAuto.
+	Become Become
+	// BuildHost says where the host's system is built: BuildHere, BuildOnTarget or
+	// the name of a host of the inventory; empty means BuildHere.
+	BuildHost string
+	// SubstituteOnTarget lets the host fetch from its own substituters what it
+	// can, instead of having all of it sent from here.
+	SubstituteOnTarget bool
 	// Tags are labels that selectors name with '@'; nil if there are none.
 	Tags []string
 	// Description says what the machine is, for people.

@@ -21,6 +21,9 @@ name = "homelab"
 user = "root"
 tags = ["home"]
 ssh-options = ["Compression=yes"]
+become = "doas"
+build-host = "target"
+substitute-on-target = true
 [hosts.zeta]
 [hosts.alpha]
 address = "192.168.1.7"
@@ -28,8 +31,12 @@ user = "deploy"
 port = 2222
 attr = "alpha.lan"
 tags = ["server"]
+become = "auto"
+build-host = "zeta"
+substitute-on-target = false
 [hosts.beta]
 address = "[fe80::1%eth0]"
+build-host = "here"
 [limits]
 copies = 2
 [ssh]
@@ -42,13 +49,17 @@ config = "ssh_config"
 		t.Fatal(err)
 	}
 	want := &Inventory{Name: "homelab", Dir: "/f",
-		defaults: fileDefaults{User: "root", Tags: []string{"home"}, SSHOptions: []string{"Compression=yes"}}, Limits: Limits{Copies: 2},
+		defaults: fileDefaults{User: "root", Tags: []string{"home"}, SSHOptions: []string{"Compression=yes"},
+			Become: BecomeDoas, BuildHost: BuildOnTarget, Substitute: new(true)}, Limits: Limits{Copies: 2},
 		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -1, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
 		Hosts: []Host{
-			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
+			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"},
+				Become: BecomeDoas, BuildHost: BuildOnTarget, SubstituteOnTarget: true},
 			{Name: "alpha", Attr: "alpha.lan", Address: "192.168.1.7", User: "deploy", Port: 2222,
-				SSHOptions: []string{"Compression=yes"}, Tags: []string{"home", "server"}},
-			{Name: "beta", Attr: "beta", Address: "fe80::1%eth0", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"}},
+				SSHOptions: []string{"Compression=yes"}, Tags: []string{"home", "server"},
+				Become: BecomeAuto, BuildHost: "zeta"},
+			{Name: "beta", Attr: "beta", Address: "fe80::1%eth0", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"},
+				Become: BecomeDoas, BuildHost: BuildHere, SubstituteOnTarget: true},
 		}}
 	if !reflect.DeepEqual(inv, want) {
 		t.Errorf("got  %+v\nwant %+v", inv, want)
@@ -87,6 +98,15 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		{"attr", "[hosts.a]\nattr = 'a\"b'\n", []string{":2: ", "flake reference"}},
 		{"option", "[hosts.a]\nssh-options = [\"x\"]\n", []string{":2: ", "KEY=VALUE"}},
 		{"tag", "[hosts.a]\ntags = [\"!x\"]\n", []string{":2: ", "tag"}},
+		{"become", "[hosts.a]\nbecome = \"sudoo\"\n", []string{":2: ", `host "a": become "sudoo"`, "did you mean sudo"}},
+		{"become by default", "[defaults]\nbecome = \"x; id\"\n[hosts.a]\n", []string{":2: defaults: become", "known are: auto, none, sudo, doas, run0"}},
+		{"no word", "[hosts.a]\nbecome = true\n", []string{":2: hosts.a.become must be text in quotes"}},
+		{"build host", "[hosts.a]\n[hosts.razer]\nbuild-host = \"rzaer\"\n", []string{":3: ", `host "razer": there is no host "rzaer" to build on`, "did you mean razer?"}},
+		{"build hosts", "[hosts.a]\nbuild-host = \"tagret\"\n[hosts.b]\nbuild-host = \"c\"\n", []string{":2: ", "did you mean target?", ":4: "}},
+		{"build host by default", "[defaults]\nbuild-host = \"nosuch\"\n[hosts.a]\n[hosts.b]\n", []string{":2: defaults: there is no host \"nosuch\""}},
+		{"build host as option", "[defaults]\nbuild-host = \"-oProxyCommand=x\"\n", []string{":2: defaults: build-host", "is not a host's name"}},
+		{"no switch", "[hosts.a]\nsubstitute-on-target = \"yes\"\n", []string{":2: hosts.a.substitute-on-target must be true or false"}},
+		{"nearest switch", "[hosts.a]\nsubstitute-on-traget = true\n", []string{":2: ", "did you mean substitute-on-target?"}},
 		{"duration", "[ssh]\nconnect-timeout = \"soon\"\n", []string{":2: ", "not a duration"}},
 		{"negative timeout", "[ssh]\nconnect-timeout = \"-1s\"\n[hosts.a]\n", []string{":2: ", "negative"}},
 		{"policy", "[ssh]\nhost-keys = \"no\"\n[hosts.a]\n", []string{":2: ", `"no"`, "accept-new"}},
@@ -162,6 +182,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[hosts.a]\naddress=\"a\"\n"))
 	f.Add([]byte("hosts.a.b = 1\n[[hosts]]\n"))
 	f.Add([]byte("[hosts]\na = {port = 3, tags = [\"x\"]}\n"))
+	f.Add([]byte("[defaults]\nbecome=\"sudo\"\nbuild-host=\"-x\"\n[hosts]\na = {build-host = \"b\", substitute-on-target = true}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		inv, err := parse("fleet.toml", data)
 		if err != nil {
@@ -173,7 +194,10 @@ func FuzzParse(f *testing.F) {
 		}
 		// Hosts that the flake names get the defaults alone.
 		for _, h := range append(inv.Hosts, inv.defaults.host("host", fileHost{})) {
-			for _, word := range []string{h.Name, h.Address, h.User} {
+			if !h.Become.known() || len(inv.Hosts) > 0 && !inv.buildsOn(h.BuildHost) {
+				t.Fatalf("become %q, build-host %q", h.Become, h.BuildHost)
+			}
+			for _, word := range []string{h.Name, h.Address, h.User, h.BuildHost} {
 				if strings.HasPrefix(word, "-") || strings.ContainsAny(word, " \n'\"$;&|<>`\\") {
 					t.Fatalf("dangerous word %q", word)
 				}

@@ -70,6 +70,9 @@ type fileDefaults struct {
 	Port       int      `toml:"port"`
 	Tags       []string `toml:"tags"`
 	SSHOptions []string `toml:"ssh-options"`
+	Become     Become   `toml:"become"`
+	BuildHost  string   `toml:"build-host"`
+	Substitute *bool    `toml:"substitute-on-target"`
 }
 
 // host is the host of that name, with what its section says and the defaults.
@@ -80,8 +83,14 @@ func (d fileDefaults) host(name string, h fileHost) Host {
 		SSHOptions:  slices.Concat(d.SSHOptions, h.SSHOptions),
 		Tags:        slices.Concat(d.Tags, h.Tags),
 		Description: h.Description,
+		Become:      or(h.Become, d.Become),
+		BuildHost:   or(h.BuildHost, d.BuildHost),
+
+		SubstituteOnTarget: isTrue(or(h.Substitute, d.Substitute)),
 	}
 }
+
+func isTrue(b *bool) bool { return b != nil && *b }
 
 type fileHost struct {
 	Attr        string   `toml:"attr"`
@@ -91,6 +100,9 @@ type fileHost struct {
 	SSHOptions  []string `toml:"ssh-options"`
 	Tags        []string `toml:"tags"`
 	Description string   `toml:"description"`
+	Become      Become   `toml:"become"`
+	BuildHost   string   `toml:"build-host"`
+	Substitute  *bool    `toml:"substitute-on-target"`
 }
 
 // duration is a text such as "10s". A bare number, whose unit nobody could know,
@@ -227,6 +239,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 		}
 		inv.Hosts = append(inv.Hosts, h)
 	}
+	errs = append(errs, inv.noBuildHosts(keys, bad)...)
 	sortByLine(errs)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

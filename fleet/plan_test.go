@@ -89,7 +89,7 @@ func TestParseSurvey(t *testing.T) {
 		t.Errorf("another program's answer: %v", err)
 	}
 	got, err = parseSurvey("flotilla-survey 1\ncurrent " + hostile + "\nroot maybe\nend ok\n")
-	if err != nil || got.Current != "" {
+	if err != nil || got.Current != "" || got.Root != RootNo {
 		t.Errorf("a hostile path: %+v, %v", got, err)
 	}
 }
@@ -100,10 +100,14 @@ func TestUnfit(t *testing.T) {
 		t.Fatalf("%v, %v", good.unfit(), err)
 	}
 	for name, change := range map[string]func(*Survey){
-		"no Nix":     func(s *Survey) { s.Nix = "" },
-		"nix-daemon": func(s *Survey) { s.NixDaemon = "" },
-		"sudo":       func(s *Survey) { s.Root = RootNo },
-		"systemd":    func(s *Survey) { s.Systemd = false },
+		"no Nix":           func(s *Survey) { s.Nix = "" },
+		"nix-daemon":       func(s *Survey) { s.NixDaemon = "" },
+		"sudo":             func(s *Survey) { s.Root = RootNo },
+		"use sudo without": func(s *Survey) { s.Root, s.become = RootNo, BecomeSudo },
+		"use doas without": func(s *Survey) { s.Root, s.become = RootNo, BecomeDoas },
+		"use run0 without": func(s *Survey) { s.Root, s.become = RootNo, BecomeRun0 },
+		`become = "none"`:  func(s *Survey) { s.Root, s.become = RootNo, BecomeNone },
+		"systemd":          func(s *Survey) { s.Systemd = false },
 	} {
 		s := good
 		change(&s)

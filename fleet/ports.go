@@ -13,8 +13,10 @@ import (
 type Nix interface {
 	// Evaluate finds the derivation and the toplevel of one host.
 	Evaluate(context.Context, nixcmd.Installable, nixcmd.EvaluateOptions) (nixcmd.Evaluation, error)
-	// Build makes derivations valid in the local store.
+	// Build makes derivations' outputs valid, in the local store or in another.
 	Build(context.Context, []nixcmd.StorePath, nixcmd.BuildOptions) ([]nixcmd.StorePath, error)
+	// Fetch brings closures from another store to the local one.
+	Fetch(context.Context, []nixcmd.StorePath, nixcmd.FetchOptions) error
 	// Copy brings closures to another store.
 	Copy(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error
 	// Closure lists a path of the local store and all it refers to.

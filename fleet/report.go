@@ -22,6 +22,9 @@ type Result struct {
 	// Live is the system the host ran when it was surveyed, Wanted the one the
 	// flake wants; empty where that was not found out.
 	Live, Wanted nixcmd.StorePath
+	// BuiltOn is the name of the host whose store Wanted was built in; empty if
+	// that is this machine's, or if nothing was built.
+	BuiltOn string
 	// Steps are the steps taken, in the order in which they ended.
 	Steps []StepTime
 	// Duration is wall time from the start of the run to the host's end.

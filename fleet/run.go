@@ -23,6 +23,10 @@ type job struct {
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.
 	cache nixcmd.Cache
+	// conn is the host's connection once it was surveyed, else nil.
+	conn Remote
+	// keepBuilt says that a system built on the host is not activated there next.
+	keepBuilt bool
 
 	mu     sync.Mutex
 	result Result

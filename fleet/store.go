@@ -134,7 +134,7 @@ func (j *job) wanted(ctx context.Context, s surveyed) ([]nixcmd.PathInfo, error)
 		return nil, context.Cause(ctx)
 	}
 	defer j.fleet.stages.queries.Release(1)
-	return j.fleet.nix.Closure(ctx, s.eval.Toplevel)
+	return j.builtClosure(ctx, s.eval.Toplevel)
 }
 
 func closureSize(closure []nixcmd.PathInfo) (size int64) {

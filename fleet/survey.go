@@ -44,28 +44,20 @@ type Survey struct {
 	// RebootPending names the parts in which the live system differs from the
 	// booted one: of kernel, initrd, kernel-modules, kernel-params.
 	RebootPending []string
+
+	become Become // what was tried
 }
 
-// Root says how scripts become root on a host.
-type Root string
-
-// The ways of becoming root.
-const (
-	// RootAlready: the remote user is root.
-	RootAlready Root = "yes"
-	// RootSudo: sudo works without a password.
-	RootSudo Root = "sudo"
-	// RootNo: neither.
-	RootNo Root = "no"
-)
-
-// survey asks the host, in one session.
-func survey(ctx context.Context, r Remote) (Survey, error) {
-	res, err := r.Run(ctx, sshpool.Cmd{Script: surveyScript})
+// survey asks the host, in one session. Of the ways of becoming root it tries
+// those that become says.
+func survey(ctx context.Context, r Remote, become Become) (Survey, error) {
+	res, err := r.Run(ctx, sshpool.Cmd{Script: surveyScript, Argv: []string{string(or(become, BecomeAuto))}})
 	if err != nil {
 		return Survey{}, err
 	}
-	return parseSurvey(string(res.Stdout))
+	s, err := parseSurvey(string(res.Stdout))
+	s.become = become
+	return s, err
 }
 
 func parseSurvey(text string) (Survey, error) {
@@ -80,7 +72,7 @@ func parseSurvey(text string) (Survey, error) {
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
 		Uncommitted: a.values["uncommitted"] != "",
 		Generation:  a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
-		Systemd: a.values["systemd"] == "yes", Root: Root(a.values["root"]), FreeBytes: -1,
+		Systemd: a.values["systemd"] == "yes", Root: rootOf(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
 		s.FreeBytes = kib * 1024
@@ -104,15 +96,18 @@ func (s Survey) unfit() error {
 	case s.Nix == "":
 		return &unfitError{"there is no Nix on the host", "install NixOS there"}
 	case s.NixDaemon == "":
-		return &unfitError{"there is no nix-daemon in the PATH that a command over ssh has on the host",
-			"install NixOS there, or mend the PATH of the remote user's non-interactive shell"}
+		return noNixDaemon()
 	case s.Root == RootNo:
-		return &unfitError{"the remote user is neither root nor may use sudo without a password",
-			`set user = "root" for the host, or allow the user passwordless sudo`}
+		return noRootError(s.become)
 	case !s.Systemd:
 		return &unfitError{"the host is not run by systemd", "only NixOS hosts that were booted can be deployed to"}
 	}
 	return nil
+}
+
+func noNixDaemon() *unfitError {
+	return &unfitError{"there is no nix-daemon in the PATH that a command over ssh has on the host",
+		"install NixOS there, or mend the PATH of the remote user's non-interactive shell"}
 }
 
 type unfitError struct{ text, hint string }

@@ -10,10 +10,12 @@ type TestOptions struct {
 	Order Order
 }
 
-// Test evaluates and builds each host's system, here, and contacts no host. The
-// built system is kept from the garbage collector until the host's next build.
+// Test evaluates and builds each host's system where Host.BuildHost says; no
+// other host is contacted. The built system is kept from the garbage collector
+// there until the host's next build.
 func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report {
 	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+		j.keepBuilt = true
 		ev, err := j.evaluate(ctx, opt.ShowTrace)
 		if err != nil {
 			return "", err

@@ -128,6 +128,8 @@ func kindOf(key []string) string {
 		return "text in quotes"
 	case reflect.Int:
 		return "a whole number"
+	case reflect.Pointer:
+		return "true or false"
 	case reflect.Slice:
 		return "a list of texts in quotes"
 	case reflect.Map, reflect.Struct:

@@ -35,6 +35,12 @@ func (h Host) problems() []problem {
 			add("ssh-options", fmt.Sprintf("ssh option %q is not of the form KEY=VALUE", o), "see ssh_config(5)")
 		}
 	}
+	if !h.Become.known() {
+		add("become", fmt.Sprintf("become %q is no way of becoming root", h.Become), didYouMean(string(h.Become), ways()))
+	}
+	if h.BuildHost != "" && !isWord(h.BuildHost, "-_.") {
+		add("build-host", fmt.Sprintf("build-host %q is not a host's name", h.BuildHost), `use "here", "target" or the name of a host of the fleet`)
+	}
 	for _, t := range h.Tags {
 		if !isWord(t, "-_.") {
 			add("tags", fmt.Sprintf("tag %q may hold only letters, digits, '-', '_' and '.'", t), "")

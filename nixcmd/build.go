@@ -12,6 +12,15 @@ import (
 
 // BuildOptions are options of Client.Build.
 type BuildOptions struct {
+	// Store is the store to build in, such as "ssh-ng://root@web"; see CopyURL.
+	// The derivations go there from the local store, with all they refer to and
+	// the store lacks; the outputs stay there, where nothing keeps them from the
+	// garbage collector. What is built and fetched there is by the settings of
+	// that machine: Nix hands on none of KeepGoing, Fallback and Cache. "" means
+	// the local store.
+	Store string
+	// SSHOpts are further options for ssh (NIX_SSHOPTS), as in CopyOptions.
+	SSHOpts string
 	// OutLink makes a symlink at this path to the first output (to further ones
 	// at OutLink-1, OutLink-2, …), which also keeps them from the garbage
 	// collector. "" makes none.
@@ -50,6 +59,9 @@ const (
 	FetchStarted
 	// FetchStopped: Path is no longer being fetched.
 	FetchStopped
+	// SendStarted: Path, a derivation or what one needs, is being sent to
+	// BuildOptions.Store or to a remote builder.
+	SendStarted
 	// BuildProgress: only Totals changed.
 	BuildProgress
 	// BuildMessage: Nix says Text, at Level.
@@ -62,7 +74,7 @@ type BuildEvent struct {
 	Kind BuildEventKind
 	// Derivation is the one that is built; "" if the event is of none.
 	Derivation StorePath
-	// Path is the one that is fetched; "" if the event is of none.
+	// Path is the one that is fetched or sent; "" if the event is of none.
 	Path StorePath
 	// Machine is the store URL of the remote builder; "" means the local store.
 	Machine string
@@ -80,7 +92,8 @@ type BuildTotals struct {
 	// Builds counts derivations: finished, to be built in all, being built, and
 	// failed.
 	BuildsDone, BuildsExpected, BuildsRunning, BuildsFailed int
-	// Fetches counts store paths from substituters and remote builders.
+	// Fetches counts store paths from substituters and remote builders, and those
+	// that are sent to BuildOptions.Store or a builder.
 	FetchesDone, FetchesExpected int
 	// Bytes counts the contents of those paths (NAR size, unpacked).
 	BytesDone, BytesExpected int64
@@ -100,28 +113,31 @@ func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 			return nil, &Error{Op: op, ExitCode: -1, Err: fmt.Errorf("%q is not the path of a derivation", abbreviated(string(d)))}
 		}
 	}
+	argv, err := c.cfg.buildArgs(drvs, opt)
+	if err != nil {
+		return nil, &Error{Op: op, ExitCode: -1, Err: err}
+	}
 	if _, err := c.Version(ctx); err != nil {
 		return nil, err
 	}
 	var paths []StorePath
-	err := untilFree(ctx, func() (err error) {
-		paths, err = c.build(ctx, drvs, opt)
+	err = untilFree(ctx, func() (err error) {
+		paths, err = c.build(ctx, argv, drvs, opt)
 		return err
 	})
 	return paths, err
 }
 
-func (c *Client) build(ctx context.Context, drvs []StorePath, opt BuildOptions) ([]StorePath, error) {
+func (c *Client) build(ctx context.Context, argv []string, drvs []StorePath, opt BuildOptions) ([]StorePath, error) {
 	const op = "build"
 	log := newBuildLog(opt.Progress)
-	argv := c.cfg.buildArgs(drvs, opt)
 	// The log of a build can be larger than memory.
-	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line, DiscardStderr: true})
+	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(sshOpts(opt.SSHOpts)...), Stderr: log.line, DiscardStderr: true})
 	var e *Error
 	if errors.As(err, &e) {
 		e.Stderr = log.human.String()
 		if e.Err == nil && len(log.messages) > 0 {
-			return nil, log.explain(drvs, e)
+			return nil, log.explain(drvs, opt.Store, e)
 		}
 		return nil, e
 	}
@@ -139,8 +155,18 @@ func (c *Client) build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 }
 
 // buildArgs is the command that builds derivations.
-func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) []string {
+func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) ([]string, error) {
 	argv := append([]string{cfg.Program, "build"}, cfg.common()...)
+	if opt.Store != "" {
+		store, err := storeURL(opt.Store)
+		if err != nil {
+			return nil, err
+		}
+		if opt.OutLink != "" {
+			return nil, fmt.Errorf("there can be no link to what is built in %s", opt.Store)
+		}
+		argv = append(argv, "--eval-store", "auto", "--store", store)
+	}
 	if opt.KeepGoing {
 		argv = append(argv, "--keep-going")
 	}
@@ -158,5 +184,5 @@ func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) []string {
 	for _, d := range drvs {
 		argv = append(argv, string(d)+"^*")
 	}
-	return argv
+	return argv, nil
 }

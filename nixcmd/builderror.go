@@ -8,7 +8,7 @@ type FailedBuild struct {
 	// Derivation is what was to be built.
 	Derivation StorePath
 	// LogTail are the last lines of its log, without colours, at most 50;
-	// `nix log DERIVATION` has them all.
+	// `nix log DERIVATION` has them all, on the machine that built it.
 	LogTail []string
 	// Reason is the first line of what Nix says of it; it may be "".
 	Reason string
@@ -18,6 +18,8 @@ type FailedBuild struct {
 type BuildError struct {
 	// Derivations are what was to be built.
 	Derivations []StorePath
+	// Store is where, as given in BuildOptions; the logs are there.
+	Store string
 	// Failed are the builds that failed, in the order they did. It is empty if
 	// it never came to a build: a substituter that is down, a full disk, a
 	// derivation for a system that no machine has.

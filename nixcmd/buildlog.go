@@ -106,6 +106,10 @@ func (g *buildLog) start(ev *event) {
 		if !a.inner && a.path != "" {
 			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: ev.fields[1].s})
 		}
+	case activityCopyPath:
+		if a.path != "" && strings.HasPrefix(ev.fields[2].s, "ssh-ng://") {
+			g.tell(BuildEvent{Kind: SendStarted, Path: a.path})
+		}
 	case activitySubstitute:
 		if a.path != "" {
 			g.tell(BuildEvent{Kind: FetchStarted, Path: a.path, Source: ev.fields[1].s})
@@ -268,16 +272,20 @@ func (g *buildLog) progressed() {
 }
 
 // explain makes a *BuildError of a failed command.
-func (g *buildLog) explain(drvs []StorePath, e *Error) *BuildError {
+func (g *buildLog) explain(drvs []StorePath, store string, e *Error) *BuildError {
 	out := &BuildError{
-		Derivations: drvs, Failed: g.failed, Messages: g.messages,
+		Derivations: drvs, Store: store, Failed: g.failed, Messages: g.messages,
 		Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
 	}
 	for i := range out.Failed {
 		out.Failed[i].Reason = g.reason(out.Failed[i].Derivation)
 	}
 	if len(out.Failed) > 0 {
-		out.hint = "for the whole log: nix log " + string(out.Failed[0].Derivation)
+		where := ""
+		if store != "" {
+			where = ", on the machine of " + store // Nix does not fetch logs over ssh
+		}
+		out.hint = "for the whole log" + where + ": nix log " + string(out.Failed[0].Derivation)
 	}
 	return out
 }

@@ -199,7 +199,7 @@ func FuzzBuildLog(f *testing.F) {
 		for line := range strings.Lines(log) {
 			g.line(strings.TrimSuffix(line, "\n"))
 		}
-		e := g.explain(nil, &Error{Stderr: g.human.String()})
+		e := g.explain(nil, "", &Error{Stderr: g.human.String()})
 		if strings.ContainsAny(e.Error(), "\n\x1b") {
 			t.Fatalf("%q", e.Error())
 		}

@@ -57,11 +57,16 @@ func (c *Client) Copy(ctx context.Context, paths []StorePath, opt CopyOptions) e
 	if _, err := c.Version(ctx); err != nil {
 		return err
 	}
-	var env []string
-	if opt.SSHOpts != "" {
-		env = append(env, "NIX_SSHOPTS="+opt.SSHOpts)
-	}
+	env := sshOpts(opt.SSHOpts)
 	return untilFree(ctx, func() error { return c.copy(ctx, op, argv, env, opt) })
+}
+
+// sshOpts is the setting of the environment for a SSHOpts.
+func sshOpts(opts string) []string {
+	if opts == "" {
+		return nil
+	}
+	return []string{"NIX_SSHOPTS=" + opts}
 }
 
 func (c *Client) copy(ctx context.Context, op string, argv, env []string, opt CopyOptions) error {

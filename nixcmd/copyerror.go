@@ -2,10 +2,11 @@ package nixcmd
 
 import "strings"
 
-// CopyError says that paths could not be copied to another store.
+// CopyError says that paths could not be copied to or from another store.
 type CopyError struct {
-	// To is the store that was copied to, as given in CopyOptions.
-	To string
+	// To is the store that was copied to, as given in CopyOptions; "" if it was
+	// From another one, as given in FetchOptions.
+	To, From string
 	// Message is what ssh and Nix said of it, without colours: at most the last
 	// ten lines.
 	Message string
@@ -17,9 +18,13 @@ type CopyError struct {
 	hint string
 }
 
-// Error names the destination and the message.
+// Error names the other store and the message.
 func (e *CopyError) Error() string {
-	return oneLine("nix: cannot copy to "+e.To, cause(nil, e.ExitCode, strings.ReplaceAll(e.Message, "\n", "; ")))
+	where := "to " + e.To
+	if e.From != "" {
+		where = "from " + e.From
+	}
+	return oneLine("nix: cannot copy "+where, cause(nil, e.ExitCode, strings.ReplaceAll(e.Message, "\n", "; ")))
 }
 
 // Hint says what to do about it; "" if there is nothing sensible to say.

@@ -59,6 +59,9 @@ func drive() {
 		if options["link"] {
 			opt.OutLink = "result"
 		}
+		if options["store"] {
+			opt.Store, opt.SSHOpts, args = args[0], os.Getenv("SSHOPTS"), args[1:]
+		}
 		var paths []StorePath
 		paths, err = nix.Build(ctx, storePaths(args), opt)
 		printJSON(paths, err)
@@ -70,6 +73,11 @@ func drive() {
 				fmt.Printf("copy %d/%d %s %q\n", e.Done, e.Expected, e.Path, e.Text)
 				told(e.Text)
 			},
+		})
+	case "fetch":
+		err = nix.Fetch(ctx, storePaths(args[1:]), FetchOptions{
+			From: args[0], SSHOpts: os.Getenv("SSHOPTS"), NoCheckSigs: options["no-check-sigs"],
+			Progress: func(e CopyEvent) { fmt.Printf("copy %d/%d %s %q\n", e.Done, e.Expected, e.Path, e.Text) },
 		})
 	case "closure":
 		var infos []PathInfo
@@ -130,7 +138,7 @@ func driveEvaluate(ctx context.Context, nix *Client, args []string, opt Evaluate
 }
 
 func printBuildEvent(e BuildEvent) {
-	names := []string{"", "started", "phase", "log", "stopped", "failed", "fetch", "fetched", "progress", "message"}
+	names := []string{"", "started", "phase", "log", "stopped", "failed", "fetch", "fetched", "send", "progress", "message"}
 	t := e.Totals
 	fmt.Printf("%s %s%s %q builds %d/%d +%d -%d fetches %d/%d bytes %d/%d\n", names[e.Kind],
 		e.Derivation.Name(), e.Path.Name(), e.Text+e.Machine+e.Source,

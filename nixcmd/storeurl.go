@@ -32,7 +32,7 @@ const oneConnection = "max-connections=1"
 func storeURL(to string) (string, error) {
 	switch {
 	case to == "":
-		return "", fmt.Errorf("no store given to copy to")
+		return "", fmt.Errorf("no store given")
 	case to[0] == '-':
 		return "", fmt.Errorf("store %q looks like an option", abbreviated(to))
 	case hasControl(to), strings.ContainsAny(to, " \t"):

@@ -12,7 +12,8 @@ import (
 //
 // Options: -on=SELECTOR, -json.
 // What was built is kept from the garbage collector until the host's next
-// build. The table goes to standard error.
+// build. A path that is in another host's store is followed by "on" and its name.
+// The table goes to standard error.
 func BuildAllParallel(ctx context.Context, on *string, json *bool) error {
 	asJSON(json)
 	return answering(ctx, text(on, everyone), nil, test(fleet.TestOptions{}), builtPaths)
@@ -21,8 +22,12 @@ func BuildAllParallel(ctx context.Context, on *string, json *bool) error {
 // builtPaths writes the systems that were built, for scripts.
 func builtPaths(w io.Writer, r *fleet.Report) {
 	for _, res := range r.Results {
-		if res.Outcome == fleet.Built {
+		switch {
+		case res.Outcome != fleet.Built:
+		case res.BuiltOn == "":
 			fmt.Fprintln(w, res.Host.Name, res.Wanted)
+		default:
+			fmt.Fprintln(w, res.Host.Name, res.Wanted, "on", res.BuiltOn)
 		}
 	}
 }

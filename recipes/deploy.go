@@ -32,20 +32,20 @@ func DeployFast(ctx context.Context, host string, dry, json *bool) error {
 	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
-// DeployLocalBuild builds HOST's system here, copies its closure there and activates it
+// DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
 //
 // Options: -dry, -json.
-// Every deployment builds here today; this target stays with that.
+// For slow networks: what is copied is what has changed, and no derivations.
 func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
+	return on(ctx, host, deploy(fleet.DeployOptions{BuildHost: fleet.BuildHere}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
 //
 // Options: -dry, -json.
 // The cache is [cache] in fleet.toml. One that is down costs its connect timeout,
-// 5 seconds, and a warning.
+// 5 seconds, and a warning. The system is built here, whatever its build-host is.
 func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
 	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}, dry))

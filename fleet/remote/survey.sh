@@ -1,8 +1,10 @@
 # Answers everything a plan needs to know of a host, as "key value" lines that
-# end with "end". It changes nothing. No arguments.
+# end with "end". It changes nothing. The argument is the one way of becoming
+# root to try, or "auto" for all, or "none".
 # Nix's copy starts this program by name, with the PATH that a command over ssh
 # has without further ado.
 daemon=$(command -v nix-daemon)
+plain=$PATH
 PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
@@ -19,13 +21,27 @@ say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 say nix "$(nix --version 2>/dev/null)"
 say nix-daemon "$daemon"
 
+# Whether a command works, found as it will be when it is used. What asks PAM or
+# polkit may hang, and only root could end it: it is waited for apart from us.
+works() {
+  answer=$({ { PATH=$plain "$@" </dev/null >/dev/null; echo "$?"; } 2>/dev/null & } | timeout 5 head -n 1)
+  [ "$answer" = 0 ]
+}
+wanted() { case $become in auto | "$1") return 0 ;; esac; return 1; }
+
+become=${1:-auto} root=no
 if [ "$(id -u)" = 0 ]; then
-  say root yes
-elif sudo -n true 2>/dev/null; then
-  say root sudo
-else
-  say root no
+  root=yes
+elif wanted sudo && works sudo -n true; then
+  root=sudo
+elif wanted doas && works doas -n true; then
+  root=doas
+elif wanted run0 && works run0 --version &&
+  works systemd-run --uid=0 --pipe --wait --quiet --collect --service-type=exec \
+    --no-ask-password --expand-environment=no -p IgnoreSIGPIPE=no -- true; then
+  root=run0
 fi
+say root "$root"
 
 # Free space on the file system that holds the store, in KiB.
 set -- $(df -Pk /nix/store 2>/dev/null | tail -n 1)

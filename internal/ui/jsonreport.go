@@ -19,6 +19,7 @@ type jsonHost struct {
 	Seconds    float64         `json:"seconds"`
 	Live       string          `json:"live,omitempty"`
 	Wanted     string          `json:"wanted,omitempty"`
+	BuiltOn    string          `json:"built_on,omitempty"`
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
@@ -85,7 +86,7 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 	for _, res := range r.Results {
 		h := jsonHost{
 			Host: res.Host.Name, Outcome: res.Outcome, OK: res.Outcome.OK(), Reason: harmless(res.Reason),
-			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
+			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn,
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
 		}

@@ -1,0 +1,283 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+// world is Nix and ssh as far as builds and copies need them. It notes what is
+// done, in the order in which it happens.
+type world struct {
+	mu   sync.Mutex
+	did  []string
+	down map[string]bool // hosts that cannot be reached
+	fail error           // of builds
+	copy func(context.Context, nixcmd.CopyOptions) error
+}
+
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.did = append(w.did, fmt.Sprintf(format, args...))
+}
+
+func (w *world) Evaluate(context.Context, nixcmd.Installable, nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
+	return nixcmd.Evaluation{Derivation: newSystem + ".drv", Toplevel: newSystem}, nil
+}
+
+func (w *world) Build(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.BuildOptions) ([]nixcmd.StorePath, error) {
+	w.note("build store=%q ssh=%q link=%t cache=%q", opt.Store, opt.SSHOpts, opt.OutLink != "", opt.Cache.URL)
+	return []nixcmd.StorePath{newSystem}, w.fail
+}
+
+func (w *world) Fetch(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.FetchOptions) error {
+	w.note("fetch from=%q ssh=%q", opt.From, opt.SSHOpts)
+	return nil
+}
+
+func (w *world) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
+	w.note("copy to=%q ssh=%q substitute=%t", opt.To, opt.SSHOpts, opt.SubstituteOnDestination)
+	if w.copy != nil {
+		return w.copy(ctx, opt)
+	}
+	return nil
+}
+
+func (w *world) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	w.note("closure here")
+	return nil, nil
+}
+
+func (w *world) AttrNames(context.Context, nixcmd.Installable) ([]string, error) { return nil, nil }
+func (w *world) Value(context.Context, nixcmd.Installable) (json.RawMessage, error) {
+	return nil, nil
+}
+func (w *world) CheckFlake(context.Context) (nixcmd.FlakeCheck, error) {
+	return nixcmd.FlakeCheck{}, nil
+}
+
+func (w *world) Connect(_ context.Context, h Host) (Remote, error) {
+	if w.down[h.Name] {
+		return nil, &sshpool.Error{Kind: sshpool.KindUnreachable}
+	}
+	return session{w, h}, nil
+}
+
+type session struct {
+	*world
+	host Host
+}
+
+func (s session) NixSSHOpts() string { return "to " + s.host.Name }
+
+func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	script := cmd.Script
+	if cmd.Stdin != nil {
+		text, _ := io.ReadAll(cmd.Stdin)
+		script = string(text)
+	}
+	answer := ""
+	switch {
+	case script == surveyScript:
+		s.note("survey %s %v", s.host.Name, cmd.Argv)
+		answer = strings.ReplaceAll(goodSurvey, string(newSystem), string(oldSystem))
+	case script == keepScript:
+		s.note("keep on %s %v", s.host.Name, cmd.Argv[1:])
+		answer = "end ok\n"
+	case strings.HasPrefix(script, "command -v nix-daemon"):
+		s.note("try %s", s.host.Name)
+		answer = "/usr/bin/nix-daemon\n"
+	case len(cmd.Argv) > 0 && cmd.Argv[0] == "nix":
+		s.note("closure on %s", s.host.Name)
+		answer = "[]"
+	default:
+		s.note("run on %s: %v", s.host.Name, cmd.Argv)
+		return sshpool.Result{}, errors.New("here the test ends")
+	}
+	return sshpool.Result{Stdout: []byte(answer)}, nil
+}
+
+func fleetOf(t *testing.T, w *world, toml string) (*Fleet, []Host) {
+	t.Helper()
+	inv, err := parse("/f/fleet.toml", []byte(toml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Fleet{Inventory: inv, nix: w, dialer: w, stateDir: t.TempDir(), patience: time.Hour, substituters: time.Hour, stages: newStages(inv.Limits)}, inv.Hosts
+}
+
+const threeOfThem = "[cache]\nurl=\"http://c\"\npublic-key=\"c:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n"
+
+// Where a build goes, what is copied from where, and that each end gets its own
+// connection's options and never another's.
+func TestWhereBuildsGo(t *testing.T) {
+	for _, c := range []struct {
+		name, toml string
+		opt        DeployOptions
+		want       []string
+	}{
+		{"here", "", DeployOptions{}, []string{
+			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+		{"on the target", `build-host = "target"`, DeployOptions{}, []string{
+			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
+		{"by its name", `build-host = "a"`, DeployOptions{}, []string{
+			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
+		{"on another", `build-host = "b"`, DeployOptions{}, []string{
+			"try b", `build store="ssh-ng://u@b?max-connections=1" ssh="to b" link=false cache=""`, "keep on b [a " + string(newSystem) + "]",
+			"try b", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+		{"here after all", `build-host = "b"`, DeployOptions{BuildHost: BuildHere}, []string{
+			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+		{"with the cache", `build-host = "b"`, DeployOptions{FromCache: true}, []string{
+			`build store="" ssh="" link=true cache="http://c"`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+		{"substituting", `substitute-on-target = true`, DeployOptions{}, []string{
+			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=true`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &world{}
+			f, hosts := fleetOf(t, w, threeOfThem+c.toml)
+			f.Deploy(t.Context(), hosts[1:], c.opt)
+			if len(w.did) < 2 || !strings.HasPrefix(w.did[0], "survey a") || !strings.HasPrefix(w.did[len(w.did)-1], "run on a: [start") {
+				t.Fatalf("did %q", w.did)
+			}
+			if got := w.did[1 : len(w.did)-1]; !slices.Equal(got, c.want) {
+				t.Errorf("did\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
+// What was tested is where it was built, whatever fleet.toml says by now.
+func TestDeployOfWhatWasTestedElsewhere(t *testing.T) {
+	w := &world{}
+	f, hosts := fleetOf(t, w, threeOfThem+`build-host = "target"`)
+	tested := f.Test(t.Context(), hosts[1:], TestOptions{})
+	want := []string{"try a", `build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`, "keep on a [a " + string(newSystem) + "]"}
+	if !slices.Equal(w.did, want) || tested.Results[0].BuiltOn != "a" {
+		t.Fatalf("did %q: %+v", w.did, tested.Results)
+	}
+	f, hosts = fleetOf(t, w, threeOfThem)
+	f.Deploy(t.Context(), hosts[1:], DeployOptions{Tested: tested})
+	if rest := w.did[len(want):]; len(rest) != 2 || !strings.HasPrefix(rest[1], "run on a: [start") {
+		t.Errorf("did %q", rest)
+	}
+}
+
+// A build host that is down, unknown or out of its mind fails the host alone,
+// with its name.
+func TestBuildHostFails(t *testing.T) {
+	failed := &nixcmd.BuildError{Failed: []nixcmd.FailedBuild{{Derivation: newSystem + ".drv", LogTail: []string{"no"}}}}
+	for _, c := range []struct {
+		name    string
+		w       *world
+		opt     DeployOptions
+		outcome Outcome
+		says    []string
+	}{
+		{"down", &world{down: map[string]bool{"b": true}}, DeployOptions{}, Unreachable, []string{"a: build: build host b: "}},
+		{"unknown", &world{}, DeployOptions{BuildHost: "bb"}, Failed, []string{`there is no host "bb" to build on`, "did you mean b"}},
+		{"an option", &world{}, DeployOptions{BuildHost: "--help"}, Failed, []string{`there is no host "--help" to build on`}},
+		{"build failure", &world{fail: failed}, DeployOptions{}, Failed, []string{"cannot build ", " on b", "on b: nix log "}},
+		{"other failure", &world{fail: errors.New("disk on fire")}, DeployOptions{}, Failed, []string{"build host b: disk on fire"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, hosts := fleetOf(t, c.w, threeOfThem+`build-host = "b"`)
+			r := f.Deploy(t.Context(), hosts[1:], c.opt).Results[0]
+			var e *StepError
+			if !errors.As(r.Err, &e) || r.Outcome != c.outcome {
+				t.Fatalf("%s: %v", r.Outcome, r.Err)
+			}
+			text := e.Error() + "\n" + strings.Join(e.Details, "\n") + "\n" + e.Hint
+			for _, s := range c.says {
+				if !strings.Contains(text, s) {
+					t.Errorf("%q lacks %q", text, s)
+				}
+			}
+			for _, d := range c.w.did {
+				if strings.HasPrefix(d, "copy") || strings.HasPrefix(d, "run on a") {
+					t.Errorf("did %q", c.w.did)
+				}
+			}
+		})
+	}
+}
+
+// A build host takes so many builds at once and no more, and does not hold up
+// those of others.
+func TestBuildersAreBounded(t *testing.T) {
+	var b builders
+	for range mostPerBuilder {
+		if _, err := b.acquire(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stop"))
+	if _, err := b.acquire(ctx, "b"); err == nil || err.Error() != "stop" {
+		t.Errorf("one more: %v", err)
+	}
+	release, err := b.acquire(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}
+
+// Root is had by a fixed command, and the arguments stay arguments.
+func TestRootScript(t *testing.T) {
+	hostile := []string{"start", "$(id)", "-x", "a b; c"}
+	for root, want := range map[Root][]string{
+		RootAlready: nil, RootNo: nil,
+		RootSudo: {"sudo", "-n", "sh", "-s", "--"}, RootDoas: {"doas", "-n", "sh", "-s", "--"},
+		RootRun0: {"systemd-run", "--uid=0", "--pipe", "--wait", "--quiet", "--collect", "--service-type=exec",
+			"--no-ask-password", "--expand-environment=no", "-p", "IgnoreSIGPIPE=no", "--", "sh", "-s", "--"},
+	} {
+		cmd := root.script("echo hi", hostile...)
+		if !slices.Equal(cmd.Argv, append(want, hostile...)) {
+			t.Errorf("%s: %q", root, cmd.Argv)
+		}
+		if want == nil && cmd.Script != "echo hi" || want != nil && cmd.Script != "" {
+			t.Errorf("%s: script %q", root, cmd.Script)
+		}
+		if line := strings.Join(root.prefix(), " "); root.prefix() != nil && !strings.Contains(strings.ReplaceAll(surveyScript, "\\\n    ", ""), line) {
+			t.Errorf("%s: the survey does not try %q", root, line)
+		}
+	}
+}
+
+// Substituters that do not answer are given up, with a word; a copy that has
+// begun is not, however long it takes.
+func TestSilentSubstituters(t *testing.T) {
+	var warnings []string
+	w := &world{copy: func(ctx context.Context, opt nixcmd.CopyOptions) error {
+		if !opt.SubstituteOnDestination {
+			return nil
+		}
+		<-ctx.Done()
+		return fmt.Errorf("nix: %w", context.Cause(ctx))
+	}}
+	f, hosts := fleetOf(t, w, threeOfThem+"substitute-on-target = true\n")
+	f.substituters = 1
+	f.sink = SinkFunc(func(e Event) {
+		if e.Kind == KindWarning {
+			warnings = append(warnings, e.Text)
+		}
+	})
+	f.Deploy(t.Context(), hosts[1:], DeployOptions{})
+	if text := strings.Join(w.did, "\n"); !strings.Contains(text, "substitute=true\ncopy to=\"ssh-ng://a?max-connections=1\" ssh=\"to a\" substitute=false\nrun on a") {
+		t.Errorf("did %q", w.did)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "did not answer within") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
