@@ -46,6 +46,8 @@ func (f *Fleet) discover(ctx context.Context) (*Inventory, error) {
 	}
 	if len(names) == 0 {
 		errs = append(errs, &ConfigError{File: flake, Problem: "nixosConfigurations is empty", Help: "add a host to it"})
+	} else {
+		errs = append(errs, inv.checkSelectors()...)
 	}
 	return &inv, errors.Join(errs...)
 }

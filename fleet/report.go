@@ -32,6 +32,9 @@ type Result struct {
 	Handshake time.Duration
 	// Difference is set by Diff.
 	Difference *Difference
+	// Health is what came of the host's health checks, in the order of fleet.toml;
+	// nil if none were made.
+	Health []HealthResult
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

@@ -16,12 +16,12 @@ func QuickDeploy(ctx context.Context, host string) error {
 	return on(ctx, host, deploy(fleet.DeployOptions{}))
 }
 
-// DeployFast deploys HOST with the least work: no step but those that deploy and protect it
+// DeployFast deploys HOST with the least work, leaving out its health checks
 //
-// The pipeline has no optional step yet, so that this is QuickDeploy: what has
-// not changed is neither evaluated again, nor built, copied or activated.
+// For the rest it is QuickDeploy: what has not changed is neither evaluated again,
+// nor built, copied or activated.
 func DeployFast(ctx context.Context, host string) error {
-	return on(ctx, host, deploy(fleet.DeployOptions{}))
+	return on(ctx, host, deploy(fleet.DeployOptions{SkipHealth: true}))
 }
 
 // DeployLocalBuild builds HOST's system here, copies its closure there and activates it
@@ -39,18 +39,19 @@ func DeployCached(ctx context.Context, host string) error {
 	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}))
 }
 
-// EmergencyDeploy asks, then deploys HOST now, without testing it first (-yes)
+// EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
-// It leaves out nothing that protects the host: what boots is changed only
-// after the new system was seen live.
+// It takes no wave. What boots is changed only after the new system was seen
+// live, as ever.
 func EmergencyDeploy(ctx context.Context, host string, yes *bool) error {
-	return asking(ctx, host, about("Deploy %s now, without testing first?", is(yes)), deploy(fleet.DeployOptions{}))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", is(yes)), deploy(fleet.DeployOptions{SkipHealth: true}))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
 // Options: -on=SELECTOR, -yes, -force, -json. The hosts behind the one that
-// failed are not contacted, and reported as skipped.
+// failed are not contacted, and reported as skipped. The turns are those of the
+// waves in fleet.toml's [rollout], of which nothing else applies here.
 func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, json *bool) error {
 	asJSON(json)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
@@ -64,10 +65,11 @@ func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, json *boo
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -force, -json.
+// Options: -on=SELECTOR, -yes, -force, -json. It follows [rollout] in fleet.toml,
+// if there is one: waves, pauses between them, and after how many failures to stop.
 func DeployAllParallel(ctx context.Context, on *string, yes, force, json *bool) error {
 	asJSON(json)
-	return asking(ctx, text(on, everyone), about("Deploy %s at once?", is(yes)), deploy(fleet.DeployOptions{Force: is(force)}))
+	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s?", is(yes)), deploy(fleet.DeployOptions{Force: is(force), Order: fleet.InWaves}))
 }
 
 // deploy is the action that deploys the hosts.

@@ -21,9 +21,19 @@ type jsonHost struct {
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
+	Health     []jsonHealth    `json:"health,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
+}
+
+type jsonHealth struct {
+	Check        string  `json:"check"`
+	OK           bool    `json:"ok"`
+	FailedBefore bool    `json:"failed_before,omitempty"`
+	Answer       string  `json:"answer"`
+	Tries        int     `json:"tries"`
+	Seconds      float64 `json:"seconds"`
 }
 
 type jsonStep struct {
@@ -69,6 +79,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
+		}
+		for _, c := range res.Health {
+			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
