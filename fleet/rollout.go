@@ -193,16 +193,22 @@ func (g *gate) fail(what string) {
 func (f *Fleet) deployInWaves(ctx context.Context, hosts []Host, opt DeployOptions) *Report {
 	g, starting := newGate(ctx, f.Inventory.Rollout, hosts)
 	defer g.stop(nil)
-	return f.runIn(ctx, AtOnce, hosts, func(ctx context.Context, j *job) (outcome Outcome, err error) {
+	return f.runIn(ctx, AtOnce, hosts, g.behind(starting, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) }))
+}
+
+// behind is work behind a gate: it is done in the context starting, and told to
+// the gate when it has ended.
+func (g *gate) behind(starting context.Context, do work) work {
+	return func(ctx context.Context, j *job) (outcome Outcome, err error) {
 		j.gate = g
-		outcome, err = j.deploy(starting, opt)
+		outcome, err = do(starting, j)
 		var stopped *stoppedError
 		if errors.As(err, &stopped) || errors.Is(err, errNeverStarted) && errors.As(context.Cause(starting), &stopped) {
 			outcome, err = skip(stopped.text)(ctx, j)
 		}
 		g.leave(j.host, or(outcome, outcomeOf(ctx, err)))
 		return outcome, err
-	})
+	}
 }
 
 // stoppedError says why no further host is started.

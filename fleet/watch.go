@@ -41,10 +41,12 @@ func (w *watch) run(ctx context.Context) []HealthResult {
 	defer w.stop()
 	w.began = time.Now()
 	w.results, w.streaks = make([]HealthResult, len(w.checks)), make([]int, len(w.checks))
+	for i, c := range w.checks {
+		w.results[i] = HealthResult{Check: c.Name, FailedBefore: w.excused[c.Name]}
+	}
 	var remote []int
 	var wg sync.WaitGroup
 	for i, c := range w.checks {
-		w.results[i] = HealthResult{Check: c.Name, FailedBefore: w.excused[c.Name]}
 		if c.remote() {
 			remote = append(remote, i)
 			continue
