@@ -69,7 +69,7 @@ type Event struct {
 	// control characters.
 	Text string
 	// Done and Expected count what KindProgress tells of: derivations and paths
-	// of a build, paths of a copy. Expected may change; 0 if it is not known.
+	// of a build, paths of a copy, health checks. Expected may change; 0 if it is not known.
 	Done, Expected int
 	// Duration is wall time; 0 if it does not apply.
 	Duration time.Duration

@@ -19,16 +19,5 @@ func about(format string, yes bool) question {
 	}
 }
 
-// answerable asks nobody: it wants a later question to have somebody who
-// answers, before work is done that would be for nothing.
-func answerable(format string, yes bool) question {
-	return func(_ context.Context, s session) error {
-		if agreed(yes) {
-			return nil
-		}
-		return ui.Askable(os.Stdin, fmt.Sprintf(format, names(s.hosts)))
-	}
-}
-
 // agreed reports whether the answer was given beforehand.
 func agreed(yes bool) bool { return yes || os.Getenv("FLOTILLA_YES") == "1" }

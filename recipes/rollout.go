@@ -20,7 +20,8 @@ func aboutWaves(format string, yes bool) question {
 	}
 }
 
-// answerableWaves is answerable for a rollout.
+// answerableWaves asks nobody: it wants a later question to have somebody who
+// answers, before work is done that would be for nothing.
 func answerableWaves(format string, yes bool) question {
 	return func(_ context.Context, s session) error {
 		if agreed(yes) {
