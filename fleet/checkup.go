@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/nixflotilla/flotilla/sshpool"
 )
@@ -168,16 +167,16 @@ func (c *checkup) after(ctx context.Context, s surveyed, u *unit) error {
 			failed.hint = c.hint(s, u, failed)
 			u.clean(ctx)
 		case err != nil:
-			err = &hintedError{err, "the new system is live, but not confirmed: if the host lost power now, " + u.boots() + "; deploy again to confirm it"}
+			err = &hintedError{err, "the new system is live, but not confirmed; deploy again to confirm it; if it lost power now, " + u.boots()}
 		}
 		return text, err
 	})
 }
 
 func (c *checkup) hint(s surveyed, u *unit, failed *failedChecks) string {
-	parts := []string{"mend it and deploy again"}
+	hint := fmt.Sprintf("mend it, or correct [health.checks.%s] in %s, and deploy again", failed.failed[0].Check, FileName)
 	if s.survey.Profile != s.eval.Toplevel {
-		parts = append(parts, "or reboot the host to go back: if it lost power now, "+u.boots())
+		hint += "; if it lost power now, " + u.boots()
 	}
-	return strings.Join(parts, ", ") + fmt.Sprintf("; if the check is wrong, correct [health.checks.%s] in %s (deployFast leaves checks out)", failed.failed[0].Check, FileName)
+	return hint
 }

@@ -168,8 +168,8 @@ func (c HealthCheck) problems(deadline time.Duration) []problem {
 	if c.Successes < 0 {
 		add("successes", "use a whole number above 0", "successes is %d", c.Successes)
 	}
-	if c.timeout() > deadline {
-		add("timeout", "make the one shorter or the other longer", "a timeout of %s is longer than the deadline of all checks, %s", c.timeout(), deadline)
+	if c.Timeout > deadline {
+		add("timeout", "make the one shorter or the other longer", "a timeout of %s is longer than the deadline of all checks, %s", c.Timeout, deadline)
 	}
 	// As a quotient: the product could overflow.
 	if n := time.Duration(c.successes() - 1); n > 0 && c.interval() > deadline/n {

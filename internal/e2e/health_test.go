@@ -16,12 +16,12 @@ func (m *machine) checks() {
 	m.must(lab.Control, `cat >>fleet.toml <<'END'
 
 [health]
-deadline = "6s"
+deadline = "4s"
 
 [health.checks.jellyfin]
 on = "p510"
 http = "http://{address}:8096/"
-body = "<html"
+body = "<[a-z]+>"
 
 [health.checks.service]
 on = "@media"
@@ -59,7 +59,7 @@ func TestHealthChecks(t *testing.T) {
 			t.Errorf("not live, or what boots has changed: %+v", s)
 		}
 	}
-	if units := m.must("p510", "systemctl list-units --all --no-legend 'flotilla-*'"); units != "" {
+	if units := m.must("p510", "systemctl list-units --all --no-legend 'flotilla-activate-*' 'flotilla-commit-*'"); units != "" {
 		t.Errorf("left behind: %s", units)
 	}
 
