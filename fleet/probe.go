@@ -143,7 +143,7 @@ func (p *prober) there(ctx context.Context, checks []HealthCheck) []verdict {
 			kind, words = "unit", c.Units
 		}
 		longest = max(longest, c.timeout())
-		args = append(args, kind, strconv.FormatFloat(c.timeout().Seconds(), 'f', 3, 64), strconv.Itoa(len(words)))
+		args = append(args, kind, timeoutArgument(c.timeout()), strconv.Itoa(len(words)))
 		args = append(args, words...)
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest+sessionGrace)
@@ -163,6 +163,11 @@ func (p *prober) there(ctx context.Context, checks []HealthCheck) []verdict {
 		}
 	}
 	return verdicts
+}
+
+// timeoutArgument is a duration as timeout(1) takes it, for which 0 is none.
+func timeoutArgument(d time.Duration) string {
+	return strconv.FormatFloat(max(d, time.Millisecond).Seconds(), 'f', 3, 64)
 }
 
 // parseVerdict is the i-th check's part of what health.sh said.
