@@ -128,20 +128,20 @@ func TestWhereBuildsGo(t *testing.T) {
 		want       []string
 	}{
 		{"here", "", DeployOptions{}, []string{
-			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"on the target", `build-host = "target"`, DeployOptions{}, []string{
 			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
 		{"by its name", `build-host = "a"`, DeployOptions{}, []string{
 			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
 		{"on another", `build-host = "b"`, DeployOptions{}, []string{
 			"try b", `build store="ssh-ng://u@b?max-connections=1" ssh="to b" link=false cache=""`, "keep on b [a " + string(newSystem) + "]",
-			"try b", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			"try b", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"here after all", `build-host = "b"`, DeployOptions{BuildHost: BuildHere}, []string{
-			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"with the cache", `build-host = "b"`, DeployOptions{FromCache: true}, []string{
-			`build store="" ssh="" link=true cache="http://c"`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			`build store="" ssh="" link=true cache="http://c"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"substituting", `substitute-on-target = true`, DeployOptions{}, []string{
-			`build store="" ssh="" link=true cache=""`, `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=true`}},
+			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=true`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{}

@@ -14,7 +14,8 @@ import (
 type DeployOptions struct {
 	// Force activates a host also if it already runs what is wanted.
 	Force bool
-	// Order says which hosts are deployed at the same time.
+	// Order says which hosts are deployed at the same time. In turn they are taken
+	// wave by wave, if Inventory.Rollout has waves.
 	Order Order
 	// Tested is the report of a Test: each host is brought to the system that was
 	// built there, and the flake is not evaluated again, whatever it says by
@@ -29,6 +30,8 @@ type DeployOptions struct {
 	// them as they are. With FromCache, what is not yet built is built here: Nix
 	// hands no substituter on to another machine.
 	BuildHost string
+	// SkipHealth leaves out the checks of Inventory.Health.
+	SkipHealth bool
 	// Abandon, when closed, stops the wait for activations that are under way:
 	// their outcome is then Cancelled, and their error wraps ErrAbandoned and
 	// tells how to look after them. They are never interrupted: an activation
@@ -42,18 +45,32 @@ type DeployOptions struct {
 var ErrAbandoned = errors.New("no longer waited for")
 
 // Deploy brings each host to the system that the flake wants: survey and
-// evaluate, decide, build, copy, activate, verify, and only then make the new
-// system the one that boots. A host that already runs and boots it is left
+// evaluate, decide, build, copy, activate, check, verify, and only then make the
+// new system the one that boots. A host that already runs and boots it is left
 // alone, and one whose store has no room for what must be copied fails before
 // anything is. A host that is listed twice is taken once.
 //
 // The new system becomes the host's profile and boot entry only after it was
-// seen live. If anything fails before, the next boot is into the old one.
+// seen live and its health checks have passed. If anything fails before, the next
+// boot is into the old one. A check that had failed on the old system is not held
+// against the new one.
 //
 // When ctx is done nothing new is started, but an activation that has begun is
 // brought to its end; see DeployOptions.Abandon.
 func (f *Fleet) Deploy(ctx context.Context, hosts []Host, opt DeployOptions) *Report {
-	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) })
+	hosts = distinct(hosts)
+	turns := hosts
+	switch opt.Order {
+	case InWaves:
+		return f.deployInWaves(ctx, hosts, opt)
+	case InTurn, UntilFailure:
+		turns = slices.Concat(f.Inventory.Rollout.Plan(hosts)...)
+	case AtOnce:
+	}
+	r := f.runIn(ctx, opt.Order, turns, func(ctx context.Context, j *job) (Outcome, error) { return j.deploy(ctx, opt) })
+	place := func(r Result) int { return slices.IndexFunc(hosts, func(h Host) bool { return h.Name == r.Host.Name }) }
+	slices.SortFunc(r.Results, func(a, b Result) int { return place(a) - place(b) })
+	return r
 }
 
 func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
@@ -67,6 +84,12 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	}
 	if err := s.survey.unfit(); err != nil {
 		return "", j.stepError(StepSurvey, err)
+	}
+	if !opt.SkipHealth {
+		if j.checkup, err = j.startCheckup(ctx, s); err != nil {
+			return "", err
+		}
+		defer j.checkup.end()
 	}
 	if opt.Tested == nil {
 		if err := j.build(ctx, s.eval); err != nil {
@@ -168,10 +191,16 @@ func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
 		now.FreeBytes>>20)}
 }
 
-// activate makes the system live in a detached unit, verifies that it is, and
-// makes it the one that boots. Both units have run to their end when it
-// returns, unless the host was lost or the wait abandoned.
+// activate makes the system live in a detached unit, verifies that it is and that
+// it is healthy, and makes it the one that boots. Both units have run to their end
+// when it returns, unless the host was lost or the wait abandoned.
 func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{}) (Outcome, error) {
+	j.checkup.before()
+	if j.gate != nil {
+		if err := j.gate.enter(ctx, j); err != nil {
+			return "", err
+		}
+	}
 	if err := j.fleet.stages.activations.Acquire(ctx, 1); err != nil {
 		return "", j.stepError(StepActivate, context.Cause(ctx))
 	}
@@ -196,6 +225,15 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	})
 	if err != nil {
 		return outcome, err
+	}
+
+	if outcome != Staged {
+		if err := j.checkup.after(ctx, s, u); err != nil {
+			if failed := new(failedChecks); errors.As(err, &failed) {
+				return Degraded, err
+			}
+			return "", err
+		}
 	}
 
 	c := j.newUnit(run, StepCommit, s)

@@ -46,6 +46,8 @@ func (f *Fleet) discover(ctx context.Context) (*Inventory, error) {
 	}
 	if len(names) == 0 {
 		errs = append(errs, &ConfigError{File: flake, Problem: "nixosConfigurations is empty", Help: "add a host to it"})
+	} else {
+		errs = append(errs, inv.checkSelectors()...)
 	}
 	if b := inv.defaults.BuildHost; len(names) > 0 && !inv.buildsOn(b) {
 		errs = append(errs, &ConfigError{File: filepath.Join(inv.Dir, FileName), Problem: noBuildHost("defaults", b), Help: didYouMean(b, inv.buildHosts())})

@@ -53,6 +53,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	}
 	var (
 		activation *activationError
+		checks     *failedChecks
 		eval       *nixcmd.EvalError
 		build      *nixcmd.BuildError
 		copied     *nixcmd.CopyError
@@ -64,6 +65,8 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &activation):
 		e.Argv, e.ExitCode, e.Stderr = activation.command()
 		e.Details = activation.lines
+	case errors.As(err, &checks):
+		e.Details = checks.lines()
 	case errors.As(err, &eval):
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
 		e.Brief, e.Details = evalDetails(eval)

@@ -15,8 +15,12 @@ const (
 	StepBuild Step = "build"
 	// StepCopy brings its closure to the host.
 	StepCopy Step = "copy"
+	// StepWait waits for the waves before the host's; see Rollout.
+	StepWait Step = "wait"
 	// StepActivate makes it the live system.
 	StepActivate Step = "activate"
+	// StepHealth makes the host's health checks.
+	StepHealth Step = "health"
 	// StepCommit verifies the live system and makes it the one that boots.
 	StepCommit Step = "commit"
 	// StepCompare works out the difference between two systems.
@@ -35,8 +39,8 @@ const (
 	KindDone Kind = "done"
 	// KindFailed: a step ended with Err.
 	KindFailed Kind = "failed"
-	// KindGivenUp: a step was stopped because another of the same host had
-	// failed, so that the host would get no further.
+	// KindGivenUp: a step was stopped because the host would get no further:
+	// another of its steps had failed, or no further host is to be started.
 	KindGivenUp Kind = "given-up"
 	// KindLog: Text is one line that the step's command printed.
 	KindLog Kind = "log"
@@ -65,7 +69,7 @@ type Event struct {
 	// control characters.
 	Text string
 	// Done and Expected count what KindProgress tells of: derivations and paths
-	// of a build, paths of a copy. Expected may change; 0 if it is not known.
+	// of a build, paths of a copy, health checks. Expected may change; 0 if it is not known.
 	Done, Expected int
 	// Duration is wall time; 0 if it does not apply.
 	Duration time.Duration

@@ -24,6 +24,10 @@ type Inventory struct {
 	SSH SSH
 	// Cache is the fleet's own binary cache; the zero value is none.
 	Cache Cache
+	// Health says how hosts are checked, Rollout in which order they are deployed
+	// to. A Go program may set both before anything is done with the hosts.
+	Health  Health
+	Rollout Rollout
 
 	defaults fileDefaults
 }

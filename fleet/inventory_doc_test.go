@@ -20,7 +20,6 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		if name, ok := strings.CutPrefix(line, "## ["); ok {
 			section, _, _ = strings.Cut(name, "]")
-			section, _, _ = strings.Cut(section, ".")
 		} else if strings.HasPrefix(line, "## ") {
 			section = ""
 		}
@@ -29,21 +28,29 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 			documented[section+"."+key] = true
 		}
 	}
-	f := reflect.TypeFor[file]()
-	for i := range f.NumField() {
-		section := f.Field(i).Tag.Get("toml")
-		path := []string{section, "key"}
-		if f.Field(i).Type.Kind() == reflect.Map {
-			path = []string{section, "name", "key"}
+	for _, key := range everyKey(reflect.TypeFor[file](), "") {
+		if !documented[key] {
+			t.Errorf("%s is not documented", key)
 		}
-		for _, key := range knownKeys(path) {
-			if !documented[section+"."+key] {
-				t.Errorf("[%s] %s is not documented", section, key)
-			}
-			delete(documented, section+"."+key)
-		}
+		delete(documented, key)
 	}
 	for key := range documented {
 		t.Errorf("%s is documented, but there is no such key", key)
 	}
+}
+
+// everyKey lists the keys of a section and of those below it; NAME stands for a
+// name of the user's choice.
+func everyKey(t reflect.Type, section string) []string {
+	switch t.Kind() {
+	case reflect.Map:
+		return everyKey(t.Elem(), section+".NAME")
+	case reflect.Struct:
+		var keys []string
+		for i := range t.NumField() {
+			keys = append(keys, everyKey(t.Field(i).Type, strings.TrimPrefix(section+"."+t.Field(i).Tag.Get("toml"), "."))...)
+		}
+		return keys
+	}
+	return []string{section}
 }

@@ -183,6 +183,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("hosts.a.b = 1\n[[hosts]]\n"))
 	f.Add([]byte("[hosts]\na = {port = 3, tags = [\"x\"]}\n"))
 	f.Add([]byte("[defaults]\nbecome=\"sudo\"\nbuild-host=\"-x\"\n[hosts]\na = {build-host = \"b\", substitute-on-target = true}\n"))
+	f.Add([]byte("[hosts.a]\n[health.checks.w]\non = \"a\"\nhttp = \"http://{address}:1/\"\nbody = \"(\"\n[rollout]\nwaves = [\"a\"]\n"))
+	f.Add([]byte("[health]\ndeadline = \"2m\"\n[health.checks]\nu.unit = \"a.service\"\nc = {command = [\"x\"], successes = 9}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		inv, err := parse("fleet.toml", data)
 		if err != nil {
@@ -191,6 +193,25 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%T: %v", err, err)
 			}
 			return
+		}
+		// Every check can be made, and every host is in one wave.
+		for _, c := range inv.Health.Checks {
+			u, err := c.url(Host{Name: "host", Address: "::1"})
+			if c.HTTP != "" && (err != nil || u.Hostname() == "" || u.User != nil) {
+				t.Fatalf("%q: %v, %v", c.HTTP, u, err)
+			}
+			for _, unit := range c.Units {
+				if strings.HasPrefix(unit, "-") || strings.ContainsAny(unit, " *?[") {
+					t.Fatalf("dangerous unit %q", unit)
+				}
+			}
+		}
+		inWaves := 0
+		for _, w := range inv.Rollout.Plan(inv.Hosts) {
+			inWaves += len(w)
+		}
+		if inWaves != len(inv.Hosts) {
+			t.Fatalf("%d of %d hosts in waves", inWaves, len(inv.Hosts))
 		}
 		// Hosts that the flake names get the defaults alone.
 		for _, h := range append(inv.Hosts, inv.defaults.host("host", fileHost{})) {

@@ -63,6 +63,8 @@ type file struct {
 		HostKeys       string   `toml:"host-keys"`
 		Config         string   `toml:"config"`
 	} `toml:"ssh"`
+	Health  fileHealth  `toml:"health"`
+	Rollout fileRollout `toml:"rollout"`
 }
 
 type fileDefaults struct {
@@ -240,6 +242,12 @@ func parse(path string, data []byte) (*Inventory, error) {
 		inv.Hosts = append(inv.Hosts, h)
 	}
 	errs = append(errs, inv.noBuildHosts(keys, bad)...)
+	r := &reader{path: path, keys: keys}
+	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
+	errs = append(errs, r.errs...)
+	if len(inv.Hosts) > 0 {
+		errs = append(errs, inv.checkSelectors()...)
+	}
 	sortByLine(errs)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

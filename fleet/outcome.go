@@ -12,7 +12,8 @@ const (
 	// Built: the host's system was evaluated and built, which was all that
 	// was asked.
 	Built Outcome = "built"
-	// Reached: the host answered, which was all that was asked.
+	// Reached: the host answered, and passed its health checks if those were
+	// asked for, which was all that was asked.
 	Reached Outcome = "reached"
 	// Compared: the difference was worked out, which was all that was asked.
 	Compared Outcome = "compared"
@@ -23,8 +24,8 @@ const (
 	// SwitchedNeedsReboot: as Switched, but kernel, initrd, modules or kernel
 	// parameters take effect only at the next boot.
 	SwitchedNeedsReboot Outcome = "switched-needs-reboot"
-	// Degraded: the new system is live, but units failed; it was not made the
-	// one that boots.
+	// Degraded: the new system is live, but units or health checks failed; it was
+	// not made the one that boots. Of Fleet.Health: some checks failed.
 	Degraded Outcome = "degraded"
 	// RolledBack: the new system was tried and the old one restored.
 	RolledBack Outcome = "rolled-back"

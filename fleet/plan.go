@@ -107,7 +107,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 // consists of.
 func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err error) {
 	err = j.step(ctx, StepCompare, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
-		wanted, err := j.wanted(ctx, *s)
+		wanted, err := j.query(ctx, *s, j.builtClosure)
 		if err != nil {
 			return "", err
 		}

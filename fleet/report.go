@@ -37,6 +37,9 @@ type Result struct {
 	Build BuildWork
 	// Difference is set by Plan; nil if nothing of it could be found out.
 	Difference *Difference
+	// Health is what came of the host's health checks, in the order of fleet.toml;
+	// nil if none were made.
+	Health []HealthResult
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

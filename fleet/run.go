@@ -27,6 +27,10 @@ type job struct {
 	conn Remote
 	// keepBuilt says that a system built on the host is not activated there next.
 	keepBuilt bool
+	// gate holds back the activation; nil means nothing does.
+	gate *gate
+	// checkup is nil if the host's health is not to be checked.
+	checkup *checkup
 
 	mu     sync.Mutex
 	result Result
@@ -45,6 +49,10 @@ const (
 	// UntilFailure: as InTurn, but once a host has not ended well the remaining
 	// ones are Skipped.
 	UntilFailure
+	// InWaves: as AtOnce, but Deploy holds activations back as Inventory.Rollout
+	// says. A host of a later wave may be surveyed, evaluated, built and copied to
+	// while those before it are still being activated.
+	InWaves
 )
 
 // work is what is done to one host. It returns the outcome, or an error that run
@@ -70,7 +78,7 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 	stopped := ""
 	for i, h := range hosts {
 		switch {
-		case order == AtOnce:
+		case order == AtOnce, order == InWaves:
 			wg.Go(func() { one(i, do) })
 		case stopped != "" && ctx.Err() == nil:
 			one(i, skip(stopped))
@@ -160,7 +168,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	text, err := work(ctx)
 	took := time.Since(began)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, took}) })
-	if errors.Is(err, errOtherHalfFailed) {
+	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.As(err, &stopped) {
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
 	}

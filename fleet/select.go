@@ -34,7 +34,7 @@ func (inv *Inventory) Select(selector string) ([]Host, error) {
 	if len(inv.Hosts) == 0 {
 		return nil, &SelectError{Selector: selector, Problem: FileName + " lists no hosts", Help: "add a [hosts.NAME] section for each"}
 	}
-	terms := strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
+	terms := terms(selector)
 	if selector != "" && len(terms) == 0 {
 		return nil, &SelectError{Selector: selector, Problem: fmt.Sprintf("%q names no host", selector)}
 	}
@@ -65,6 +65,11 @@ func (inv *Inventory) Select(selector string) ([]Host, error) {
 		return nil, &SelectError{Selector: selector, Problem: fmt.Sprintf("%q leaves no host", selector)}
 	}
 	return hosts, nil
+}
+
+// terms are the parts of a selector.
+func terms(selector string) []string {
+	return strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // match returns the names of the hosts that one term stands for.

@@ -102,15 +102,15 @@ func parseStore(text string) (*stores, error) {
 var errNoStoreAnswer = errors.New("the host's answer does not say what its store holds")
 
 // room fails if the host's store has less free space than what has to be copied
-// to it takes. The host is asked what that is only if the whole closure would
-// not fit.
+// to it takes. This machine's store has it all by now, also what another host
+// built. The host is asked what it lacks only if the whole closure would not fit.
 func (j *job) room(ctx context.Context, s surveyed) error {
 	free := s.survey.FreeBytes
 	if free < 0 {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.wanted(ctx, s)
+		wanted, err := j.query(ctx, s, j.fleet.nix.Closure)
 		if err != nil {
 			return err
 		}
@@ -128,13 +128,13 @@ func (j *job) room(ctx context.Context, s surveyed) error {
 	return nil
 }
 
-// wanted lists the closure of the wanted system, from the store that has it.
-func (j *job) wanted(ctx context.Context, s surveyed) ([]nixcmd.PathInfo, error) {
+// query lists the closure of the wanted system, from the store that list asks.
+func (j *job) query(ctx context.Context, s surveyed, list func(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)) ([]nixcmd.PathInfo, error) {
 	if err := j.fleet.stages.queries.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	defer j.fleet.stages.queries.Release(1)
-	return j.builtClosure(ctx, s.eval.Toplevel)
+	return list(ctx, s.eval.Toplevel)
 }
 
 func closureSize(closure []nixcmd.PathInfo) (size int64) {

@@ -27,12 +27,16 @@ func asJSON(flag *bool) {
 
 // names lists hosts for a person.
 func names(hosts []fleet.Host) string {
+	if len(hosts) == 1 {
+		return hosts[0].Name
+	}
+	return fmt.Sprintf("%d hosts (%s)", len(hosts), listed(hosts))
+}
+
+func listed(hosts []fleet.Host) string {
 	all := make([]string, len(hosts))
 	for i, h := range hosts {
 		all[i] = h.Name
 	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return fmt.Sprintf("%d hosts (%s)", len(all), strings.Join(all, ", "))
+	return strings.Join(all, ", ")
 }

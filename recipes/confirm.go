@@ -19,16 +19,5 @@ func about(format string, yes, dry *bool) question {
 	}
 }
 
-// answerable asks nobody: it wants a later question to have somebody who
-// answers, before work is done that would be for nothing.
-func answerable(format string, yes, dry *bool) question {
-	return func(_ context.Context, s session) error {
-		if is(dry) || agreed(yes) {
-			return nil
-		}
-		return ui.Askable(os.Stdin, fmt.Sprintf(format, names(s.hosts)))
-	}
-}
-
 // agreed reports whether the answer was given beforehand.
 func agreed(yes *bool) bool { return is(yes) || os.Getenv("FLOTILLA_YES") == "1" }

@@ -22,14 +22,14 @@ func QuickDeploy(ctx context.Context, host string, dry, json *bool) error {
 	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
-// DeployFast deploys HOST with the least work: no step but those that deploy and protect it
+// DeployFast deploys HOST with the least work, leaving out its health checks
 //
 // Options: -dry, -json.
-// The pipeline has no optional step yet, so that this is QuickDeploy: what has
-// not changed is neither evaluated again, nor built, copied or activated.
+// For the rest it is QuickDeploy: what has not changed is neither evaluated again,
+// nor built, copied or activated.
 func DeployFast(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
+	return on(ctx, host, deploy(fleet.DeployOptions{SkipHealth: true}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
@@ -51,20 +51,21 @@ func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}, dry))
 }
 
-// EmergencyDeploy asks, then deploys HOST now, without testing it first (-yes)
+// EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
 // Options: -yes, -dry, -json.
-// It leaves out nothing that protects the host: what boots is changed only
-// after the new system was seen live.
+// It takes no wave. What boots is changed only after the new system was seen
+// live, as ever.
 func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{}, dry))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
 // Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing. The hosts behind
-// the one that failed are not contacted, and reported as skipped.
+// the one that failed are not contacted, and reported as skipped. The turns are
+// those of the waves in fleet.toml's [rollout], of which nothing else applies here.
 func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing *bool) error {
 	asJSON(json)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
@@ -78,10 +79,12 @@ func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force.
+// Options: -on=SELECTOR, -yes, -dry, -json, -force. It follows [rollout] in
+// fleet.toml, if there is one: waves, pauses between them, and after how many
+// failures to stop.
 func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force *bool) error {
 	asJSON(json)
-	return asking(ctx, text(on, everyone), about("Deploy %s at once?", yes, dry), deploy(fleet.DeployOptions{Force: is(force)}, dry))
+	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s?", yes, dry), deploy(fleet.DeployOptions{Force: is(force), Order: fleet.InWaves}, dry))
 }
 
 // deploy is the action that deploys the hosts, or with dry only works out what

@@ -10,14 +10,15 @@ import (
 // QuickAll tests all hosts at once; if every one passed, it asks and deploys what was tested (-yes)
 //
 // Options: -on=SELECTOR, -yes, -dry, -json.
-// What is deployed is what the test built, whatever the flake says by then.
+// What is deployed is what the test built, whatever the flake says by then. The
+// deployment follows [rollout] in fleet.toml, as that of DeployAllParallel.
 func QuickAll(ctx context.Context, on *string, yes, dry, json *bool) error {
 	asJSON(json)
 	hosts := text(on, everyone)
-	ask := about("Every test passed. Deploy %s at once?", yes, dry)
+	ask := aboutWaves("Every test passed. Deploy %s?", yes, dry)
 
 	var tested *fleet.Report
-	err := asking(ctx, hosts, answerable("Deploy %s at once if every test passes?", yes, dry), func(ctx context.Context, s session) *fleet.Report {
+	err := asking(ctx, hosts, answerableWaves("Deploy %s if every test passes?", yes, dry), func(ctx context.Context, s session) *fleet.Report {
 		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
 		return tested
 	})
@@ -29,5 +30,5 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json *bool) error {
 	for _, r := range tested.Results {
 		names = append(names, r.Host.Name)
 	}
-	return asking(ctx, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested}, dry))
+	return asking(ctx, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves}, dry))
 }

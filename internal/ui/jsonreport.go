@@ -23,10 +23,20 @@ type jsonHost struct {
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
+	Health     []jsonHealth    `json:"health,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
+}
+
+type jsonHealth struct {
+	Check        string  `json:"check"`
+	OK           bool    `json:"ok"`
+	FailedBefore bool    `json:"failed_before,omitempty"`
+	Answer       string  `json:"answer"`
+	Tries        int     `json:"tries"`
+	Seconds      float64 `json:"seconds"`
 }
 
 type jsonStep struct {
@@ -92,6 +102,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		}
 		if res.Build != (fleet.BuildWork{}) {
 			h.Build = &jsonBuild{res.Build.Derivations, res.Build.Paths, res.Build.Bytes}
+		}
+		for _, c := range res.Health {
+			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
