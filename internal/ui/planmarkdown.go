@@ -86,7 +86,7 @@ func planMarkdownRow(res fleet.Result) string {
 func planMarkdownDetails(res fleet.Result) string {
 	d := res.Difference
 	var b strings.Builder
-	fmt.Fprintf(&b, "<details><summary><b>%s</b>: %s packages, %s units</summary>\n\n",
+	fmt.Fprintf(&b, "<details><summary><b>%s</b>: packages %s, units %s</summary>\n\n",
 		html.EscapeString(plain(res.Host.Name)), packageCount(d.Packages), unitCount(d))
 	rows, rebuilt := packageRows(d.Packages, false)
 	rows, hidden := mostInteresting(rows, markdownPackages)
