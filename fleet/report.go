@@ -26,12 +26,17 @@ type Result struct {
 	Steps []StepTime
 	// Duration is wall time from the start of the run to the host's end.
 	Duration time.Duration
-	// RoundTrip is how long the smallest remote command took; set by Ping.
+	// RoundTrip is how long the smallest remote command took; set by Ping and
+	// Status.
 	RoundTrip time.Duration
 	// Handshake is how long a new connection took; 0 if one was reused.
 	Handshake time.Duration
 	// Difference is set by Diff.
 	Difference *Difference
+	// Status is set by Status for a host that answered.
+	Status *HostStatus
+	// Analysis is set by Analyze.
+	Analysis *Analysis
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

@@ -49,12 +49,7 @@ func (a answers) write(r *fleet.Report, answer func(io.Writer, *fleet.Report)) {
 		answer(a.out, r)
 		out = a.err
 	}
-	for _, res := range r.Results {
-		if res.Difference != nil {
-			Difference(out, res)
-		}
-	}
-	if len(r.Results) > 1 {
+	if !findings(out, r) && len(r.Results) > 1 {
 		Report(out, r)
 	}
 	if r.ExitCode() == fleet.ExitOK {

@@ -61,6 +61,9 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 
 // Summary is one line on a whole run.
 func Summary(r *fleet.Report) string {
+	if text := statusSummary(r); text != "" {
+		return text
+	}
 	n := len(r.Results)
 	if n == 1 {
 		return fmt.Sprintf("%s: %s, %s", r.Results[0].Host.Name, r.Results[0].Outcome, Seconds(r.Duration))

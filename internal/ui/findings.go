@@ -1,0 +1,26 @@
+package ui
+
+import (
+	"io"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// findings writes what was found out about hosts, and reports whether that says
+// all that the table of outcomes would.
+func findings(w io.Writer, r *fleet.Report) (all bool) {
+	for _, res := range r.Results {
+		switch {
+		case res.Difference != nil:
+			Difference(w, res)
+		case res.Analysis != nil:
+			Analysis(w, res)
+		case res.Status != nil:
+			all = true
+		}
+	}
+	if all {
+		Status(w, r)
+	}
+	return all
+}
