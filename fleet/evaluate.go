@@ -23,6 +23,9 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 }
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
+	if j.known != nil {
+		return *j.known, nil
+	}
 	var ev nixcmd.Evaluation
 	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
 		inst, err := installable(j.host)

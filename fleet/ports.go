@@ -30,6 +30,10 @@ type Flake interface {
 	Value(context.Context, nixcmd.Installable) (json.RawMessage, error)
 	// CheckFlake evaluates all outputs.
 	CheckFlake(context.Context) (nixcmd.FlakeCheck, error)
+	// TrackedFiles lists the files that Git tracks, or is nixcmd.ErrNoGit.
+	TrackedFiles(context.Context) ([]string, error)
+	// CheckSyntax finds what is wrong with Nix files.
+	CheckSyntax(context.Context, []string) ([]nixcmd.SyntaxError, error)
 }
 
 // Remote is an open connection to one host; *sshpool.Conn is one.

@@ -35,6 +35,8 @@ type Result struct {
 	Difference *Difference
 	// Status is set by Status for a host that answered.
 	Status *HostStatus
+	// Checks are set by PreDeploy.
+	Checks []Check
 	// Analysis is set by Analyze.
 	Analysis *Analysis
 	// RebootFor names what takes effect only after a reboot; nil for nothing.

@@ -23,6 +23,8 @@ type job struct {
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.
 	cache nixcmd.Cache
+	// known is the evaluation, if it was made earlier in this run; else nil.
+	known *nixcmd.Evaluation
 
 	mu     sync.Mutex
 	result Result

@@ -10,12 +10,13 @@ import (
 // all that the table of outcomes would.
 func findings(w io.Writer, r *fleet.Report) (all bool) {
 	for _, res := range r.Results {
+		hostChecks(w, res)
 		switch {
 		case res.Difference != nil:
 			Difference(w, res)
 		case res.Analysis != nil:
 			Analysis(w, res)
-		case res.Status != nil:
+		case res.Status != nil && res.Checks == nil:
 			all = true
 		}
 	}

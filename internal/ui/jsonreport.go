@@ -24,6 +24,7 @@ type jsonHost struct {
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Status     *jsonStatus     `json:"status,omitempty"`
+	Checks     []jsonHostCheck `json:"checks,omitempty"`
 	Analysis   *jsonAnalysis   `json:"analysis,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
 }
@@ -70,7 +71,7 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Host: res.Host.Name, Outcome: res.Outcome, OK: res.Outcome.OK(), Reason: harmless(res.Reason),
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
-			Difference: newJSONDifference(res.Difference), Status: newJSONStatus(res), Analysis: newJSONAnalysis(res.Analysis), Error: newJSONError(res.Err),
+			Difference: newJSONDifference(res.Difference), Status: newJSONStatus(res), Checks: newJSONHostChecks(res.Checks), Analysis: newJSONAnalysis(res.Analysis), Error: newJSONError(res.Err),
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})

@@ -116,7 +116,7 @@ func statusSummary(r *fleet.Report) string {
 		if counts[st]++; counts[st] == 1 {
 			order = append(order, st)
 		}
-		status = status || res.Status != nil && res.Difference == nil
+		status = status || res.Status != nil && res.Checks == nil
 	}
 	switch {
 	case !status:
