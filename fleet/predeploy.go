@@ -113,7 +113,7 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 	wg.Wait()
 
 	built := evalErr == nil && buildErr == nil
-	r.add(checkEvaluates, "", ev.Warnings, evalErr)
+	r.add(checkEvaluates, "", once(ev.Warnings), evalErr)
 	if evalErr == nil {
 		r.add(checkBuilds, "", nil, buildErr)
 	}
@@ -163,6 +163,18 @@ func (j *job) checkHost(r *readiness, s *HostStatus) {
 		warnings = append(warnings, "a reboot is pending for: "+strings.Join(s.RebootPending, ", "))
 	}
 	r.add(checkHealthy, "", warnings)
+}
+
+// once is a list without repetitions: a specialisation says again what its parent
+// says.
+func once(list []string) []string {
+	var out []string
+	for _, text := range list {
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // as makes a step's error of one; nil stays nil.

@@ -34,6 +34,7 @@ type jsonEvent struct {
 	Host     string      `json:"host,omitempty"`
 	Step     fleet.Step  `json:"step,omitempty"`
 	Text     string      `json:"text,omitempty"`
+	Stderr   bool        `json:"stderr,omitempty"`
 	Done     int         `json:"done,omitempty"`
 	Expected int         `json:"expected,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
@@ -58,7 +59,7 @@ type jsonError struct {
 // Event writes the event's line.
 func (j *JSON) Event(e fleet.Event) {
 	out := jsonEvent{
-		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text),
+		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text), Stderr: e.Stderr,
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
 	}
 	if r := e.Result; r != nil {
