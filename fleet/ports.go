@@ -20,6 +20,15 @@ type Nix interface {
 	// Closure lists a path of the local store and all it refers to.
 	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
 	Flake
+	Locker
+}
+
+// Locker is what the fleet needs of Nix to change a flake's lock.
+type Locker interface {
+	// UpdateInputs writes newer versions of inputs, all without names, to flake.lock.
+	UpdateInputs(context.Context, []string) error
+	// Uncommitted reports whether a file differs from what is committed.
+	Uncommitted(context.Context, string) (bool, error)
 }
 
 // Flake is what the fleet needs of Nix to look at a flake as a whole.

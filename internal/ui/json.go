@@ -41,6 +41,7 @@ type jsonEvent struct {
 	Outcome  string      `json:"outcome,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	Error    *jsonError  `json:"error,omitempty"`
+	Input    *jsonInput  `json:"input,omitempty"`
 	Report   *jsonReport `json:"report,omitempty"`
 }
 
