@@ -110,7 +110,7 @@ func nextSteps(dir string, written bool) {
 	} else {
 		tell("go.mod is there already. If it does not have Flotilla yet, in %s:", dir)
 	}
-	tell("  go get github.com/nixflotilla/flotilla")
+	tell("  go get github.com/nixflotilla/flotilla/recipes")
 	tell("  go get -tool github.com/magefile/mage")
 	tell("  go tool mage -l")
 	tell("With a checkout of Flotilla instead of a published version, before the first go get:")
