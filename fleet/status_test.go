@@ -129,6 +129,10 @@ func (here) Run(ctx context.Context, c sshpool.Cmd) (sshpool.Result, error) {
 		c.Stdin = strings.NewReader("{ :; " + c.Script + "\n}\n")
 	}
 	res, err := proc.Run(ctx, proc.Cmd{Argv: argv, Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr})
+	var pe *proc.Error
+	if errors.As(err, &pe) && pe.Err == nil {
+		err = &sshpool.ExitError{Argv: argv, Code: res.Code}
+	}
 	return sshpool.Result{Stdout: res.Stdout, Stderr: res.Stderr}, err
 }
 
