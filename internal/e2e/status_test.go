@@ -29,6 +29,7 @@ func TestStatus(t *testing.T) {
 
 	m.fault("dex5550 is off", m.PowerOff(t.Context(), "dex5550"))
 	t.Cleanup(func() { m.powerOn("dex5550") })
+	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "2s"\n' >> fleet.toml`)
 	m.set("razer", "lab.throw = \"no such sound card\";")
 	m.set("p510", `environment.etc.motd.text = "status";`)
 	m.must("p510", "systemd-run --quiet --unit=lab-broken false; until systemctl is-failed --quiet lab-broken; do :; done")
@@ -162,6 +163,16 @@ func TestExec(t *testing.T) {
 	m.run("flotilla exec p620 'kill -9 $$'").exits(1).says("ended by a signal")
 	m.run("flotilla exec p620 'echo out; echo err >&2' -json").exits(0).
 		says(`"kind":"log","host":"p620","step":"exec","text":"out"}`, `"step":"exec","text":"err","stderr":true}`, `"outcome":"ran"`)
+
+	// Ctrl-C stops waiting, and says what that means on the host.
+	m.must("p620", "rm -f /run/lab-exec && mkfifo /run/lab-exec")
+	t.Cleanup(func() { m.must("p620", "rm -f /run/lab-exec") })
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("exec flotilla exec p620 'echo begun >/run/lab-exec; cat /run/lab-exec'") }()
+	m.must("p620", "cat /run/lab-exec") // it has begun, and now waits for somebody who writes
+	m.must(lab.Control, "kill -INT $(pidof flotilla)")
+	(<-done).exits(130).says("interrupted: no longer waiting; the command gets no signal on its hosts")
+	m.must("p620", "echo end >/run/lab-exec") // it went on
 }
 
 // updateInput with a real Nix and a real input: the lock's change is told, what
@@ -176,7 +187,7 @@ func TestUpdateInput(t *testing.T) {
 		nix --extra-experimental-features 'nix-command flakes' flake lock 2>&1`)
 	lock := m.must(lab.Control, "cat flake.lock")
 	m.run("flotilla updateInput site").exits(0).says("site: nothing newer than ")
-	m.run("flotilla updateInput sight").exits(1).says(`there is no input "sight"; did you mean site?`)
+	m.run("flotilla updateInput sit").exits(1).says(`there is no input "sit"; did you mean site?`)
 
 	m.must(lab.Control, `cd /tmp/lab-input && git -c user.name=lab -c user.email=lab@example.org commit -q --allow-empty -m two`)
 	o := m.run("flotilla updateInput site").exits(0).says("site: ", " → ", "written and not committed; it had uncommitted changes before")
