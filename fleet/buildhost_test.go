@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,9 @@ import (
 // world is Nix and ssh as far as builds and copies need them. It notes what is
 // done, in the order in which it happens.
 type world struct {
+	Flake  // not asked
+	Locker // not asked
+
 	mu   sync.Mutex
 	did  []string
 	down map[string]bool // hosts that cannot be reached
@@ -57,14 +59,6 @@ func (w *world) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyO
 func (w *world) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
 	w.note("closure here")
 	return nil, nil
-}
-
-func (w *world) AttrNames(context.Context, nixcmd.Installable) ([]string, error) { return nil, nil }
-func (w *world) Value(context.Context, nixcmd.Installable) (json.RawMessage, error) {
-	return nil, nil
-}
-func (w *world) CheckFlake(context.Context) (nixcmd.FlakeCheck, error) {
-	return nixcmd.FlakeCheck{}, nil
 }
 
 func (w *world) Connect(_ context.Context, h Host) (Remote, error) {

@@ -25,6 +25,8 @@ const (
 	StepCommit Step = "commit"
 	// StepCompare works out the difference between two systems.
 	StepCompare Step = "compare"
+	// StepExec runs a command of the user's.
+	StepExec Step = "exec"
 )
 
 // Kind says what an Event tells.
@@ -68,6 +70,9 @@ type Event struct {
 	// Text is for people; it may hold anything a program printed, including
 	// control characters.
 	Text string
+	// Stderr says of a KindLog of StepExec that the line was printed on standard
+	// error.
+	Stderr bool
 	// Done and Expected count what KindProgress tells of: derivations and paths
 	// of a build, paths of a copy, health checks. Expected may change; 0 if it is not known.
 	Done, Expected int

@@ -15,6 +15,8 @@ const (
 	// Reached: the host answered, and passed its health checks if those were
 	// asked for, which was all that was asked.
 	Reached Outcome = "reached"
+	// Ran: the command ran there and exited with 0, which was all that was asked.
+	Ran Outcome = "ran"
 	// Compared: the difference was worked out, which was all that was asked.
 	Compared Outcome = "compared"
 	// Switched: the host runs and boots the new system, and said so.
@@ -44,7 +46,7 @@ const (
 // OK reports whether the outcome is what the user asked for.
 func (o Outcome) OK() bool {
 	switch o {
-	case Unchanged, Evaluated, Built, Reached, Compared, Switched, Staged, SwitchedNeedsReboot:
+	case Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot:
 		return true
 	}
 	return false

@@ -62,10 +62,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		return "", err
 	}
 	if !plan.Deploy {
-		j.set(func(r *Result) {
-			r.Difference, r.RebootFor = &Difference{FreeBytes: s.survey.FreeBytes}, s.survey.RebootPending
-		})
-		return Unchanged, nil
+		return j.planNothing(s), nil
 	}
 	// What keeps it from being deployed to need not keep it from being compared.
 	unfit := s.survey.unfit()
@@ -81,22 +78,33 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	j.set(func(r *Result) { r.Difference = d })
-	switch {
-	case unfit != nil:
+	if unfit != nil {
 		d.UnitsUnknown = unfit.Error()
 		return "", j.stepError(StepSurvey, unfit)
-	case d.NoRoom():
+	}
+	return j.planCopy(ctx, s, d, opt.Abandon)
+}
+
+// planNothing is the plan for a host that is unchanged.
+func (j *job) planNothing(s surveyed) Outcome {
+	j.set(func(r *Result) {
+		r.Difference, r.RebootFor = &Difference{FreeBytes: s.survey.FreeBytes}, s.survey.RebootPending
+	})
+	return Unchanged
+}
+
+// planCopy adds to a comparison what only the host can tell, which needs the
+// system to be there.
+func (j *job) planCopy(ctx context.Context, s surveyed, d *Difference, abandon <-chan struct{}) (Outcome, error) {
+	if d.NoRoom() {
 		d.UnitsUnknown = "the system cannot be copied to the host"
 		j.warn(StepCopy, fmt.Sprintf("the host's store has no room for what has to be copied: %s free, %s wanted", mebibytes(d.FreeBytes), mebibytes(d.Copy.Bytes)))
 		return Compared, nil
 	}
-	if d.Copy.Paths > 0 {
-		if err := j.copy(ctx, s); err != nil {
-			return "", err
-		}
+	if err := j.copy(ctx, s); err != nil {
+		return "", err
 	}
-	if err := j.dryActivate(ctx, s, d, opt.Abandon); err != nil {
+	if err := j.dryActivate(ctx, s, d, abandon); err != nil {
 		return "", err
 	}
 	j.set(func(r *Result) { r.RebootFor = d.RebootFor })
@@ -115,6 +123,7 @@ func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err erro
 			return "", err
 		}
 		d = difference(s.stores, s.survey.FreeBytes)
+		j.set(func(r *Result) { r.Difference = d })
 		return fmt.Sprintf("%d of %d paths to copy", d.Copy.Paths, d.Packages.NewPaths), nil
 	})
 	return d, err

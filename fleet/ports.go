@@ -22,6 +22,15 @@ type Nix interface {
 	// Closure lists a path of the local store and all it refers to.
 	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
 	Flake
+	Locker
+}
+
+// Locker is what the fleet needs of Nix to change a flake's lock.
+type Locker interface {
+	// UpdateInputs writes newer versions of inputs, all without names, to flake.lock.
+	UpdateInputs(context.Context, []string) error
+	// Uncommitted reports whether a file differs from what is committed.
+	Uncommitted(context.Context, string) (bool, error)
 }
 
 // Flake is what the fleet needs of Nix to look at a flake as a whole.
@@ -32,6 +41,10 @@ type Flake interface {
 	Value(context.Context, nixcmd.Installable) (json.RawMessage, error)
 	// CheckFlake evaluates all outputs.
 	CheckFlake(context.Context) (nixcmd.FlakeCheck, error)
+	// TrackedFiles lists the files that Git tracks, or is nixcmd.ErrNoGit.
+	TrackedFiles(context.Context) ([]string, error)
+	// CheckSyntax finds what is wrong with Nix files.
+	CheckSyntax(context.Context, []string) ([]nixcmd.SyntaxError, error)
 }
 
 // Remote is an open connection to one host; *sshpool.Conn is one.

@@ -29,7 +29,8 @@ type Result struct {
 	Steps []StepTime
 	// Duration is wall time from the start of the run to the host's end.
 	Duration time.Duration
-	// RoundTrip is how long the smallest remote command took; set by Ping.
+	// RoundTrip is how long the smallest remote command took; set by Ping and
+	// Status.
 	RoundTrip time.Duration
 	// Handshake is how long a new connection took; 0 if one was reused.
 	Handshake time.Duration
@@ -40,6 +41,12 @@ type Result struct {
 	// Health is what came of the host's health checks, in the order of fleet.toml;
 	// nil if none were made.
 	Health []HealthResult
+	// Status is set by Status for a host that answered.
+	Status *HostStatus
+	// Checks are set by PreDeploy.
+	Checks []Check
+	// Analysis is set by Analyze.
+	Analysis *Analysis
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

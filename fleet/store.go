@@ -122,10 +122,14 @@ func (j *job) room(ctx context.Context, s surveyed) error {
 		}
 	}
 	if need := s.stores.copying(); need.Bytes > free {
-		return &hintedError{fmt.Errorf("the host's store has %s free, too little for the %s to copy", mebibytes(free), mebibytes(need.Bytes)),
-			"free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before"}
+		return noRoom(free, need.Bytes)
 	}
 	return nil
+}
+
+func noRoom(free, need int64) error {
+	return &hintedError{fmt.Errorf("the host's store has %s free, too little for the %s to copy", mebibytes(free), mebibytes(need)),
+		"free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before"}
 }
 
 // query lists the closure of the wanted system, from the store that list asks.

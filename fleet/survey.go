@@ -51,13 +51,18 @@ type Survey struct {
 // survey asks the host, in one session. Of the ways of becoming root it tries
 // those that become says.
 func survey(ctx context.Context, r Remote, become Become) (Survey, error) {
-	res, err := r.Run(ctx, sshpool.Cmd{Script: surveyScript, Argv: []string{string(or(become, BecomeAuto))}})
+	res, err := r.Run(ctx, surveyCmd(surveyScript, become))
 	if err != nil {
 		return Survey{}, err
 	}
 	s, err := parseSurvey(string(res.Stdout))
 	s.become = become
 	return s, err
+}
+
+// surveyCmd runs a script that ends with survey.sh.
+func surveyCmd(script string, become Become) sshpool.Cmd {
+	return sshpool.Cmd{Script: script, Argv: []string{string(or(become, BecomeAuto))}}
 }
 
 func parseSurvey(text string) (Survey, error) {

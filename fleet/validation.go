@@ -70,6 +70,20 @@ func (v *Validation) ExitCode() int {
 // throws or is false, and what it says is kept if it is text. What Nix finds
 // wrong with a host, or warns of there, is only said of that host.
 func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
+	return f.validate(ctx, hosts, func(ctx context.Context, j *job, heard func(nixcmd.Evaluation)) (Outcome, error) {
+		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
+		heard(ev)
+		if err != nil {
+			return "", err
+		}
+		j.set(func(r *Result) { r.Reason = short(ev.Toplevel) })
+		return Evaluated, nil
+	})
+}
+
+// validate checks the flake while each host is worked on, by work that evaluates
+// it afresh and passes on what it heard.
+func (f *Fleet) validate(ctx context.Context, hosts []Host, do func(_ context.Context, _ *job, heard func(nixcmd.Evaluation)) (Outcome, error)) *Validation {
 	v := &Validation{}
 	var mu sync.Mutex
 	said := map[string]bool{} // warnings, by hosts
@@ -79,17 +93,13 @@ func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
 	wg.Go(func() { flake = f.checkFlake(ctx) })
 	wg.Go(func() { validators = f.runValidators(ctx) })
 	v.Hosts = f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
-		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
-		mu.Lock()
-		for _, w := range ev.Warnings {
-			said[w] = true
-		}
-		mu.Unlock()
-		if err != nil {
-			return "", err
-		}
-		j.set(func(r *Result) { r.Reason = short(ev.Toplevel) })
-		return Evaluated, nil
+		return do(ctx, j, func(ev nixcmd.Evaluation) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, w := range ev.Warnings {
+				said[w] = true
+			}
+		})
 	})
 	wg.Wait()
 	v.Hosts.Duration, v.Hosts.Cancelled = time.Since(v.Hosts.Started), ctx.Err() != nil

@@ -14,14 +14,14 @@ import (
 var errInterrupted = errors.New("interrupted")
 
 // interruptible turns Ctrl-C, SIGTERM and a lost terminal into the promise of a
-// deployment: the first cancels the context, so that nothing new is started
+// deployment: the first, to which the text is said, cancels the context, so that nothing new is started
 // while activations come to their end; the second closes abandon, so that they
 // are no longer waited for; the third ends the process. Call stop when the work
 // is done. A reader of our output that goes away does not end the process.
 //
 // Mage has a handler of its own, which ends the process five seconds after the
 // first signal, in the middle of an activation; it is taken out.
-func interruptible(ctx context.Context, w io.Writer) (inner context.Context, abandon <-chan struct{}, stop func()) {
+func interruptible(ctx context.Context, w io.Writer, first string) (inner context.Context, abandon <-chan struct{}, stop func()) {
 	inner, cancel := context.WithCancelCause(ctx)
 	abandoned, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
@@ -39,7 +39,7 @@ func interruptible(ctx context.Context, w io.Writer) (inner context.Context, aba
 			}
 			switch n {
 			case 1:
-				fmt.Fprintln(w, "\ninterrupted: starting nothing new; activations under way come to their end (again to stop waiting for them)")
+				fmt.Fprintln(w, "\ninterrupted: "+first)
 				cancel(errInterrupted)
 			case 2:
 				fmt.Fprintln(w, "\nno longer waiting; activations under way go on by themselves on their hosts")

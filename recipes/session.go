@@ -64,6 +64,17 @@ type answer func(w io.Writer, r *fleet.Report)
 // answering is asking for a recipe with an answer of its own, which has
 // standard output to itself; nil means that the report is the answer.
 func answering(ctx context.Context, selector string, ask question, act action, tell answer) error {
+	return showing(ctx, selector, ask, act, tell, manner{face, "starting nothing new; activations under way come to their end (again to stop waiting for them)"})
+}
+
+// manner is how a recipe shows itself: its face, and what it says to Ctrl-C.
+type manner struct {
+	face        func([]fleet.Host) ui.Face
+	interrupted string
+}
+
+// showing is answering in a manner.
+func showing(ctx context.Context, selector string, ask question, act action, tell answer, how manner) error {
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
@@ -82,7 +93,7 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 	if err := put(ctx, pick, session{fleet: f}); err != nil {
 		return err
 	}
-	face := face(hosts)
+	face := how.face(hosts)
 	shown.Sink = face
 
 	if ask != nil {
@@ -90,7 +101,7 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 			return err
 		}
 	}
-	ctx, abandon, stop := interruptible(ctx, face)
+	ctx, abandon, stop := interruptible(ctx, face, how.interrupted)
 	defer stop()
 	r := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
 	face.Finish(r, tell)

@@ -34,12 +34,14 @@ type jsonEvent struct {
 	Host     string      `json:"host,omitempty"`
 	Step     fleet.Step  `json:"step,omitempty"`
 	Text     string      `json:"text,omitempty"`
+	Stderr   bool        `json:"stderr,omitempty"`
 	Done     int         `json:"done,omitempty"`
 	Expected int         `json:"expected,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
 	Outcome  string      `json:"outcome,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	Error    *jsonError  `json:"error,omitempty"`
+	Input    *jsonInput  `json:"input,omitempty"`
 	Report   *jsonReport `json:"report,omitempty"`
 }
 
@@ -58,7 +60,7 @@ type jsonError struct {
 // Event writes the event's line.
 func (j *JSON) Event(e fleet.Event) {
 	out := jsonEvent{
-		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text),
+		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text), Stderr: e.Stderr,
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
 	}
 	if r := e.Result; r != nil {

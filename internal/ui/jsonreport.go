@@ -27,6 +27,9 @@ type jsonHost struct {
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
+	Status     *jsonStatus     `json:"status,omitempty"`
+	Checks     []jsonHostCheck `json:"checks,omitempty"`
+	Analysis   *jsonAnalysis   `json:"analysis,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
 }
 
@@ -98,7 +101,7 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Host: res.Host.Name, Outcome: res.Outcome, OK: res.Outcome.OK(), Reason: harmless(res.Reason),
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn,
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
-			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
+			Difference: newJSONDifference(res.Difference), Status: newJSONStatus(res), Checks: newJSONHostChecks(res.Checks), Analysis: newJSONAnalysis(res.Analysis), Error: newJSONError(res.Err),
 		}
 		if res.Build != (fleet.BuildWork{}) {
 			h.Build = &jsonBuild{res.Build.Derivations, res.Build.Paths, res.Build.Bytes}

@@ -61,6 +61,9 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 
 // Summary is one line on a whole run.
 func Summary(r *fleet.Report) string {
+	if text := statusSummary(r); text != "" {
+		return text
+	}
 	if r.Planned {
 		return outcomes(r, planWord) + " (a plan: nothing was activated)"
 	}

@@ -1,0 +1,27 @@
+package ui
+
+import (
+	"io"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// findings writes what was found out about hosts, and reports whether that says
+// all that the table of outcomes would.
+func findings(w io.Writer, r *fleet.Report) (all bool) {
+	for _, res := range r.Results {
+		hostChecks(w, res)
+		switch {
+		case res.Difference != nil:
+			difference(newScreen(w), res, false)
+		case res.Analysis != nil:
+			Analysis(w, res)
+		case res.Status != nil && res.Checks == nil:
+			all = true
+		}
+	}
+	if all {
+		Status(w, r)
+	}
+	return all
+}
