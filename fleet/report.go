@@ -32,6 +32,8 @@ type Result struct {
 	Handshake time.Duration
 	// Difference is set by Diff.
 	Difference *Difference
+	// Change is set by Affected.
+	Change *Change
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

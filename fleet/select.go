@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
 )
 
 // SelectError says which part of a selector is wrong.
@@ -34,7 +35,7 @@ func (inv *Inventory) Select(selector string) ([]Host, error) {
 	if len(inv.Hosts) == 0 {
 		return nil, &SelectError{Selector: selector, Problem: FileName + " lists no hosts", Help: "add a [hosts.NAME] section for each"}
 	}
-	terms := strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
+	terms := strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	if selector != "" && len(terms) == 0 {
 		return nil, &SelectError{Selector: selector, Problem: fmt.Sprintf("%q names no host", selector)}
 	}

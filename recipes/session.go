@@ -22,6 +22,8 @@ type action func(ctx context.Context, s session) *fleet.Report
 type session struct {
 	fleet *fleet.Fleet
 	hosts []fleet.Host
+	// face takes notes on the run as a whole.
+	face ui.Face
 	// abandon is closed at the second Ctrl-C.
 	abandon <-chan struct{}
 }
@@ -64,12 +66,18 @@ type answer func(w io.Writer, r *fleet.Report)
 // answering is asking for a recipe with an answer of its own, which has
 // standard output to itself; nil means that the report is the answer.
 func answering(ctx context.Context, selector string, ask question, act action, tell answer) error {
+	return answeringIn(ctx, nil, selector, ask, act, tell)
+}
+
+// answeringIn is answering in a state of the flake that is not that of its
+// directory; nil means that it is.
+func answeringIn(ctx context.Context, state *fleet.State, selector string, ask question, act action, tell answer) error {
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown})
+	f, err := fleet.Open(fleet.Config{Sink: shown, State: state})
 	if err != nil {
 		return failure(err)
 	}
@@ -92,7 +100,7 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 	}
 	ctx, abandon, stop := interruptible(ctx, face)
 	defer stop()
-	r := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
+	r := act(ctx, session{fleet: f, hosts: hosts, face: face, abandon: abandon})
 	face.Finish(r, tell)
 	if ctx.Err() != nil && r.ExitCode() == fleet.ExitOK {
 		// Too late to change the outcome, but not to keep what follows from

@@ -23,7 +23,14 @@ type jsonHost struct {
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
+	Change     *jsonChange     `json:"change,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
+}
+
+type jsonChange struct {
+	Affected bool   `json:"affected"`
+	Was      string `json:"was,omitempty"`
+	Is       string `json:"is,omitempty"`
 }
 
 type jsonStep struct {
@@ -69,6 +76,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
+		}
+		if c := res.Change; c != nil {
+			h.Change = &jsonChange{c.Affected, string(c.Was), string(c.Is)}
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
