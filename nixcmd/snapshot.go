@@ -46,8 +46,8 @@ func (c *Client) RepositoryVariables(ctx context.Context) ([]string, error) {
 // *Error.
 func (c *Client) CommitOf(ctx context.Context, tree string) (Commit, error) {
 	const op = "make a commit to be tested"
-	if !objectName.MatchString(tree) {
-		return Commit{}, &Error{Op: op, ExitCode: -1, Err: fmt.Errorf("%q is not the name of a tree", abbreviated(tree))}
+	if err := isTree(op, tree); err != nil {
+		return Commit{}, err
 	}
 	repo, err := c.Repository(ctx)
 	if err != nil {
@@ -88,12 +88,23 @@ func (c *Client) CheckSyntaxOf(ctx context.Context, before, now string) (bad []S
 	return bad, len(names), err
 }
 
+// isTree refuses what cannot be the name of a tree.
+func isTree(op, name string) error {
+	if objectName.MatchString(name) {
+		return nil
+	}
+	return &Error{Op: op, ExitCode: -1, Err: fmt.Errorf("%q is not the name of a tree, which is hexadecimal", abbreviated(name))}
+}
+
 // blob is a file of a commit: its name, and that of what it holds.
 type blob struct{ path, object string }
 
 // changedNix lists the .nix files that are in now and not the same in before.
 func (c *Client) changedNix(ctx context.Context, before, now string) ([]blob, error) {
 	const op = "compare what is staged with the last commit"
+	if err := isTree(op, now); err != nil {
+		return nil, err
+	}
 	var out string
 	var err error
 	if before == "" {
