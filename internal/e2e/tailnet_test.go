@@ -20,8 +20,10 @@ func TestTailnetName(t *testing.T) {
 	m.must(lab.Control, "sed -n 's/ p510$/ "+name+"/p' /etc/hosts >/tmp/line && cat /tmp/line >>/etc/hosts && rm /tmp/line && "+
 		`printf 'address = "`+name+`"\n' >/tmp/address && sed -i '/^.hosts.p510.$/r /tmp/address' fleet.toml && rm /tmp/address`)
 	m.run("flotilla pingHosts -on=p510").exits(1).says("add its key to known_hosts")
-	m.must(lab.Control, "ssh-keygen -F p510 | sed -n 's/^p510[^ ]* /"+name+" /p' >/tmp/key && cat /tmp/key >>/root/.ssh/known_hosts && rm /tmp/key")
+	m.must(lab.Control, `cp fleet.toml /tmp/plain && sed -i '/^address/a ssh-options = ["HostKeyAlias=p510"]' fleet.toml`)
 	m.run("flotilla pingHosts -on=p510").exits(0)
+	m.must(lab.Control, "mv /tmp/plain fleet.toml")
+	m.must(lab.Control, "ssh-keygen -F p510 | sed -n 's/^p510[^ ]* /"+name+" /p' >/tmp/key && cat /tmp/key >>/root/.ssh/known_hosts && rm /tmp/key")
 	m.set("p510", `environment.etc.motd.text = "over the tailnet";`)
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: switched")
 	m.settled("p510")
