@@ -58,11 +58,12 @@ func TestPreCommitHook(t *testing.T) {
 				return outcome{t: t, line: line, code: res.Code, stdout: string(res.Stdout), stderr: string(res.Stderr)}
 			}
 			if _, err := in(context.WithoutCancel(t.Context()), lab.ExecOptions{Argv: []string{"/bin/sh", "-c",
-				"git -c safe.directory='*' clone -q . /tmp/hooked && cd /tmp/hooked && git config user.name test && git config user.email test@localhost && flotilla installHooks"}}); err != nil {
+				"git reset -q --hard && cp -r . /tmp/hooked && cd /tmp/hooked && rm -r .git && git init -q && git config user.name test && git config user.email test@localhost && flotilla installHooks"}}); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { run("rm -r /tmp/hooked").exits(0) })
 
+			run("git add . && git commit -qm first").exits(0).says("affected: it is new", "4 hosts: 4 built")
 			run("sed -i '1a ;' hosts/razer/audio.nix && git commit -qam syntax").exits(1).says("hosts/razer/audio.nix:2:1: syntax error")
 			run(`git reset -q --hard; module p510 'lab.throw = "no such disk";' && git commit -qam throws`).exits(1).
 				says("p510: evaluate failed", "no such disk")

@@ -150,7 +150,7 @@ func (r runner) job(name string, job *actionlint.Job) string {
 
 // wants reports whether a step's condition holds.
 func (r runner) wants(s *actionlint.Step) bool {
-	if s.If == nil || s.If.Value == "always()" {
+	if s.If == nil || s.If.Value == "${{ !cancelled() }}" {
 		return true
 	}
 	event, found := strings.CutPrefix(s.If.Value, "github.event_name == ")
