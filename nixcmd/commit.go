@@ -80,7 +80,8 @@ func (c Commit) FlakeRef() string {
 	ref := "git+file://" + (&url.URL{Path: c.in.Top}).EscapedPath() + "?ref=HEAD&rev=" + c.ID
 	if c.in.Prefix != "" {
 		// Nix knows "+" only as itself.
-		ref += "&dir=" + strings.ReplaceAll(url.QueryEscape(strings.TrimSuffix(c.in.Prefix, "/")), "+", "%20")
+		dir := url.QueryEscape(strings.TrimSuffix(c.in.Prefix, "/"))
+		ref += "&dir=" + strings.NewReplacer("+", "%20", "%2F", "/").Replace(dir)
 	}
 	if c.in.Shallow {
 		ref += "&shallow=1"

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -78,10 +79,10 @@ func states(ctx context.Context, rev string) (since nixcmd.Commit, now *fleet.St
 		}
 	}
 	const head = "HEAD" // what Git takes for an end that is left out
-	if since, err = nix.Commit(ctx, or(a, head)); err != nil {
+	if since, err = nix.Commit(ctx, cmp.Or(a, head)); err != nil {
 		return since, nil, err
 	}
-	until, err := nix.Commit(ctx, or(b, head))
+	until, err := nix.Commit(ctx, cmp.Or(b, head))
 	if err == nil && parted {
 		since, err = nix.MergeBase(ctx, since, until)
 	}
@@ -89,13 +90,6 @@ func states(ctx context.Context, rev string) (since nixcmd.Commit, now *fleet.St
 		now, err = stateOf(ctx, nix, until)
 	}
 	return since, now, err
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // flakesGit is Git, and Nix, in the flake's directory.

@@ -43,7 +43,7 @@ func InstallHooks(ctx context.Context, uninstall *bool) error {
 		if is(uninstall) {
 			done, err = removeHook(path)
 		} else {
-			err = writeHook(path, hook(repo.Prefix, targetsProgram(repo.Top)), repo.Prefix)
+			err = writeHook(path, hookText(repo.Prefix, targetsProgram(repo.Top)), repo.Prefix)
 		}
 		if err != nil {
 			return err
@@ -64,9 +64,9 @@ func ownHooks(repo nixcmd.Repository) error {
 		"for hooks of its own: git config core.hooksPath %s", repo.Hooks, filepath.Join(repo.GitDir, "hooks"))
 }
 
-// hook is the script for a flake in a directory of the repository, "" or with a
+// hookText is the script for a flake in a directory of the repository, "" or with a
 // slash at its end, and the program that has the targets, "" for Mage itself.
-func hook(flake, targets string) string {
+func hookText(flake, targets string) string {
 	return strings.NewReplacer("@flake@", shellQuoted(flake), "@targets@", shellQuoted(targets)).Replace(hookScript)
 }
 
@@ -97,8 +97,8 @@ func targetsProgram(top string) string {
 	return self
 }
 
-// marker is the line by which a hook is known as Flotilla's.
-func marker() string { return strings.Split(hookScript, "\n")[1] }
+// hookMarker is the line by which a hook is known as Flotilla's.
+func hookMarker() string { return strings.Split(hookScript, "\n")[1] }
 
 // isOurs reports whether there is a hook, and whether it is Flotilla's.
 func isOurs(path string) (there, ours bool, err error) {
@@ -112,7 +112,7 @@ func isOurs(path string) (there, ours bool, err error) {
 		return true, false, nil
 	}
 	content, err := os.ReadFile(path)
-	return true, slices.Contains(strings.Split(string(content), "\n"), marker()), err
+	return true, slices.Contains(strings.Split(string(content), "\n"), hookMarker()), err
 }
 
 // writeHook puts the script in place of an older one. flake is for what is said of
