@@ -57,7 +57,12 @@ func (f *Fleet) discover(ctx context.Context) (*Inventory, error) {
 
 // configurations are the names of the flake's nixosConfigurations, sorted.
 func (f *Fleet) configurations(ctx context.Context) ([]string, error) {
-	inst, err := nixcmd.FlakeAttr(".", "nixosConfigurations")
+	return f.configurationsOf(ctx, f.flake)
+}
+
+// configurationsOf are those of another state of the flake.
+func (f *Fleet) configurationsOf(ctx context.Context, flake string) ([]string, error) {
+	inst, err := nixcmd.FlakeAttr(or(flake, "."), "nixosConfigurations")
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +81,7 @@ func (j *job) explainMissing(ctx context.Context, err error) error {
 	if !errors.As(err, &failed) || failed.File != "" || ctx.Err() != nil {
 		return err
 	}
-	inst, instErr := nixcmd.FlakeAttr(".", "nixosConfigurations")
+	inst, instErr := j.fleet.attr("nixosConfigurations")
 	if instErr != nil {
 		return err
 	}

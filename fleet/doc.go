@@ -2,8 +2,8 @@
 //
 // Open reads the inventory (fleet.toml) beside a flake. The Fleet it returns
 // selects hosts and does things to them: Test evaluates and builds, Deploy goes
-// all the way to a verified live system, Plan works out what that would do,
-// Ping asks which hosts answer.
+// all the way to a verified live system, Plan works out what that would do, Ping
+// asks which hosts answer, Affected tells which hosts a change touches.
 //
 //	f, err := fleet.Open(fleet.Config{Dir: "."})
 //	…

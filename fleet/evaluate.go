@@ -12,11 +12,6 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// installable is the host's toplevel as Nix names it.
-func installable(h Host) (nixcmd.Installable, error) {
-	return nixcmd.FlakeAttr(".", "nixosConfigurations", h.Attr, "config", "system", "build", "toplevel")
-}
-
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
 	return j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace})
@@ -25,7 +20,7 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
 	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
-		inst, err := installable(j.host)
+		inst, err := installable(j.fleet.flake, j.host)
 		if err != nil {
 			return "", err
 		}

@@ -17,6 +17,9 @@ type Config struct {
 	// Dir is where the search for fleet.toml begins; empty means the working
 	// directory.
 	Dir string
+	// State is what to look at instead of the files in Dir; nil means those.
+	// Validate does not know it.
+	State *State
 	// StateDir is where roots of built systems are kept; empty means
 	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
 	StateDir string
@@ -34,6 +37,7 @@ type Fleet struct {
 	// Inventory is what fleet.toml says.
 	Inventory *Inventory
 
+	flake    string // "" is that in the inventory's directory
 	nix      Nix
 	dialer   Dialer
 	stateDir string
@@ -52,12 +56,15 @@ type Fleet struct {
 // Errors are *ConfigError, or say why the state directory or the connection
 // directory cannot be used.
 func Open(c Config) (*Fleet, error) {
-	inv, err := Load(or(c.Dir, "."))
+	inv, err := c.inventory()
 	if err != nil {
 		return nil, err
 	}
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits),
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
+	if c.State != nil {
+		f.flake = c.State.Flake
+	}
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,8 @@ type Result struct {
 	Checks []Check
 	// Analysis is set by Analyze.
 	Analysis *Analysis
+	// Change is set by Affected.
+	Change *Change
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
 }

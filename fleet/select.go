@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
 )
 
 // SelectError says which part of a selector is wrong.
@@ -24,7 +25,7 @@ func (e *SelectError) Error() string {
 
 // Select returns the hosts a selector names, in inventory order and each once.
 //
-// A selector is a comma-separated list of host names, globs as in path.Match,
+// A selector is a list, with commas or white space, of host names, globs as in path.Match,
 // and tags as @tag; a term that starts with '!' takes hosts away. The empty
 // selector, and one that only takes away, starts from all hosts. A term that
 // names nothing, and a selector that leaves nothing, is a *SelectError; so is
@@ -69,7 +70,7 @@ func (inv *Inventory) Select(selector string) ([]Host, error) {
 
 // terms are the parts of a selector.
 func terms(selector string) []string {
-	return strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.FieldsFunc(selector, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // match returns the names of the hosts that one term stands for.

@@ -33,7 +33,11 @@ type Error struct {
 
 // Error says what failed and why, in one line.
 func (e *Error) Error() string {
-	return oneLine("nix: cannot "+e.Op, cause(e.Err, e.ExitCode, lastMessage(e.Stderr)))
+	program := "nix"
+	if len(e.Argv) > 0 && e.Argv[0] == "git" {
+		program = "git"
+	}
+	return oneLine(program+": cannot "+e.Op, cause(e.Err, e.ExitCode, lastMessage(e.Stderr)))
 }
 
 // Unwrap returns Err.
@@ -119,7 +123,8 @@ func oneLine(parts ...string) string {
 	return line
 }
 
-// lastMessage is the last line of a text, without the word "error: ".
+// lastMessage is the last line of a text, without the word "error: " of Nix or
+// "fatal: " of Git.
 func lastMessage(text string) string {
-	return strings.TrimPrefix(proc.LastLine(text), "error: ")
+	return strings.TrimPrefix(strings.TrimPrefix(proc.LastLine(text), "error: "), "fatal: ")
 }

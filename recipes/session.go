@@ -22,6 +22,8 @@ type action func(ctx context.Context, s session) *fleet.Report
 type session struct {
 	fleet *fleet.Fleet
 	hosts []fleet.Host
+	// face takes notes on the run as a whole.
+	face ui.Face
 	// abandon is closed at the second Ctrl-C.
 	abandon <-chan struct{}
 }
@@ -64,23 +66,33 @@ type answer func(w io.Writer, r *fleet.Report)
 // answering is asking for a recipe with an answer of its own, which has
 // standard output to itself; nil means that the report is the answer.
 func answering(ctx context.Context, selector string, ask question, act action, tell answer) error {
-	return showing(ctx, selector, ask, act, tell, manner{face, "starting nothing new; activations under way come to their end (again to stop waiting for them)"})
+	return showing(ctx, selector, ask, act, tell, manner{})
 }
 
-// manner is how a recipe shows itself: its face, and what it says to Ctrl-C.
+// manner is how a recipe differs in other ways; the zero value does not.
 type manner struct {
-	face        func([]fleet.Host) ui.Face
+	// state is what to look at instead of the flake in the working directory.
+	state *fleet.State
+	// face is how it is shown.
+	face func([]fleet.Host) ui.Face
+	// interrupted is what it says to Ctrl-C.
 	interrupted string
 }
 
 // showing is answering in a manner.
 func showing(ctx context.Context, selector string, ask question, act action, tell answer, how manner) error {
+	if how.face == nil {
+		how.face = face
+	}
+	if how.interrupted == "" {
+		how.interrupted = "starting nothing new; activations under way come to their end (again to stop waiting for them)"
+	}
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown})
+	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state})
 	if err != nil {
 		return failure(err)
 	}
@@ -103,7 +115,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	}
 	ctx, abandon, stop := interruptible(ctx, face, how.interrupted)
 	defer stop()
-	r := act(ctx, session{fleet: f, hosts: hosts, abandon: abandon})
+	r := act(ctx, session{fleet: f, hosts: hosts, face: face, abandon: abandon})
 	face.Finish(r, tell)
 	if ctx.Err() != nil && r.ExitCode() == fleet.ExitOK {
 		// Too late to change the outcome, but not to keep what follows from

@@ -69,7 +69,7 @@ func testImports() folderRule {
 	return folderRule{
 		own: []string{"internal/proc", "internal/lab"},
 		others: []string{
-			"github.com/rogpeppe/go-internal", "pgregory.net/rapid",
+			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint",
 			"golang.org/x/sync", "golang.org/x/sys",
 		},
 	}

@@ -27,6 +27,7 @@ type jsonHost struct {
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
+	Change     *jsonChange     `json:"change,omitempty"`
 	Status     *jsonStatus     `json:"status,omitempty"`
 	Checks     []jsonHostCheck `json:"checks,omitempty"`
 	Analysis   *jsonAnalysis   `json:"analysis,omitempty"`
@@ -40,6 +41,12 @@ type jsonHealth struct {
 	Answer       string  `json:"answer"`
 	Tries        int     `json:"tries"`
 	Seconds      float64 `json:"seconds"`
+}
+
+type jsonChange struct {
+	Affected bool   `json:"affected"`
+	Was      string `json:"was,omitempty"`
+	Is       string `json:"is,omitempty"`
 }
 
 type jsonStep struct {
@@ -108,6 +115,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		}
 		for _, c := range res.Health {
 			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
+		}
+		if c := res.Change; c != nil {
+			h.Change = &jsonChange{c.Affected, string(c.Was), string(c.Is)}
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
