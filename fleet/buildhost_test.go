@@ -129,7 +129,7 @@ func TestWhereBuildsGo(t *testing.T) {
 			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
 		{"on another", `build-host = "b"`, DeployOptions{}, []string{
 			"try b", `build store="ssh-ng://u@b?max-connections=1" ssh="to b" link=false cache=""`, "keep on b [a " + string(newSystem) + "]",
-			"try b", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			`fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"here after all", `build-host = "b"`, DeployOptions{BuildHost: BuildHere}, []string{
 			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"with the cache", `build-host = "b"`, DeployOptions{FromCache: true}, []string{

@@ -91,8 +91,11 @@ func (j *job) buildPlace(ctx context.Context) (place, error) {
 // connectBuilder opens the connection to a build host, and tries it out unless
 // that was done before.
 func (j *job) connectBuilder(ctx context.Context, b Host) (Remote, error) {
-	if b.Name == j.host.Name && j.conn != nil {
+	switch {
+	case b.Name == j.host.Name && j.conn != nil:
 		return j.conn, nil
+	case j.builderConn != nil: // a job has but one
+		return j.builderConn, nil
 	}
 	daemon := ""
 	conn, err := j.connectTo(ctx, b, func(ctx context.Context, r Remote) error {
@@ -106,6 +109,7 @@ func (j *job) connectBuilder(ctx context.Context, b Host) (Remote, error) {
 	case daemon == "":
 		return nil, fmt.Errorf("build host %s: %w", b.Name, noNixDaemon())
 	}
+	j.builderConn = conn
 	return conn, nil
 }
 
@@ -182,7 +186,7 @@ func (j *job) fetch(ctx context.Context, toplevel nixcmd.StorePath) error {
 	if err != nil {
 		return err
 	}
-	return j.fleet.nix.Fetch(ctx, []nixcmd.StorePath{toplevel}, nixcmd.FetchOptions{
+	err = j.fleet.nix.Fetch(ctx, []nixcmd.StorePath{toplevel}, nixcmd.FetchOptions{
 		From: nixcmd.CopyURL(b.User, b.Address), SSHOpts: conn.NixSSHOpts(), NoCheckSigs: true,
 		Progress: func(e nixcmd.CopyEvent) {
 			if e.Path != "" {
@@ -190,6 +194,10 @@ func (j *job) fetch(ctx context.Context, toplevel nixcmd.StorePath) error {
 			}
 		},
 	})
+	if err != nil {
+		return fmt.Errorf("build host %s: %w", on, err)
+	}
+	return nil
 }
 
 // builtClosure lists the closure of the system that was built, from the store

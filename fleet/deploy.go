@@ -155,7 +155,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 			return "", err
 		}
 		copied := 0
-		err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
+		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
 			Progress: func(e nixcmd.CopyEvent) {
 				if e.Path != "" {
@@ -166,6 +166,9 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		})
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
+		}
+		if fetched > 0 {
+			return fmt.Sprintf("%d paths, and %d from its substituters", copied, fetched), nil
 		}
 		if copied == 0 {
 			return "all paths were there", nil

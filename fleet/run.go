@@ -25,6 +25,8 @@ type job struct {
 	cache nixcmd.Cache
 	// conn is the host's connection once it was surveyed, else nil.
 	conn Remote
+	// builderConn is that of its build host, once that was tried out, else nil.
+	builderConn Remote
 	// keepBuilt says that a system built on the host is not activated there next.
 	keepBuilt bool
 	// gate holds back the activation; nil means nothing does.

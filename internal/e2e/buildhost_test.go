@@ -116,6 +116,29 @@ func TestInterruptRemoteBuild(t *testing.T) {
 	m.must("razer", "for i in $(seq 50); do pgrep -f -x 'sleep 7654' || exit 0; sleep 0.1; done; exit 1")
 }
 
+// A host fetches from its own substituters what they have; one that is down costs
+// a warning and some time.
+func TestSubstituteOnTarget(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.configure("razer", "substitute-on-target = true")
+	m.set("razer", `environment.etc.motd.text = "fetched";`)
+	conf := m.must("razer", "cat /etc/nix/nix.conf")
+	substituter := func(url string) {
+		m.must("razer", "sed -i 's|^substituters.*|substituters = "+url+"|' /etc/nix/nix.conf")
+	}
+	t.Cleanup(func() { m.must("razer", "cat >/etc/nix/nix.conf <<'END'\n"+conf+"\nEND\nrm -rf /root/cache") })
+	m.must(lab.Control, `rm -rf /root/cache; nix copy --to file:///root/cache .#nixosConfigurations.razer.config.system.build.toplevel && tar -C /root -c cache | ssh -o BatchMode=yes root@razer tar -C /root -x; rm -r /root/cache`)
+	substituter("file:///root/cache?trusted=1")
+	m.run("flotilla quickDeploy razer").exits(0).says("0 paths, and ", " from its substituters", "runs and boots")
+	m.settled("razer")
+
+	substituter("http://127.0.0.1:1")
+	m.set("razer", `environment.etc.issue.text = "sent";`)
+	m.run("flotilla quickDeploy razer").exits(0).says("the host says: ", "127.0.0.1:1", "runs and boots")
+	m.settled("razer")
+}
+
 // line is the first line that has a text.
 func line(text, part string) string {
 	for l := range strings.Lines(text) {

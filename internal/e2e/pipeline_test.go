@@ -145,6 +145,8 @@ func TestCompat(t *testing.T) {
 	m.set("p510", `environment.etc.motd.text = "from another Nix";`)
 	for _, line := range []string{
 		"nix --version", "flotilla testAllParallel", "flotilla quickDeploy p510", "flotilla quickDeploy p510", "flotilla diff p510",
+		`sed -i 's/from another Nix/built there for another/' hosts/p510/default.nix && sed -i 's/^\[hosts.p510\]/&\nbuild-host = "target"/' fleet.toml && flotilla quickDeploy p510`,
+		`sed -i 's/there for another/elsewhere/' hosts/p510/default.nix && sed -i 's/^build-host.*/build-host = "razer"/' fleet.toml && flotilla quickDeploy p510`,
 	} {
 		res, err := m.Compat(t.Context(), lab.ExecOptions{Argv: []string{"/bin/sh", "-c", line}})
 		if err != nil && res.Code < 0 {
