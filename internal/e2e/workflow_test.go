@@ -198,13 +198,11 @@ func TestWorkflow(t *testing.T) {
 	if !strings.Contains(tested, "::group::razer: built") || strings.Contains(tested, "p620: built") {
 		t.Errorf("not razer alone was tested:\n%s", tested)
 	}
-	planned := ""
-	if targets(t, flotilla)["plan"] == "" {
-		t.Log("not run: the job plan, for there is no target plan yet")
-	} else {
-		planned = r.job("plan", w.Jobs["plan"])
-		if comment := m.must(lab.Control, "cat "+dir+"/comment"); !strings.Contains(comment, "razer") {
-			t.Errorf("the comment: %s", comment)
+	planned := r.job("plan", w.Jobs["plan"])
+	for _, file := range []string{"comment", "summary"} {
+		text := m.must(lab.Control, "cat "+dir+"/"+file)
+		if n := strings.Count(text, "<details>"); n != 1 || !strings.Contains(text, `razer\-audio\.service`) {
+			t.Errorf("the %s is not the plan of razer, once: %s", file, text)
 		}
 	}
 
