@@ -64,7 +64,7 @@ func (j *job) check(ctx context.Context, conn Remote, checks []HealthCheck, once
 		passed: func(r HealthResult) {
 			text := r.Check + ": " + r.Answer
 			if r.FailedBefore {
-				text += " (it had failed before the deployment)"
+				text += " (failed before)"
 			}
 			j.log(StepHealth, text)
 		},
