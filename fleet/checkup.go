@@ -46,10 +46,13 @@ func (f *Fleet) Health(ctx context.Context, hosts []Host, opt HealthOptions) *Re
 			j.set(func(r *Result) { r.Reason = text })
 			return text, err
 		})
-		if failed := new(failedChecks); errors.As(err, &failed) {
+		switch failed := new(failedChecks); {
+		case err == nil:
+			return Reached, nil
+		case errors.As(err, &failed):
 			return Degraded, err
 		}
-		return Reached, err
+		return "", err
 	})
 }
 
