@@ -46,10 +46,13 @@ func (f *Fleet) Health(ctx context.Context, hosts []Host, opt HealthOptions) *Re
 			j.set(func(r *Result) { r.Reason = text })
 			return text, err
 		})
-		if failed := new(failedChecks); errors.As(err, &failed) {
+		switch failed := new(failedChecks); {
+		case err == nil:
+			return Reached, nil
+		case errors.As(err, &failed):
 			return Degraded, err
 		}
-		return Reached, err
+		return "", err
 	})
 }
 
@@ -64,7 +67,7 @@ func (j *job) check(ctx context.Context, conn Remote, checks []HealthCheck, once
 		passed: func(r HealthResult) {
 			text := r.Check + ": " + r.Answer
 			if r.FailedBefore {
-				text += " (it had failed before the deployment)"
+				text += " (failed before)"
 			}
 			j.log(StepHealth, text)
 		},

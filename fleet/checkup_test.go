@@ -232,6 +232,11 @@ func TestHealthAlone(t *testing.T) {
 		if r := one(HealthOptions{Wait: true}); r.Outcome != Degraded || r.Duration != time.Minute {
 			t.Errorf("%+v", r)
 		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() { time.Sleep(5 * time.Second); cancel(errors.New("interrupted")) }()
+		if r := f.Health(ctx, f.Inventory.Hosts, HealthOptions{Wait: true}); r.Results[0].Outcome != Cancelled || r.Duration != 5*time.Second {
+			t.Errorf("%+v", r)
+		}
 		f.Inventory.Health.Checks = nil
 		if r := one(HealthOptions{}); r.Outcome != Reached || r.Reason != "answers; no health check is for it" {
 			t.Errorf("%+v", r)

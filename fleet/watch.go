@@ -127,16 +127,19 @@ func (w *watch) note(i int, v verdict, cut bool) {
 		r.OK = true
 		w.passed(*r)
 	}
-	passed, waiting := 0, ""
-	for _, r := range w.results {
+	passed, failing, again := 0, "", ""
+	for i, r := range w.results {
 		switch {
 		case r.OK:
 			passed++
-		case waiting == "" && r.Tries > 0:
-			waiting = r.Check + ": " + r.Answer
+		case r.Tries == 0:
+		case w.streaks[i] == 0:
+			failing = or(failing, r.Check+": "+r.Answer)
+		default:
+			again = or(again, r.Check+": "+r.Answer)
 		}
 	}
-	w.changed(passed, waiting)
+	w.changed(passed, or(failing, again))
 }
 
 // settle ends the watch once only checks are left that need not pass and have had
