@@ -18,14 +18,15 @@ import (
 // world is Nix and ssh as far as builds and copies need them. It notes what is
 // done, in the order in which it happens.
 type world struct {
-	Flake  // not asked
+	Flake  // not asked but for names
 	Locker // not asked
 
-	mu   sync.Mutex
-	did  []string
-	down map[string]bool // hosts that cannot be reached
-	fail error           // of builds
-	copy func(context.Context, nixcmd.CopyOptions) error
+	mu    sync.Mutex
+	did   []string
+	names []string        // the flake's configurations
+	down  map[string]bool // hosts that cannot be reached
+	fail  error           // of builds
+	copy  func(context.Context, nixcmd.CopyOptions) error
 }
 
 func (w *world) note(format string, args ...any) {
@@ -59,6 +60,10 @@ func (w *world) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyO
 func (w *world) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
 	w.note("closure here")
 	return nil, nil
+}
+
+func (w *world) AttrNames(context.Context, nixcmd.Installable) ([]string, error) {
+	return w.names, nil
 }
 
 func (w *world) Connect(_ context.Context, h Host) (Remote, error) {
@@ -203,6 +208,24 @@ func TestBuildHostFails(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// In a fleet.toml without hosts, the flake says which may build.
+func TestBuildHostOfTheFlake(t *testing.T) {
+	w := &world{names: []string{"alpha", "beta"}}
+	f, _ := fleetOf(t, w, "[defaults]\nuser = \"u\"\nbuild-host = \"beat\"\n")
+	if _, err := f.Select(t.Context(), "alpha"); err == nil || !strings.Contains(err.Error(), `there is no host "beat" to build on; did you mean beta`) {
+		t.Errorf("an unknown build host: %v", err)
+	}
+	f, _ = fleetOf(t, w, "[defaults]\nuser = \"u\"\nbuild-host = \"beta\"\n")
+	hosts, err := f.Select(t.Context(), "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Test(t.Context(), hosts, TestOptions{})
+	if len(w.did) < 2 || w.did[1] != `build store="ssh-ng://u@beta?max-connections=1" ssh="to beta" link=false cache=""` {
+		t.Errorf("did %q", w.did)
 	}
 }
 

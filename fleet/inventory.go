@@ -72,8 +72,8 @@ type Limits struct {
 	// Evaluations is how many Nix evaluators run at once. The default is one
 	// per core, but no more than one per GiB of available memory.
 	Evaluations int `toml:"evaluations"`
-	// Builds is how many hosts are built at once. The default is one per core;
-	// within each, Nix's own max-jobs holds.
+	// Builds is how many hosts are built at once on this machine. The default is
+	// one per core; within each, Nix's own max-jobs holds.
 	Builds int `toml:"builds"`
 	// Copies is how many closures are copied at once. The default is 4.
 	Copies int `toml:"copies"`

@@ -66,7 +66,7 @@ func TestErrorsBeforeActivation(t *testing.T) {
 		{name: "refused login", host: "razer", outcome: "failed",
 			prepare: `sed -i 's/^\[hosts.razer\]/[hosts.razer]\nuser = "nobody"/' fleet.toml`, says: []string{"log-in refused"}},
 		{name: "no root there", host: "razer", outcome: "failed", module: `environment.etc.motd.text = "x";`,
-			prepare: `sed -i 's/^\[hosts.razer\]/[hosts.razer]\nuser = "guest"/' fleet.toml`, says: []string{"sudo without a password"}},
+			prepare: `sed -i 's/^\[hosts.razer\]/[hosts.razer]\nuser = "guest"/' fleet.toml`, says: []string{"sudo, doas or run0 without a password"}},
 		{name: "no Nix there", host: "dex5550", outcome: "failed", module: `environment.etc.motd.text = "x";`,
 			onHost: "mkdir /root/away && mv /usr/bin/nix /usr/bin/nix-* /root/away", after: "mv /root/away/* /usr/bin && rmdir /root/away",
 			says: []string{"there is no Nix on the host", "install NixOS"}},
