@@ -30,6 +30,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			return "", err
 		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
+		j.used(StepEvaluate, ev.Usage)
 		ev.Imports = nil // thousands of names, which nobody needs yet
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
@@ -130,7 +131,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 		}
 		built, warned, now := 0, map[string]bool{}, buildProgress{}
 		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
-			OutLink: link, Cache: j.cache,
+			OutLink: link, Cache: j.cache, Usage: func(u Usage) { j.used(StepBuild, u) },
 			Progress: func(e nixcmd.BuildEvent) {
 				if now.take(e) {
 					j.progress(StepBuild, now.text, now.done, now.expected)
