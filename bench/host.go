@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 
 // The phases of a host.
 const (
+	// Control is a fixed piece of work of this process's own, which says how fast
+	// the machine itself is at the time.
+	Control Phase = "control"
 	// Survey: the host is asked what it runs, over a connection that exists.
 	Survey Phase = "survey"
 	// EvaluateCold: its system is evaluated without Nix's evaluation cache. Nix
@@ -73,7 +77,7 @@ func Host(ctx context.Context, f *fleet.Fleet, host fleet.Host, opt HostOptions)
 	}
 	r.LeftOut = own[0].LeftOut
 
-	s := Scenario{Warmups: 1, Rounds: opt.Rounds, Progress: func(round int) { progress("measuring", round) }}
+	s := Scenario{Tasks: []Task{{Control, control}}, Warmups: 1, Rounds: opt.Rounds, Progress: func(round int) { progress("measuring", round) }}
 	probe := func(phase Phase, p fleet.Probe, step fleet.Step) {
 		s.Tasks = append(s.Tasks, Task{phase, func(ctx context.Context) (Sample, error) {
 			return stepOf(f.Probe(ctx, hosts, p), step)
@@ -106,6 +110,17 @@ func Host(ctx context.Context, f *fleet.Fleet, host fleet.Host, opt HostOptions)
 	}
 	r.Environment.LoadAfter = load()
 	return r, nil
+}
+
+// control hashes a fixed amount of zeros.
+func control(context.Context) (Sample, error) {
+	began := time.Now()
+	h, block := sha256.New(), make([]byte, 1<<16)
+	for range 1024 { // 64 MiB: longer than a turn on a busy machine
+		h.Write(block)
+	}
+	h.Sum(nil)
+	return Sample{Duration: time.Since(began)}, nil
 }
 
 // stepOf is the sample of a step of a run of one host.

@@ -55,29 +55,39 @@ type Row struct {
 }
 
 // Rows compares a record with earlier ones of the same host, oldest first. Those
-// of other machines do not count.
+// of other machines do not count. Where the phase Control differs, a difference
+// of another phase in the same direction is Unclear.
 func (r Record) Rows(earlier []Record) []Row {
 	rows := make([]Row, len(r.Series))
+	compare := func(s Series, e *Record) *Comparison {
+		if e == nil {
+			return nil
+		}
+		c := Compare(e.Of(s.Phase).Seconds, s.Seconds, len(r.Series))
+		machine := Compare(e.Of(Control).Seconds, r.Of(Control).Seconds, len(r.Series))
+		if s.Phase != Control && c.Verdict == machine.Verdict && (c.Verdict == Faster || c.Verdict == Slower) {
+			c.Verdict = Unclear
+		}
+		return &c
+	}
 	for i, s := range r.Series {
 		row := Row{Phase: s.Phase, Summary: Summarize(s.Seconds), CPU: Summarize(s.CPU).Median}
 		if len(s.MaxRSS) > 0 {
 			row.MaxRSS = slices.Max(s.MaxRSS)
 		}
-		var last, best []float64
+		var last, best *Record
+		lowest := 0.0
 		for _, e := range earlier {
 			values := e.Of(s.Phase).Seconds
 			if len(values) == 0 || e.Environment.Machine != r.Environment.Machine {
 				continue
 			}
-			last = values
-			if best == nil || Summarize(values).Median < Summarize(best).Median {
-				best = values
+			last = &e
+			if m := Summarize(values).Median; best == nil || m < lowest {
+				best, lowest = &e, m
 			}
 		}
-		if last != nil {
-			l, b := Compare(last, s.Seconds, len(r.Series)), Compare(best, s.Seconds, len(r.Series))
-			row.Last, row.Best = &l, &b
-		}
+		row.Last, row.Best = compare(s, last), compare(s, best)
 		rows[i] = row
 	}
 	return rows

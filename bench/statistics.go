@@ -53,6 +53,9 @@ const (
 	NoDifference Verdict = "no difference"
 	// TooFew: so few values could not show any difference.
 	TooFew Verdict = "too few runs"
+	// Unclear: there is a difference, but the machine itself was faster or slower
+	// by then as well; see Record.Rows.
+	Unclear Verdict = "unclear"
 )
 
 // Comparison compares a sample of times with an earlier one.

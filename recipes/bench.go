@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/nixflotilla/flotilla/bench"
 )
@@ -16,14 +17,14 @@ import (
 // benchstat. Phases: survey, evaluation without and with Nix's cache, rebuild of
 // the host's own derivations, a copy and a run with nothing to do. The host is not
 // changed, and no garbage is collected.
-func BenchHost(ctx context.Context, host string, runs int, out *string, json *bool) error {
+func BenchHost(ctx context.Context, host, runs string, out *string, json *bool) error {
 	asJSON(json)
-	if runs < 1 || runs > bench.MostRounds {
-		return failure(fmt.Errorf("RUNS is %d: give a number from 1 to %d; intervals need 6, verdicts 5", runs, bench.MostRounds))
+	rounds, err := strconv.Atoi(runs)
+	if err != nil || rounds < 1 || rounds > bench.MostRounds {
+		return failure(fmt.Errorf("RUNS is %q: give a number from 1 to %d; intervals and verdicts need 6", runs, bench.MostRounds))
 	}
 	var file *outFile
 	if out != nil {
-		var err error
 		if file, err = createOut(*out); err != nil {
 			return failure(err)
 		}
@@ -32,10 +33,10 @@ func BenchHost(ctx context.Context, host string, runs int, out *string, json *bo
 	return measuring(ctx, host, func(ctx context.Context, m measurement) error {
 		var records []bench.Record
 		for _, h := range m.hosts {
-			r, err := bench.Host(ctx, m.fleet, h, bench.HostOptions{Rounds: runs, Progress: func(stage string, round int) {
+			r, err := bench.Host(ctx, m.fleet, h, bench.HostOptions{Rounds: rounds, Progress: func(stage string, round int) {
 				detail := ""
 				if round > 0 {
-					detail = fmt.Sprintf("%d of %d", round, runs)
+					detail = fmt.Sprintf("%d of %d", round, rounds)
 				}
 				m.status.Set(h.Name+": "+stage, detail)
 			}})

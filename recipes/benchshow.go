@@ -53,7 +53,7 @@ func verdictCell(c *bench.Comparison) ui.Cell {
 	if c == nil {
 		return ui.Cell{Text: "first run", Tone: ui.Quiet}
 	}
-	tone := map[bench.Verdict]ui.Tone{bench.Faster: ui.Good, bench.Slower: ui.Bad, bench.TooFew: ui.Doubtful}[c.Verdict]
+	tone := map[bench.Verdict]ui.Tone{bench.Faster: ui.Good, bench.Slower: ui.Bad, bench.TooFew: ui.Doubtful, bench.Unclear: ui.Doubtful}[c.Verdict]
 	return ui.Cell{Text: c.String(), Tone: tone}
 }
 
@@ -77,6 +77,19 @@ func (b benchmarked) notes() []string {
 	if last := b.last(); last != nil {
 		notes = append(notes, fmt.Sprintf("last: %s%s; best: each phase's lowest median of %d",
 			last.Time.Local().Format("2006-01-02 15:04"), b.differs(*last), len(b.earlier)))
+	}
+	for _, row := range b.rows {
+		if row.Phase != bench.Control {
+			continue
+		}
+		for _, c := range []struct {
+			with string
+			is   *bench.Comparison
+		}{{"last", row.Last}, {"best", row.Best}} {
+			if c.is != nil && (c.is.Verdict == bench.Faster || c.is.Verdict == bench.Slower) {
+				notes = append(notes, fmt.Sprintf("the machine itself (control) is %s than in the %s run: differences that may be due to that are unclear", c.is, c.with))
+			}
+		}
 	}
 	if b.skipped > 0 {
 		notes = append(notes, fmt.Sprintf("%d lines of %s could not be understood, and were passed over", b.skipped, b.path))

@@ -116,7 +116,7 @@ func showMemory(w io.Writer, r bench.MemoryResult) {
 	ui.Table(w, head, rows)
 	largest, sum := r.Largest()
 	ui.Note(w, fmt.Sprintf("largest evaluator %s, all %d at once %s; %s of memory available", ui.Bytes(largest), len(r.Hosts), ui.Bytes(sum), ui.Bytes(r.Environment.Available)))
-	ui.Note(w, fmt.Sprintf("memory allows limits.evaluations = %d; %d in force, on %d cores", r.Allows(), r.Evaluations, r.Environment.Cores))
+	ui.Note(w, fmt.Sprintf("memory would hold %d of the largest at once; limits.evaluations in force: %d, on %d cores", r.Allows(), r.Evaluations, r.Environment.Cores))
 	if r.Environment.Store != "local" {
 		ui.Note(w, fmt.Sprintf("- builds are done by %s: BUILDERS is `nix build` alone, which waits for them", r.Environment.Store))
 	}
