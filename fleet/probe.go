@@ -145,16 +145,25 @@ func (j *job) findOwn(ctx context.Context, ev nixcmd.Evaluation, own *Own) error
 	}
 	slices.Sort(own.Derivations)
 
-	_, err = nix.Build(ctx, own.Derivations, nixcmd.BuildOptions{Rebuild: true, KeepGoing: true})
 	var failed *nixcmd.BuildError
-	if err == nil || !errors.As(err, &failed) || len(failed.Failed) == 0 {
+	_, err = nix.Build(ctx, own.Derivations, nixcmd.BuildOptions{Rebuild: true})
+	if !errors.As(err, &failed) {
 		return err
 	}
-	for _, bad := range failed.Failed {
-		own.Derivations = slices.DeleteFunc(own.Derivations, func(d nixcmd.StorePath) bool { return d == bad.Derivation })
-		own.LeftOut = append(own.LeftOut, bad.Derivation.Name())
+	// Which one it was can only be told one by one.
+	var good []nixcmd.StorePath
+	for _, d := range own.Derivations {
+		_, one := nix.Build(ctx, []nixcmd.StorePath{d}, nixcmd.BuildOptions{Rebuild: true})
+		switch {
+		case one == nil:
+			good = append(good, d)
+		case errors.As(one, &failed):
+			own.LeftOut = append(own.LeftOut, d.Name())
+		default:
+			return one
+		}
 	}
-	if len(own.Derivations) == 0 {
+	if own.Derivations = good; len(good) == 0 {
 		return err // none can be
 	}
 	return nil

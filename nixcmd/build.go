@@ -26,7 +26,8 @@ type BuildOptions struct {
 	Cache Cache
 	// Rebuild builds derivations once more whose outputs are valid already, but
 	// none of their inputs, and compares what comes of it with what is there,
-	// which stays. A difference, and an output that is not valid, is an error.
+	// which stays. A difference, and an output that is not valid, is an error, a
+	// *BuildError whose Failed may name another derivation of those built at once.
 	Rebuild bool
 	// Usage is called once the build has ended, well or not, with what it cost
 	// here. What a daemon or another machine built is not in it; what Nix built
