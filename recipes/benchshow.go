@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nixflotilla/flotilla/bench"
 	"github.com/nixflotilla/flotilla/internal/ui"
@@ -173,10 +172,10 @@ func figure(seconds float64) string {
 		return fmt.Sprintf("%.0f ms", seconds*1e3)
 	case seconds < 10:
 		return fmt.Sprintf("%.2f s", seconds)
-	case seconds < 60:
+	case seconds < 100:
 		return fmt.Sprintf("%.1f s", seconds)
 	}
-	return ui.Seconds(time.Duration(seconds * float64(time.Second)))
+	return fmt.Sprintf("%.0f s", seconds)
 }
 
 // interval is a confidence interval; "-" if there were too few values for one.
@@ -185,7 +184,7 @@ func interval(s bench.Summary) string {
 		return "-"
 	}
 	low, high := figure(s.Low), figure(s.High)
-	if number, unit, ok := strings.Cut(low, " "); ok && strings.HasSuffix(high, " "+unit) && !strings.Contains(low, "min") {
+	if number, unit, ok := strings.Cut(low, " "); ok && strings.HasSuffix(high, " "+unit) {
 		low = number
 	}
 	return low + " to " + high

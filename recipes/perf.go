@@ -115,10 +115,10 @@ func showMemory(w io.Writer, r bench.MemoryResult) {
 	}
 	ui.Table(w, head, rows)
 	largest, sum := r.Largest()
-	ui.Note(w, fmt.Sprintf("largest evaluator %s, all %d at once %s; %s of memory available", ui.Bytes(largest), len(r.Hosts), ui.Bytes(sum), ui.Bytes(r.Environment.Available)))
+	ui.Note(w, fmt.Sprintf("largest evaluator %s, the %d of them together %s; %s of memory available", ui.Bytes(largest), len(r.Hosts), ui.Bytes(sum), ui.Bytes(r.Environment.Available)))
 	ui.Note(w, fmt.Sprintf("memory would hold %d of the largest at once; limits.evaluations in force: %d, on %d cores", r.Allows(), r.Evaluations, r.Environment.Cores))
 	if r.Environment.Store != "local" {
-		ui.Note(w, fmt.Sprintf("- builds are done by %s: BUILDERS is `nix build` alone, which waits for them", r.Environment.Store))
+		ui.Note(w, fmt.Sprintf("- builds are not done by `nix build` itself (store: %s): BUILDERS is that alone, which waits for them", r.Environment.Store))
 	}
 	ui.Note(w, "- each is the peak of the largest single process; those of different moments do not add up")
 }

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/nixflotilla/flotilla/bench"
 	"github.com/nixflotilla/flotilla/fleet"
 	"github.com/nixflotilla/flotilla/internal/ui"
+	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 func showCaches(w io.Writer, r *fleet.CacheReport) {
@@ -22,7 +24,12 @@ func showCaches(w io.Writer, r *fleet.CacheReport) {
 			name = string([]rune(name)[:29]) + "…"
 		}
 		if len(c.Latency) == 0 && c.Err != nil {
-			rows = append(rows, []ui.Cell{{Text: name}, {Text: fmt.Sprintf("%v (after %s)", c.Err, ui.Seconds(c.Gave)), Tone: ui.Bad}})
+			what := ui.Cell{Text: "down, as was clear after " + ui.Seconds(c.Gave), Tone: ui.Bad}
+			if errors.Is(c.Err, nixcmd.ErrCacheKind) {
+				what = ui.Cell{Text: "not measured", Tone: ui.Doubtful}
+			}
+			rows = append(rows, []ui.Cell{{Text: name}, what})
+			notes = append(notes, fmt.Sprintf("%s: %v", c.URL, c.Err))
 			continue
 		}
 		usable := ui.Cell{Text: share(int64(c.Usable), int64(c.Asked)), Right: true}
@@ -36,6 +43,9 @@ func showCaches(w io.Writer, r *fleet.CacheReport) {
 		if c.Err != nil {
 			notes = append(notes, fmt.Sprintf("%s: %v", c.URL, c.Err))
 		}
+		if c.Downloaded > 0 && c.Downloaded < fewBytes {
+			notes = append(notes, fmt.Sprintf("%s: its throughput is of %s in all, and so says more of its latency", c.URL, ui.Bytes(c.Downloaded)))
+		}
 		if c.Asked < r.Paths {
 			notes = append(notes, fmt.Sprintf("%s was asked for %d of the %d paths", c.URL, c.Asked, r.Paths))
 		}
@@ -48,6 +58,9 @@ func showCaches(w io.Writer, r *fleet.CacheReport) {
 		ui.Note(w, "- "+n)
 	}
 }
+
+// fewBytes are so few that how fast they come says little.
+const fewBytes = 1 << 20
 
 // latency is the median of the later answers in seconds.
 func latency(c fleet.CacheMeasurement) float64 {
