@@ -146,7 +146,7 @@ largest evaluator 1.1 GiB, the 2 of them together 2.0 GiB; 12.0 GiB of memory
   available
 memory would hold 11 of the largest at once; limits.evaluations in force: 3, on
   8 cores
-- builds are not done by ` + "`" + `nix build` + "`" + ` itself (store: daemon): BUILDERS is that
+- builds are not done by `+"`"+`nix build`+"`"+` itself (store: daemon): BUILDERS is that
   alone, which waits for them
 - each is the peak of the largest single process; those of different moments do
   not add up
