@@ -56,7 +56,8 @@ func (m *machine) bench(line string) (b benchmark) {
 // host nor what is in the stores.
 func TestBenchHost(t *testing.T) {
 	m := inLab(t)
-	m.deployed()
+	m.restoreAtEnd()
+	m.run("flotilla quickDeploy p620").exits(0)
 	m.must(lab.Control, "rm -rf /root/.local/state/flotilla/bench")
 	m.run("flotilla benchHost p620 1").exits(0).says("p620: 1 rounds", "first run", "need >= 6 samples")
 	const stores = "nix-store --verify --check-contents && nix-store --query --hash $(find /nix/store -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*.lock' ! -name '*.chroot' | sort) 2>/dev/null | sha256sum; ls /nix/store | grep -v lock | wc -l"
@@ -156,7 +157,7 @@ func TestPerfCache(t *testing.T) {
 	t.Cleanup(func() {
 		m.must(lab.Control, "systemctl stop cacheserver; rm -rf /tmp/all /tmp/one /tmp/unsigned /tmp/lab.* /tmp/cacheserver")
 	})
-	m.must(lab.Control, `printf '\n[cache]\nurl = "http://127.0.0.1:5000"\npublic-key = "%s"\n' "$(cat /tmp/lab.public)" >>fleet.toml`)
+	m.must(lab.Control, `printf '\n[cache]\nurl = "http://127.0.0.1:5000"\npublic-key = "%s"\n' "$(cat /tmp/lab.public)" >>fleet.toml; flotilla testAllParallel`) // the tree, as it is now, is in the store
 
 	// 192.0.2.1 is nobody's (RFC 5737).
 	const config = `NIX_CONFIG='substituters = file:///tmp/all file:///tmp/unsigned http://192.0.2.1 http://127.0.0.1:1' `
@@ -179,7 +180,7 @@ func TestPerfCache(t *testing.T) {
 	if all.Found != r.Paths || all.Usable != r.Paths || all.Downloaded < 1000 || all.Error != "" || len(all.Latency) == 0 {
 		t.Errorf("the whole: %+v of %d", all, r.Paths)
 	}
-	if unsigned.Found == 0 || unsigned.Found >= r.Paths || unsigned.Usable != 0 {
+	if unsigned.Found == 0 || unsigned.Found >= r.Paths || unsigned.Usable > unsigned.Found/10 { // sources need no signature
 		t.Errorf("unsigned: %+v", unsigned)
 	}
 	if nobody.Error == "" || refused.Error == "" || nobody.Asked+refused.Asked != 0 {
