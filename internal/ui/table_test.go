@@ -14,7 +14,7 @@ func TestTable(t *testing.T) {
 		{{Text: "evil\x1b[2J"}, {Text: "spans what is left", Tone: Bad}},
 		{{Text: "c"}, {Text: "7", Right: true}, {Text: ""}},
 	})
-	want := "NAME    N  WHAT\nä     100  first\nevil   spans what is left\nc       7\n"
+	want := "NAME    N  WHAT\nä     100  first\nevil  spans what is left\nc       7\n"
 	if b.String() != want {
 		t.Errorf("got:\n%q\nwant:\n%q", b.String(), want)
 	}
