@@ -18,8 +18,9 @@ import (
 // world is Nix and ssh as far as builds and copies need them. It notes what is
 // done, in the order in which it happens.
 type world struct {
-	Flake  // not asked but for names
-	Locker // not asked
+	Flake        // not asked but for names
+	Locker       // not asked
+	Installation // not asked
 
 	mu    sync.Mutex
 	did   []string

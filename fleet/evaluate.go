@@ -25,6 +25,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			return "", err
 		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
+		j.used(StepEvaluate, ev.Usage)
 		ev.Imports = nil // thousands of names, which nobody needs yet
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
@@ -136,7 +137,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 		built, warned, now := 0, map[string]bool{}, buildProgress{}
 		var totals nixcmd.BuildTotals
 		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
-			OutLink: at.link, Cache: j.cache, Store: at.store, SSHOpts: at.sshOpts,
+			OutLink: at.link, Cache: j.cache, Store: at.store, SSHOpts: at.sshOpts, Usage: func(u Usage) { j.used(StepBuild, u) },
 			Progress: func(e nixcmd.BuildEvent) {
 				totals = e.Totals
 				if now.take(e) {

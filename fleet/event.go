@@ -78,6 +78,9 @@ type Event struct {
 	Done, Expected int
 	// Duration is wall time; 0 if it does not apply.
 	Duration time.Duration
+	// Usage is what the step's processes cost; set for KindDone, where it is
+	// known.
+	Usage Usage
 	// Err is set for KindFailed.
 	Err error
 	// Result is set for KindResult.

@@ -23,6 +23,7 @@ type Nix interface {
 	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
 	Flake
 	Locker
+	Installation
 }
 
 // Locker is what the fleet needs of Nix to change a flake's lock.
@@ -45,6 +46,22 @@ type Flake interface {
 	TrackedFiles(context.Context) ([]string, error)
 	// CheckSyntax finds what is wrong with Nix files.
 	CheckSyntax(context.Context, []string) ([]nixcmd.SyntaxError, error)
+}
+
+// Installation is what the fleet needs of Nix to measure it.
+type Installation interface {
+	// Version is that of the Nix in use.
+	Version(context.Context) (nixcmd.Version, error)
+	// StoreURL names the store that Nix works on: "local", "daemon" or another.
+	StoreURL(context.Context) (string, error)
+	// Revision is the flake's commit, and whether its tree differs from it.
+	Revision(context.Context) (revision string, dirty bool, err error)
+	// Settings are where Nix fetches from, and whom it trusts.
+	Settings(context.Context) (nixcmd.Settings, error)
+	// Derivations describes derivations of the store.
+	Derivations(context.Context, []nixcmd.StorePath) ([]nixcmd.Derivation, error)
+	// Missing returns the paths that are not in the local store.
+	Missing(context.Context, []nixcmd.StorePath) ([]nixcmd.StorePath, error)
 }
 
 // Remote is an open connection to one host; *sshpool.Conn is one.

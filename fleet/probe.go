@@ -2,187 +2,193 @@ package fleet
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os"
-	"regexp"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
+	"slices"
 
-	"github.com/nixflotilla/flotilla/sshpool"
+	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-//go:embed remote/health.sh
-var healthScript string
+// Probe is a part of the pipeline that can be run alone, and again and again. No
+// probe changes a host, deletes anything, or leaves more in a store than a test
+// of the host does.
+type Probe string
 
-// verdict is what one try of a check gave.
-type verdict struct {
-	ok   bool
-	text string
+// The probes, with the outcome of a host that ends well.
+const (
+	// ProbeSurvey asks the host what it runs, in one session: Reached.
+	ProbeSurvey Probe = "survey"
+	// ProbeEvaluateCold evaluates the host without Nix's evaluation cache, and
+	// ProbeEvaluateWarm with it: Evaluated.
+	ProbeEvaluateCold Probe = "evaluate-cold"
+	ProbeEvaluateWarm Probe = "evaluate-warm"
+	// ProbeCopy copies a system to the host that runs it, so that there is
+	// nothing to do: Unchanged. A host that runs another one fails untouched.
+	ProbeCopy Probe = "copy-nothing"
+	// ProbeRun is Deploy up to the decision, for which nothing is done: Unchanged,
+	// or Evaluated for a host that would be deployed.
+	ProbeRun Probe = "run-nothing"
+)
+
+// Probe runs a part of the pipeline on each host.
+func (f *Fleet) Probe(ctx context.Context, hosts []Host, p Probe) *Report {
+	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.probe(ctx, p) })
 }
 
-// prober tries the checks of one host.
-type prober struct {
-	job  *job
-	conn Remote
+func (j *job) probe(ctx context.Context, p Probe) (Outcome, error) {
+	switch p {
+	case ProbeSurvey:
+		_, _, err := j.connectAndSurvey(ctx)
+		return Reached, err
+	case ProbeEvaluateCold, ProbeEvaluateWarm:
+		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: p == ProbeEvaluateCold})
+		if err == nil {
+			j.set(func(r *Result) { r.Reason = short(ev.Toplevel) })
+		}
+		return Evaluated, err
+	case ProbeCopy, ProbeRun:
+		return j.probeRun(ctx, p)
+	}
+	return "", j.stepError(StepSurvey, fmt.Errorf("there is no probe %q", p))
 }
 
-// here tries one check that is made from here.
-func (p *prober) here(ctx context.Context, c HealthCheck) verdict {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
-	defer cancel()
-	ask := askHTTP
-	if c.TCP != 0 {
-		ask = askTCP
-	}
-	text, err := ask(ctx, c, p.job.host)
-	if err != nil {
-		return verdict{false, plainReason(err, c.timeout())}
-	}
-	return verdict{true, text}
-}
-
-func askTCP(ctx context.Context, c HealthCheck, h Host) (string, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(h.Address, strconv.Itoa(c.TCP)))
+func (j *job) probeRun(ctx context.Context, p Probe) (Outcome, error) {
+	s, err := j.surveyAndEvaluate(ctx)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("port %d takes connections", c.TCP), conn.Close()
-}
-
-// wrongAnswer is an answer that came, and is not the wanted one.
-type wrongAnswer string
-
-func (e wrongAnswer) Error() string { return string(e) }
-
-func askHTTP(ctx context.Context, c HealthCheck, h Host) (string, error) {
-	u, err := c.url(h)
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return "", err
-	}
-	// A connection of its own each time: one that is kept may lead to a process
-	// that takes no others any more.
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	switch got := resp.StatusCode; {
-	case c.Status != 0 && got != c.Status:
-		return "", wrongAnswer(fmt.Sprintf("%s, wanted %d", resp.Status, c.Status))
-	case c.Status == 0 && (got < 200 || got > 399):
-		return "", wrongAnswer(resp.Status)
-	case c.Body == "":
-		return resp.Status, nil
-	}
-	wanted, err := regexp.Compile(c.Body)
-	if err != nil {
-		return "", err
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return "", err
-	}
-	if !wanted.Match(body) {
-		return "", wrongAnswer(fmt.Sprintf("%s, but its body does not match %q", resp.Status, c.Body))
-	}
-	return resp.Status + ", body as wanted", nil
-}
-
-// plainReason says why there was no answer, without Go's names for it.
-func plainReason(err error, timeout time.Duration) string {
-	var (
-		wrong wrongAnswer
-		name  *net.DNSError
-		errno syscall.Errno
-	)
+	plan := Decide(s.survey, s.eval.Toplevel, false)
+	j.set(func(r *Result) { r.Reason = plan.Reason })
 	switch {
-	case errors.As(err, &wrong):
-		return string(wrong)
-	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
-		return fmt.Sprintf("no answer within %s", timeout)
-	case errors.As(err, &name) && name.IsNotFound:
-		return "there is no host " + name.Name
-	case errors.As(err, &errno):
-		return errno.Error()
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed before an answer"
+	case p == ProbeRun && plan.Deploy:
+		return Evaluated, nil
+	case p == ProbeRun:
+		return Unchanged, nil
+	case s.survey.Current != s.eval.Toplevel:
+		return "", j.stepError(StepCopy, &hintedError{errors.New("there would be something to copy: " + plan.Reason), "deploy it first"})
 	}
-	text := err.Error()
-	// net/http begins with the method and the URL.
-	if _, rest, ok := strings.Cut(text, `": `); ok && strings.HasPrefix(text, "Get ") {
-		return rest
+	if err := s.survey.unfit(); err != nil {
+		return "", j.stepError(StepSurvey, err)
 	}
-	return text
+	return Unchanged, j.copy(ctx, s)
 }
 
-// sessionGrace is what a session may take beyond the checks it makes.
-const sessionGrace = 10 * time.Second
+// Own are a host's own derivations: those that a change of its configuration has
+// built, and that can be built again at any time.
+type Own struct {
+	// Host is the host.
+	Host Host
+	// Derivations are the toplevel's derivation and those of its direct inputs
+	// that nixpkgs marks as cheaper to build than to fetch, but for downloads;
+	// sorted, never empty.
+	Derivations []nixcmd.StorePath
+	// LeftOut names those that are not here, or whose rebuild failed, as that of
+	// a derivation does which is not deterministic; nil if there are none.
+	LeftOut []string
+}
 
-// there tries checks that are made on the host, all in one session.
-func (p *prober) there(ctx context.Context, checks []HealthCheck) []verdict {
-	var args []string
-	longest := time.Duration(0)
-	for _, c := range checks {
-		kind, words := "command", c.Command
-		if len(c.Units) > 0 {
-			kind, words = "unit", c.Units
+// OwnDerivations finds the own derivations of hosts that are built, by a Test for
+// one, and builds them once more to see which can be. The Report has an error for
+// each host without an Own.
+func (f *Fleet) OwnDerivations(ctx context.Context, hosts []Host) ([]Own, *Report) {
+	found := make([]Own, len(hosts))
+	report := f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+		ev, err := j.evaluate(ctx, false)
+		if err != nil {
+			return "", err
 		}
-		longest = max(longest, c.timeout())
-		args = append(args, kind, timeoutArgument(c.timeout()), strconv.Itoa(len(words)))
-		args = append(args, words...)
-	}
-	ctx, cancel := context.WithTimeout(ctx, longest+sessionGrace)
-	defer cancel()
-	res, err := p.conn.Run(ctx, sshpool.Cmd{Script: healthScript, Argv: args})
-	verdicts := make([]verdict, len(checks))
-	var a answer
-	if err == nil {
-		a, err = parseAnswer(string(res.Stdout))
-	}
-	for i, c := range checks {
-		verdicts[i] = parseVerdict(a, i, c.timeout(), err)
-	}
-	if dropped(err) && ctx.Err() == nil {
-		if conn, err := p.job.fleet.dialer.Connect(ctx, p.job.host); err == nil {
-			p.conn = conn
+		own := Own{Host: j.host}
+		err = j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
+			err := j.findOwn(ctx, ev, &own)
+			return fmt.Sprintf("%d derivations", len(own.Derivations)), err
+		})
+		if err != nil {
+			return "", err
 		}
-	}
-	return verdicts
+		found[slices.IndexFunc(hosts, func(h Host) bool { return h.Name == j.host.Name })] = own
+		return Built, nil
+	})
+	return slices.DeleteFunc(found, func(o Own) bool { return len(o.Derivations) == 0 }), report
 }
 
-// timeoutArgument is a duration as timeout(1) takes it, for which 0 is none.
-func timeoutArgument(d time.Duration) string {
-	return strconv.FormatFloat(max(d, time.Millisecond).Seconds(), 'f', 3, 64)
-}
-
-// parseVerdict is the i-th check's part of what health.sh said.
-func parseVerdict(a answer, i int, timeout time.Duration, err error) verdict {
+func (j *job) findOwn(ctx context.Context, ev nixcmd.Evaluation, own *Own) error {
+	nix := j.fleet.nix
+	top, err := nix.Derivations(ctx, []nixcmd.StorePath{ev.Derivation})
 	if err != nil {
-		return verdict{false, "the host could not be asked: " + err.Error()}
+		return err
 	}
-	word, text, _ := strings.Cut(a.values[fmt.Sprintf("check-%d", i+1)], " ")
-	switch word {
-	case "ok":
-		return verdict{true, text}
-	case "failed":
-		return verdict{false, text}
-	case "late":
-		return verdict{false, fmt.Sprintf("no answer within %s", timeout)}
+	if len(top) != 1 {
+		return fmt.Errorf("Nix describes %d derivations in place of one", len(top))
 	}
-	return verdict{false, "the host did not say"}
+	inputs, err := nix.Derivations(ctx, top[0].Inputs)
+	if err != nil {
+		return err
+	}
+	candidates := append(top, slices.DeleteFunc(inputs, func(d nixcmd.Derivation) bool { return !d.Local || d.FixedOutput })...)
+	var outputs []nixcmd.StorePath
+	for _, d := range candidates {
+		outputs = append(outputs, d.Outputs...)
+	}
+	missing, err := nix.Missing(ctx, outputs)
+	if err != nil {
+		return err
+	}
+	for _, d := range candidates {
+		if len(d.Outputs) == 0 || slices.ContainsFunc(d.Outputs, func(o nixcmd.StorePath) bool { return slices.Contains(missing, o) }) {
+			own.LeftOut = append(own.LeftOut, d.Path.Name())
+			continue
+		}
+		own.Derivations = append(own.Derivations, d.Path)
+	}
+	if len(own.Derivations) == 0 {
+		return &hintedError{errors.New("its system is not in the store here, so that it cannot be built again"), "build it first: testHost " + j.host.Name}
+	}
+	slices.Sort(own.Derivations)
+
+	var failed *nixcmd.BuildError
+	_, err = nix.Build(ctx, own.Derivations, nixcmd.BuildOptions{Rebuild: true})
+	if !errors.As(err, &failed) {
+		return err
+	}
+	// Which one it was can only be told one by one.
+	var good []nixcmd.StorePath
+	for _, d := range own.Derivations {
+		_, one := nix.Build(ctx, []nixcmd.StorePath{d}, nixcmd.BuildOptions{Rebuild: true})
+		switch {
+		case one == nil:
+			good = append(good, d)
+		case errors.As(one, &failed):
+			own.LeftOut = append(own.LeftOut, d.Name())
+		default:
+			return one
+		}
+	}
+	if own.Derivations = good; len(good) == 0 {
+		return err // none can be
+	}
+	return nil
+}
+
+// Rebuild builds hosts' own derivations once more, at once as far as the Limits
+// allow: Built. What is in the store stays there, untouched.
+func (f *Fleet) Rebuild(ctx context.Context, all []Own) *Report {
+	hosts := make([]Host, len(all))
+	for i, own := range all {
+		hosts[i] = own.Host
+	}
+	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+		own := all[slices.IndexFunc(all, func(o Own) bool { return o.Host.Name == j.host.Name })]
+		err := j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
+			_, err := j.fleet.nix.Build(ctx, own.Derivations, nixcmd.BuildOptions{
+				Rebuild: true, Usage: func(u Usage) { j.used(StepBuild, u) },
+				Progress: func(e nixcmd.BuildEvent) {
+					if e.Kind == nixcmd.BuildLog {
+						j.log(StepBuild, e.Text)
+					}
+				},
+			})
+			return fmt.Sprintf("%d derivations again", len(own.Derivations)), err
+		})
+		return Built, err
+	})
 }

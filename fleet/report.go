@@ -72,6 +72,8 @@ type StepTime struct {
 	Step Step
 	// Duration is its wall time.
 	Duration time.Duration
+	// Usage is what its processes cost.
+	Usage Usage
 }
 
 // Report is what came of a run.

@@ -36,6 +36,7 @@ type job struct {
 
 	mu     sync.Mutex
 	result Result
+	usage  map[Step]Usage
 }
 
 // Order says which hosts of a run are worked on at the same time. The zero
@@ -169,7 +170,8 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	began := time.Now()
 	text, err := work(ctx)
 	took := time.Since(began)
-	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, took}) })
+	usage := j.usageOf(s)
+	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, took, usage}) })
 	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.As(err, &stopped) {
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
@@ -179,7 +181,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
 		return err
 	}
-	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took})
+	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took, Usage: usage})
 	return nil
 }
 

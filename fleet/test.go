@@ -1,11 +1,17 @@
 package fleet
 
-import "context"
+import (
+	"context"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
 
 // TestOptions are options of Fleet.Test. The zero value is useful.
 type TestOptions struct {
 	// ShowTrace makes evaluation errors carry Nix's trace.
 	ShowTrace bool
+	// Fresh keeps Nix's evaluation cache out of it.
+	Fresh bool
 	// Order says which hosts are tested at the same time.
 	Order Order
 }
@@ -16,7 +22,7 @@ type TestOptions struct {
 func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report {
 	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		j.keepBuilt = true
-		ev, err := j.evaluate(ctx, opt.ShowTrace)
+		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: opt.ShowTrace, Fresh: opt.Fresh})
 		if err != nil {
 			return "", err
 		}

@@ -33,6 +33,15 @@ type BuildOptions struct {
 	// none. With one, Fallback is implied, so that a cache that is down fails no
 	// build: Nix warns, and goes on without it.
 	Cache Cache
+	// Rebuild builds derivations once more whose outputs are valid already, but
+	// none of their inputs, and compares what comes of it with what is there,
+	// which stays. A difference, and an output that is not valid, is an error, a
+	// *BuildError whose Failed may name another derivation of those built at once.
+	Rebuild bool
+	// Usage is called once the build has ended, well or not, with what it cost
+	// here. What a daemon or another machine built is not in it; what Nix built
+	// itself, as root without a daemon, is. nil means nobody looks.
+	Usage func(Usage)
 	// Progress is called with what happens, one event at a time and not after
 	// Build has returned. It holds up the build's log while it runs. nil means
 	// nobody looks.
@@ -133,6 +142,9 @@ func (c *Client) build(ctx context.Context, argv []string, drvs []StorePath, opt
 	log := newBuildLog(opt.Progress)
 	// The log of a build can be larger than memory.
 	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(sshOpts(opt.SSHOpts)...), Stderr: log.line, DiscardStderr: true})
+	if opt.Usage != nil {
+		opt.Usage(usageOf(res))
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		e.Stderr = log.human.String()
@@ -169,6 +181,9 @@ func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) ([]string, error
 	}
 	if opt.KeepGoing {
 		argv = append(argv, "--keep-going")
+	}
+	if opt.Rebuild {
+		argv = append(argv, "--rebuild")
 	}
 	argv = append(argv, opt.Cache.args()...)
 	if opt.Fallback || opt.Cache.URL != "" {

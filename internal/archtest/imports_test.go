@@ -33,6 +33,7 @@ func house() []folderRule {
 	const (
 		mage       = "github.com/magefile/mage"
 		multierror = "github.com/hashicorp/go-multierror"
+		perf       = "golang.org/x/perf"
 		script     = "github.com/bitfield/script"
 		sync       = "golang.org/x/sync"
 		sys        = "golang.org/x/sys"
@@ -45,7 +46,7 @@ func house() []folderRule {
 		{folder: "nixcmd", own: []string{"internal/proc"}, others: []string{sync}},
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{folder: "fleet", own: []string{"nixcmd", "sshpool"}, others: []string{sync, multierror, toml}},
-		{folder: "bench", own: []string{"fleet"}},
+		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/ui", own: []string{"fleet"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{

@@ -83,6 +83,7 @@ func TestImportedRecipes(t *testing.T) {
 	for _, name := range []string{
 		"quickDeploy", "quickTest", "quickAll", "deploy", "deployFast", "deployLocalBuild", "deployCached", "emergencyDeploy",
 		"deployAll", "deployAllParallel", "testAll", "testAllParallel", "testHost", "buildAllParallel", "plan", "dryRun", "diff", "pingHosts", "health",
+		"benchHost", "perfParallel", "perfMemory", "perfCache",
 	} {
 		if imported[name] == "" {
 			t.Errorf("no target %s", name)

@@ -38,6 +38,8 @@ type jsonEvent struct {
 	Done     int         `json:"done,omitempty"`
 	Expected int         `json:"expected,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
+	CPU      float64     `json:"cpu_seconds,omitempty"`
+	MaxRSS   int64       `json:"max_rss_bytes,omitempty"`
 	Outcome  string      `json:"outcome,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	Error    *jsonError  `json:"error,omitempty"`
@@ -62,6 +64,7 @@ func (j *JSON) Event(e fleet.Event) {
 	out := jsonEvent{
 		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text), Stderr: e.Stderr,
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
+		CPU: seconds(e.Usage.UserTime + e.Usage.SystemTime), MaxRSS: e.Usage.MaxRSS,
 	}
 	if r := e.Result; r != nil {
 		out.Outcome, out.Reason, out.Error = string(r.Outcome), harmless(r.Reason), newJSONError(r.Err)

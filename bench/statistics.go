@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+)
+
+// Confidence is the level of all intervals and verdicts.
+const Confidence = 0.95
+
+// LeastChange is the smallest relative change of a median that counts as one. A
+// smaller one may be real, but two runs with nothing changed between them show
+// it often enough: a machine is never quite the same.
+const LeastChange = 0.05
+
+// Summary describes a sample.
+type Summary struct {
+	// N is how many values there are.
+	N int
+	// Median is the median; Low and High bound its confidence interval, and are 0
+	// if there are too few values for one.
+	Median, Low, High float64
+	// Warnings are benchmath's, such as of too few values; nil if there are none.
+	Warnings []string
+}
+
+// Summarize describes values in any order, at Confidence. Without values it is
+// the zero value.
+func Summarize(values []float64) Summary {
+	if len(values) == 0 {
+		return Summary{}
+	}
+	s := benchmath.AssumeNothing.Summary(sample(values, 1), Confidence)
+	sum := Summary{N: len(values), Median: s.Center, Warnings: texts(s.Warnings)}
+	if !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0) {
+		sum.Low, sum.High = s.Lo, s.Hi
+	}
+	return sum
+}
+
+// Verdict says how a sample compares with an earlier one.
+type Verdict string
+
+// The verdicts.
+const (
+	// Faster and Slower: the difference is not chance, and at least LeastChange.
+	Faster Verdict = "faster"
+	Slower Verdict = "slower"
+	// NoDifference: it may be chance, or is below LeastChange.
+	NoDifference Verdict = "no difference"
+	// TooFew: so few values could not show any difference.
+	TooFew Verdict = "too few runs"
+	// Unclear: there is a difference, but the machine itself was faster or slower
+	// by then as well; see Record.Rows.
+	Unclear Verdict = "unclear"
+)
+
+// Comparison compares a sample of times with an earlier one.
+type Comparison struct {
+	// Verdict is what came of it.
+	Verdict Verdict
+	// Change is that of the median, relative to the earlier one: 0.2 is 20 % more.
+	Change float64
+	// P is how likely such samples, or ones that differ more, are if nothing has
+	// changed (Mann-Whitney U test); below Alpha it is not held for chance.
+	P, Alpha float64
+	// Warnings are benchmath's; nil if there are none.
+	Warnings []string
+}
+
+// Compare compares two samples, each in any order. Of how many comparisons this
+// is one is said by family: at Confidence none of them all takes chance for a
+// difference (Bonferroni's correction).
+func Compare(earlier, later []float64, family int) Comparison {
+	if len(earlier) == 0 || len(later) == 0 {
+		return Comparison{Verdict: TooFew, P: 1}
+	}
+	before, after := Summarize(earlier), Summarize(later)
+	c := Comparison{Verdict: NoDifference, P: 1, Alpha: (1 - Confidence) / float64(max(1, family))}
+	if before.Median > 0 {
+		c.Change = after.Median/before.Median - 1
+	}
+	if slices.Min(earlier) == slices.Max(later) && slices.Max(earlier) == slices.Min(later) {
+		return c // all values are equal, for which there is no test
+	}
+	t := benchmath.AssumeNothing.Compare(sample(earlier, family), sample(later, family))
+	c.P, c.Warnings = t.P, texts(t.Warnings)
+	switch {
+	case len(t.Warnings) > 0:
+		c.Verdict = TooFew
+	case t.P >= c.Alpha || math.Abs(c.Change) < LeastChange:
+	case c.Change < 0:
+		c.Verdict = Faster
+	default:
+		c.Verdict = Slower
+	}
+	return c
+}
+
+// String is the verdict as a table has it: "12 % slower".
+func (c Comparison) String() string {
+	switch c.Verdict {
+	case Faster, Slower:
+		return fmt.Sprintf("%.0f %% %s", 100*math.Abs(c.Change), c.Verdict)
+	}
+	return string(c.Verdict)
+}
+
+// sample is a copy: benchmath sorts what it is given.
+func sample(values []float64, family int) *benchmath.Sample {
+	return benchmath.NewSample(slices.Clone(values), &benchmath.Thresholds{CompareAlpha: (1 - Confidence) / float64(max(1, family))})
+}
+
+func texts(errs []error) []string {
+	var out []string
+	for _, err := range errs {
+		out = append(out, err.Error())
+	}
+	return out
+}

@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nixflotilla/flotilla/internal/lab"
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+type benchmark struct {
+	Kind    string
+	Earlier int
+	Record  struct {
+		Toplevel    string
+		Rebuilt     []string
+		NotMeasured map[string]string `json:"not_measured"`
+		Environment struct {
+			Nix, Store, Revision string
+			Dirty                bool
+			Cores                int
+		}
+	}
+	Phases []struct {
+		Phase  string
+		N      int
+		Median float64 `json:"median_seconds"`
+		Low    float64 `json:"low_seconds"`
+		MaxRSS int64   `json:"max_rss_bytes"`
+		Last   *struct{ Verdict string }
+	}
+}
+
+func (b benchmark) phases() (all []string) {
+	for _, p := range b.Phases {
+		all = append(all, p.Phase)
+	}
+	return all
+}
+
+func (m *machine) bench(line string) (b benchmark) {
+	m.t.Helper()
+	o := m.run(line).exits(0)
+	if err := json.Unmarshal([]byte(o.stdout), &b); err != nil || o.stderr != "" {
+		m.t.Fatalf("%v\nstdout:\n%s\nstderr:\n%s", err, o.stdout, o.stderr)
+	}
+	return b
+}
+
+// benchHost measures every phase, keeps what it measured, and changes neither the
+// host nor what is in the stores.
+func TestBenchHost(t *testing.T) {
+	m := inLab(t)
+	m.restoreAtEnd()
+	m.run("flotilla quickDeploy p620").exits(0)
+	m.must(lab.Control, "rm -rf /root/.local/state/flotilla/bench")
+	m.run("flotilla benchHost p620 1").exits(0).says("p620: 1 rounds", "first run", "need >= 6 samples")
+	const stores = "nix-store --verify --check-contents && nix-store --query --hash $(find /nix/store -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*.lock' ! -name '*.chroot' | sort) 2>/dev/null | sha256sum; ls /nix/store | grep -v lock | wc -l"
+	here, there, before := m.must(lab.Control, stores), m.must("p620", stores), m.systems("p620")
+
+	b := m.bench("flotilla benchHost p620 6 -json -out=/tmp/samples")
+	want := []string{"control", "survey", "evaluate-cold", "evaluate-warm", "rebuild", "copy-nothing", "run-nothing"}
+	if b.Kind != "benchmark" || b.Earlier != 1 || !slices.Equal(b.phases(), want) {
+		t.Fatalf("%+v", b)
+	}
+	for _, p := range b.Phases {
+		evaluates := slices.Contains([]string{"evaluate-cold", "evaluate-warm", "rebuild"}, p.Phase)
+		if p.N != 6 || p.Median <= 0 || p.Low <= 0 || p.Last == nil || evaluates != (p.MaxRSS > 1<<20) {
+			t.Errorf("%+v", p)
+		}
+	}
+	e := b.Record.Environment
+	if e.Nix != "2.26.3" || e.Store != "local" || len(e.Revision) != 40 || e.Dirty || e.Cores < 1 || len(b.Record.Rebuilt) < 5 {
+		t.Errorf("%+v", b.Record)
+	}
+	if !slices.ContainsFunc(b.Record.Rebuilt, func(d string) bool { return strings.HasPrefix(d, "nixos-system-p620-") }) {
+		t.Errorf("the toplevel is not built again: %v", b.Record.Rebuilt)
+	}
+	samples := m.must(lab.Control, "cat /tmp/samples; rm /tmp/samples")
+	if n := strings.Count(samples, "\nBenchmarkHost/host=p620/phase="); n != 6*len(want) || !strings.Contains(samples, "\nnix: 2.26.3\n") {
+		t.Errorf("%d samples:\n%s", n, samples)
+	}
+	if got := m.must(lab.Control, "stat -c %a /root/.local/state/flotilla/bench/*/p620.jsonl; wc -l </root/.local/state/flotilla/bench/*/p620.jsonl"); got != "600\n2" {
+		t.Errorf("history: %q", got)
+	}
+	if m.must(lab.Control, stores) != here || m.must("p620", stores) != there || m.systems("p620") != before {
+		t.Error("something was changed")
+	}
+
+	// A host that would be deployed stays as it is; what would change it is left out.
+	m.set("p620", `environment.etc.motd.text = "not deployed";`)
+	b = m.bench("flotilla benchHost p620 1 -json")
+	if !slices.Contains(b.phases(), "run-nothing") || slices.Contains(b.phases(), "copy-nothing") ||
+		!strings.Contains(b.Record.NotMeasured["copy-nothing"], "it would change the host") || !b.Record.Environment.Dirty {
+		t.Errorf("%+v", b)
+	}
+	if m.systems("p620") != before || m.must("p620", stores) != there {
+		t.Error("the host was changed")
+	}
+}
+
+// perfMemory and perfParallel with a real Nix.
+func TestPerfMemoryAndParallel(t *testing.T) {
+	m := inLab(t)
+	m.restoreAtEnd()
+	var mem struct {
+		Allows int `json:"allows_evaluations"`
+		Hosts  []struct {
+			Host      string
+			Evaluator int64 `json:"evaluator_bytes"`
+			Builder   int64 `json:"builder_bytes"`
+			Rebuilt   int
+		}
+	}
+	o := m.run("flotilla perfMemory -json").exits(0)
+	if err := json.Unmarshal([]byte(o.stdout), &mem); err != nil || len(mem.Hosts) != 4 || mem.Allows < 1 {
+		t.Fatalf("%v\n%s", err, o.stdout)
+	}
+	for i, h := range mem.Hosts {
+		if h.Host != lab.Hosts()[i] || h.Evaluator < 10<<20 || h.Builder < 1<<20 || h.Rebuilt < 5 {
+			t.Errorf("%+v", h)
+		}
+	}
+	o = m.run("flotilla perfParallel -runs=1").exits(0).says("4 hosts on", "speed-up", "need >= 6 samples")
+	o.row("in-turn", strings.Fields(o.stdout[strings.Index(o.stdout, "in-turn"):])[1])
+}
+
+// perfCache: one that is in a directory, the fleet's own over HTTP with half of
+// what is wanted, one whose key nobody knows, and ones that are down.
+func TestPerfCache(t *testing.T) {
+	m := inLab(t)
+	m.restoreAtEnd()
+	binary := filepath.Join(t.TempDir(), "cacheserver")
+	if _, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"go", "build", "-o", binary, "./testdata/cacheserver"}, Env: proc.Environ("CGO_ENABLED=0")}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Exec(t.Context(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(text),
+		Argv: []string{"/bin/sh", "-c", "cat >/tmp/cacheserver && chmod 755 /tmp/cacheserver"}}); err != nil {
+		t.Fatal(err)
+	}
+	m.run("flotilla testAllParallel").exits(0)
+	m.must(lab.Control, `cd /tmp && nix key generate-secret --key-name lab-1 >lab.secret && nix key convert-secret-to-public <lab.secret >lab.public
+		all=$(cd /root/fleet 2>/dev/null || cd "$OLDPWD"; flotilla buildAllParallel 2>/dev/null | cut -d' ' -f2)
+		one=$(echo "$all" | head -n 1)
+		nix copy --to "file:///tmp/all?secret-key=/tmp/lab.secret" $all && nix copy --to "file:///tmp/one?secret-key=/tmp/lab.secret" $one
+		nix copy --to "file:///tmp/unsigned" $one
+		systemd-run --quiet --unit=cacheserver /tmp/cacheserver /tmp/one 127.0.0.1:5000`)
+	t.Cleanup(func() {
+		m.must(lab.Control, "systemctl stop cacheserver; rm -rf /tmp/all /tmp/one /tmp/unsigned /tmp/lab.* /tmp/cacheserver")
+	})
+	m.must(lab.Control, `printf '\n[cache]\nurl = "http://127.0.0.1:5000"\npublic-key = "%s"\n' "$(cat /tmp/lab.public)" >>fleet.toml; flotilla testAllParallel`) // the tree, as it is now, is in the store
+
+	// 192.0.2.1 is nobody's (RFC 5737).
+	const config = `NIX_CONFIG='substituters = file:///tmp/all file:///tmp/unsigned http://192.0.2.1 http://127.0.0.1:1' `
+	var r struct {
+		Paths  int
+		Caches []struct {
+			URL, Error           string
+			Own                  bool
+			Asked, Found, Usable int
+			Latency              []float64 `json:"latency_seconds"`
+			Downloaded           int64     `json:"downloaded_bytes"`
+		}
+	}
+	before := m.must(lab.Control, "ls /nix/store | wc -l")
+	o := m.run(config + "flotilla perfCache -json").exits(0)
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || len(r.Caches) != 5 {
+		t.Fatalf("%v\n%s", err, o.stdout)
+	}
+	all, unsigned, nobody, refused, own := r.Caches[0], r.Caches[1], r.Caches[2], r.Caches[3], r.Caches[4]
+	if all.Found != r.Paths || all.Usable != r.Paths || all.Downloaded < 1000 || all.Error != "" || len(all.Latency) == 0 {
+		t.Errorf("the whole: %+v of %d", all, r.Paths)
+	}
+	if unsigned.Found == 0 || unsigned.Found >= r.Paths || unsigned.Usable > unsigned.Found/10 { // sources need no signature
+		t.Errorf("unsigned: %+v", unsigned)
+	}
+	if nobody.Error == "" || refused.Error == "" || nobody.Asked+refused.Asked != 0 {
+		t.Errorf("down: %+v, %+v", nobody, refused)
+	}
+	if !own.Own || own.Found != unsigned.Found || own.Usable != own.Found || own.Downloaded < 1000 {
+		t.Errorf("the fleet's own: %+v", own)
+	}
+	if after := m.must(lab.Control, "ls /nix/store | wc -l"); after != before {
+		t.Errorf("%s paths in the store, before %s", after, before)
+	}
+	m.run(config+"flotilla perfCache -on="+lab.Hosts()[0]).exits(0).says("are the closures of 1 hosts", "http://192.0.2.1", "down, as was clear after", "100 %")
+}

@@ -1,0 +1,101 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tone says how a cell of a Table is meant.
+type Tone int
+
+// The tones.
+const (
+	// Even: nothing special.
+	Even Tone = iota
+	// Good, Bad and Doubtful stand out; Quiet stands back.
+	Good
+	Bad
+	Doubtful
+	Quiet
+)
+
+// Cell is a cell of a Table.
+type Cell struct {
+	// Text is what it says; control characters are taken out.
+	Text string
+	// Tone is how it is meant.
+	Tone Tone
+	// Right aligns it to the right, as figures are.
+	Right bool
+}
+
+// Table writes rows under a head, with columns as wide as their widest cell, but
+// for the last, which is cut at a terminal's edge. A row may have fewer cells than
+// the head: its last one then spans the rest.
+func Table(w io.Writer, head []Cell, rows [][]Cell) {
+	s := newScreen(w)
+	widths := make([]int, len(head))
+	for _, row := range append([][]Cell{head}, rows...) {
+		for i, c := range row {
+			if len(row) == len(head) || i < len(row)-1 {
+				widths[i] = max(widths[i], utf8.RuneCountInString(plain(c.Text)))
+			}
+		}
+	}
+	for n, row := range append([][]Cell{head}, rows...) {
+		var b strings.Builder
+		at := 0
+		for i, c := range row {
+			text := plain(c.Text)
+			last := i == len(row)-1
+			switch n := widths[i] - utf8.RuneCountInString(text); {
+			case c.Right && n > 0 && !(last && len(row) < len(head)):
+				text = strings.Repeat(" ", n) + text
+			case !last:
+				text = pad(text, widths[i])
+			}
+			if last && s.width > 0 {
+				text = cut(text, max(1, s.width-at))
+			}
+			color := toneColor(c.Tone)
+			if n == 0 {
+				color = dim
+			}
+			b.WriteString(s.paint(color, text))
+			if !last {
+				b.WriteString("  ")
+			}
+			at += widths[i] + 2
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+}
+
+func toneColor(t Tone) string {
+	return map[Tone]string{Good: green, Bad: red, Doubtful: yellow, Quiet: dim}[t]
+}
+
+// Note writes a sentence in lines of at most 80 columns, or a terminal's; the
+// second line on is indented.
+func Note(w io.Writer, text string) {
+	s := newScreen(w)
+	width := 80
+	if s.width > 0 {
+		width = min(width, s.width)
+	}
+	line := ""
+	for word := range strings.FieldsSeq(plain(text)) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			fmt.Fprintln(w, line)
+			line = "  " + word
+		default:
+			line += " " + word
+		}
+	}
+	fmt.Fprintln(w, line)
+}

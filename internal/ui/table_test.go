@@ -1,0 +1,50 @@
+package ui
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	Table(&b, []Cell{{Text: "NAME"}, {Text: "N", Right: true}, {Text: "WHAT"}}, [][]Cell{
+		{{Text: "ä"}, {Text: "100", Right: true}, {Text: "first"}},
+		{{Text: "evil\x1b[2J"}, {Text: "spans what is left", Tone: Bad}},
+		{{Text: "c"}, {Text: "7", Right: true}, {Text: ""}},
+	})
+	want := "NAME    N  WHAT\nä     100  first\nevil  spans what is left\nc       7\n"
+	if b.String() != want {
+		t.Errorf("got:\n%q\nwant:\n%q", b.String(), want)
+	}
+}
+
+func TestNote(t *testing.T) {
+	var b bytes.Buffer
+	Note(&b, "- "+"seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77 1234567 \x1b[31mnext")
+	want := "- seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77\n  1234567 next\n"
+	if b.String() != want {
+		t.Errorf("got:\n%s", b.String())
+	}
+}
+
+// Where there is no terminal each stage is a line, whatever its details, and
+// nothing is taken away.
+func TestStatusInAFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := NewStage(f)
+	s.Set("building", "")
+	for _, d := range []string{"1 of 2", "2 of 2"} {
+		s.Set("measuring", d)
+	}
+	s.Clear()
+	NewStage(nil).Set("nobody looks", "")
+	if text, err := os.ReadFile(f.Name()); err != nil || string(text) != "building\nmeasuring\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}

@@ -1,0 +1,116 @@
+package nixcmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// Settings are the settings of Nix in force that say where it fetches from.
+type Settings struct {
+	// Substituters are store URLs, in order; nil if there are none.
+	Substituters []string
+	// TrustedPublicKeys are the keys, as NAME:BASE64, of which one must have
+	// signed what is fetched.
+	TrustedPublicKeys []string
+	// RequireSigs is false if nothing needs a signature.
+	RequireSigs bool
+}
+
+// Settings asks Nix for its settings: nix.conf, the environment and
+// Config.Options together; those that a flake brings are not among them. Errors:
+// those of Version and *Error.
+func (c *Client) Settings(ctx context.Context) (Settings, error) {
+	var shown map[string]struct {
+		Value json.RawMessage `json:"value"`
+	}
+	err := c.ask(ctx, "ask Nix for its settings", &shown, func(v Version) []string {
+		if v.AtLeast(2, 20) {
+			return []string{"config", "show"}
+		}
+		return []string{"show-config"}
+	})
+	s := Settings{RequireSigs: true}
+	for name, into := range map[string]any{
+		"substituters": &s.Substituters, "trusted-public-keys": &s.TrustedPublicKeys, "require-sigs": &s.RequireSigs,
+	} {
+		if raw := shown[name].Value; err == nil && raw != nil {
+			err = json.Unmarshal(raw, into)
+		}
+	}
+	if err != nil {
+		return Settings{}, err
+	}
+	// The one that was trusted is named once, whatever its file says.
+	s.Substituters = distinct(s.Substituters)
+	return s, nil
+}
+
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// StoreURL names the store that Nix works on: "local" if it does so itself,
+// "daemon" if a Nix daemon does the work, or another. Errors: those of Version
+// and *Error.
+func (c *Client) StoreURL(ctx context.Context) (string, error) {
+	var info struct {
+		URL string `json:"url"`
+	}
+	err := c.ask(ctx, "ask Nix for its store", &info, func(v Version) []string {
+		if v.AtLeast(2, 20) {
+			return []string{"store", "info"}
+		}
+		return []string{"store", "ping"}
+	})
+	return info.URL, err
+}
+
+// Revision tells which commit of its source repository the flake in Config.Dir
+// is, "" if it has none, and whether the tree differs from it. Errors: those of
+// Version and *Error.
+func (c *Client) Revision(ctx context.Context) (revision string, dirty bool, err error) {
+	var m struct {
+		Revision      string `json:"revision"`
+		DirtyRevision string `json:"dirtyRevision"`
+	}
+	err = c.ask(ctx, "ask Nix for the flake's revision", &m, func(Version) []string { return []string{"flake", "metadata"} }, ".")
+	if m.Revision == "" {
+		// With the suffix "-dirty".
+		n := min(len(m.DirtyRevision), 40)
+		return m.DirtyRevision[:n], m.DirtyRevision != "", err
+	}
+	return m.Revision, false, err
+}
+
+// ask runs a subcommand with --json and decodes its answer.
+func (c *Client) ask(ctx context.Context, op string, into any, subcommand func(Version) []string, operands ...string) error {
+	v, err := c.Version(ctx)
+	if err != nil {
+		return err
+	}
+	argv := slices.Concat([]string{c.cfg.Program}, subcommand(v), c.cfg.common(), []string{"--json"})
+	if len(operands) > 0 {
+		argv = append(append(argv, "--"), operands...)
+	}
+	return untilFree(ctx, func() error {
+		res, err := c.run(ctx, op, proc.Cmd{Argv: argv})
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(res.Stdout, into); err != nil {
+			return &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: plain(string(res.Stderr)),
+				Err: fmt.Errorf("its answer is not the JSON expected: %w", err)}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,241 @@
+package recipes
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/bench"
+	"github.com/nixflotilla/flotilla/internal/ui"
+)
+
+// benchmarked is a host's benchmark with what it is compared with.
+type benchmarked struct {
+	record  bench.Record
+	rows    []bench.Row
+	earlier []bench.Record
+	skipped int
+	path    string
+}
+
+// show writes the result, for people or for programs.
+func (b benchmarked) show(w io.Writer) error {
+	if forPrograms() {
+		return writeJSON(w, b.json())
+	}
+	b.text(w)
+	return nil
+}
+
+func (b benchmarked) text(w io.Writer) {
+	e := b.record.Environment
+	n := 0
+	if len(b.rows) > 0 {
+		n = b.rows[0].Summary.N
+	}
+	ui.Note(w, fmt.Sprintf("%s: %d rounds after one to warm up; %d cores, load %.1f, Nix %s", b.record.Host, n, e.Cores, e.Load, e.Nix))
+	head := []ui.Cell{{Text: "PHASE"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}, {Text: "AGAINST LAST"}, {Text: "AGAINST BEST"}}
+	var rows [][]ui.Cell
+	for _, r := range b.rows {
+		rows = append(rows, []ui.Cell{{Text: string(r.Phase)}, {Text: figure(r.Summary.Median), Right: true}, {Text: interval(r.Summary)},
+			verdictCell(r.Last), verdictCell(r.Best)})
+	}
+	ui.Table(w, head, rows)
+	for _, note := range b.notes() {
+		ui.Note(w, "- "+note)
+	}
+}
+
+func verdictCell(c *bench.Comparison) ui.Cell {
+	if c == nil {
+		return ui.Cell{Text: "first run", Tone: ui.Quiet}
+	}
+	tone := map[bench.Verdict]ui.Tone{bench.Faster: ui.Good, bench.Slower: ui.Bad, bench.TooFew: ui.Doubtful, bench.Unclear: ui.Doubtful}[c.Verdict]
+	return ui.Cell{Text: c.String(), Tone: tone}
+}
+
+// notes are what one must know to understand the figures.
+func (b benchmarked) notes() []string {
+	r, e := b.record, b.record.Environment
+	var notes []string
+	if n := len(r.Rebuilt); n > 0 {
+		note := fmt.Sprintf("rebuild: %d derivations of its own, in Nix's check mode", n)
+		if len(r.LeftOut) > 0 {
+			note += "; left out, because they cannot be built again: " + strings.Join(withoutDrv(r.LeftOut), ", ")
+		}
+		notes = append(notes, note)
+	}
+	for _, p := range slices.Sorted(maps.Keys(r.NotMeasured)) {
+		notes = append(notes, fmt.Sprintf("%s was not measured: %s", p, r.NotMeasured[p]))
+	}
+	if busy(e) {
+		notes = append(notes, busyNote(e))
+	}
+	if last := b.last(); last != nil {
+		notes = append(notes, fmt.Sprintf("last: %s%s; best: each phase's lowest median of %d",
+			last.Time.Local().Format("2006-01-02 15:04"), b.differs(*last), len(b.earlier)))
+	}
+	for _, row := range b.rows {
+		if row.Phase != bench.Control {
+			continue
+		}
+		for _, c := range []struct {
+			with string
+			is   *bench.Comparison
+		}{{"last", row.Last}, {"best", row.Best}} {
+			if c.is != nil && (c.is.Verdict == bench.Faster || c.is.Verdict == bench.Slower) {
+				notes = append(notes, fmt.Sprintf("the machine itself (control) is %s than in the %s run: differences that may be due to that are unclear", c.is, c.with))
+			}
+		}
+	}
+	if b.skipped > 0 {
+		notes = append(notes, fmt.Sprintf("%d lines of %s could not be understood, and were passed over", b.skipped, b.path))
+	}
+	return append(notes, warnings(b.rows)...)
+}
+
+// last is the last record of this machine, nil if there is none.
+func (b benchmarked) last() *bench.Record {
+	for i := len(b.earlier) - 1; i >= 0; i-- {
+		if b.earlier[i].Environment.Machine == b.record.Environment.Machine {
+			return &b.earlier[i]
+		}
+	}
+	return nil
+}
+
+// differs says what else has changed since then.
+func (b benchmarked) differs(last bench.Record) string {
+	was, is := last.Environment, b.record.Environment
+	var all []string
+	if last.Toplevel != b.record.Toplevel {
+		all = append(all, "another system")
+	}
+	if was.Nix != is.Nix {
+		all = append(all, "Nix "+was.Nix)
+	}
+	if was.Kernel != is.Kernel {
+		all = append(all, "Linux "+was.Kernel)
+	}
+	if was.Cores != is.Cores {
+		all = append(all, fmt.Sprintf("%d cores", was.Cores))
+	}
+	if busy(was) != busy(is) {
+		all = append(all, fmt.Sprintf("load %.1f", was.Load))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with " + strings.Join(all, ", ")
+}
+
+// busy reports whether others had more than half of the machine.
+func busy(e bench.Environment) bool { return e.Load > float64(e.Cores)/2 }
+
+func busyNote(e bench.Environment) string {
+	return fmt.Sprintf("the machine was busy before it began (load %.1f on %d cores): the figures are of that, too", e.Load, e.Cores)
+}
+
+// warnings are the statistics' own, each once.
+func warnings(rows []bench.Row) []string {
+	var all []string
+	for _, r := range rows {
+		all = append(all, r.Summary.Warnings...)
+		for _, c := range []*bench.Comparison{r.Last, r.Best} {
+			if c != nil {
+				all = append(all, c.Warnings...)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func withoutDrv(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strings.TrimSuffix(n, ".drv")
+	}
+	return out
+}
+
+// figure is a time with three digits.
+func figure(seconds float64) string {
+	switch {
+	case seconds < 0.01:
+		return fmt.Sprintf("%.2f ms", seconds*1e3)
+	case seconds < 0.1:
+		return fmt.Sprintf("%.1f ms", seconds*1e3)
+	case seconds < 1:
+		return fmt.Sprintf("%.0f ms", seconds*1e3)
+	case seconds < 10:
+		return fmt.Sprintf("%.2f s", seconds)
+	case seconds < 100:
+		return fmt.Sprintf("%.1f s", seconds)
+	}
+	return fmt.Sprintf("%.0f s", seconds)
+}
+
+// interval is a confidence interval; "-" if there were too few values for one.
+func interval(s bench.Summary) string {
+	if s.High == 0 {
+		return "-"
+	}
+	low, high := figure(s.Low), figure(s.High)
+	if number, unit, ok := strings.Cut(low, " "); ok && strings.HasSuffix(high, " "+unit) {
+		low = number
+	}
+	return low + " to " + high
+}
+
+type jsonBenchmark struct {
+	V       int          `json:"v"`
+	Kind    string       `json:"kind"`
+	Record  bench.Record `json:"record"`
+	Phases  []jsonPhase  `json:"phases"`
+	Earlier int          `json:"earlier"`
+	Skipped int          `json:"skipped_lines"`
+}
+
+type jsonPhase struct {
+	Phase      bench.Phase     `json:"phase"`
+	N          int             `json:"n"`
+	Median     float64         `json:"median_seconds"`
+	Low        float64         `json:"low_seconds,omitempty"`
+	High       float64         `json:"high_seconds,omitempty"`
+	Confidence float64         `json:"confidence"`
+	CPU        float64         `json:"cpu_seconds,omitempty"`
+	MaxRSS     int64           `json:"max_rss_bytes,omitempty"`
+	Last       *jsonComparison `json:"last,omitempty"`
+	Best       *jsonComparison `json:"best,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
+}
+
+type jsonComparison struct {
+	Verdict  bench.Verdict `json:"verdict"`
+	Change   float64       `json:"change"`
+	P        float64       `json:"p"`
+	Alpha    float64       `json:"alpha"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+func (b benchmarked) json() jsonBenchmark {
+	out := jsonBenchmark{V: 1, Kind: "benchmark", Record: b.record, Phases: []jsonPhase{}, Earlier: len(b.earlier), Skipped: b.skipped}
+	for _, r := range b.rows {
+		out.Phases = append(out.Phases, jsonPhase{
+			Phase: r.Phase, N: r.Summary.N, Median: r.Summary.Median, Low: r.Summary.Low, High: r.Summary.High, Confidence: bench.Confidence,
+			CPU: r.CPU, MaxRSS: r.MaxRSS, Last: newJSONComparison(r.Last), Best: newJSONComparison(r.Best), Warnings: r.Summary.Warnings,
+		})
+	}
+	return out
+}
+
+// newJSONComparison is nil for nil.
+func newJSONComparison(c *bench.Comparison) *jsonComparison {
+	if c == nil {
+		return nil
+	}
+	return &jsonComparison{c.Verdict, c.Change, c.P, c.Alpha, c.Warnings}
+}
