@@ -54,6 +54,8 @@ type Cmd struct {
 	// leaves it in this process's group, for interactive children. Stdin,
 	// Stdout and Stderr are then ignored and the Result keeps no output.
 	Inherit bool
+	// Started is called when the child has started; nil means nobody looks.
+	Started func(*Process)
 	// Grace is the time between interrupt and kill; 0 means DefaultGrace.
 	Grace time.Duration
 }
@@ -196,7 +198,12 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
+	child := &Process{pid: cmd.Process.Pid}
+	if c.Started != nil {
+		c.Started(child)
+	}
 	err := cmd.Wait()
+	child.ended.Store(true)
 	stop()
 	out.flush()
 	errOut.flush()
