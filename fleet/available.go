@@ -37,40 +37,27 @@ type memoryGroup struct {
 }
 
 // memoryGroups are the control groups of this process that count memory, from
-// its own up to the topmost that can be seen: see cgroups(7), and for the forms
-// of the files proc_pid_mountinfo(5).
+// its own up to the topmost that can be seen; see cgroups(7). They are looked for
+// where systemd mounts them, as practically everybody does. A container may see
+// its own group as the topmost, under the path it has outside: directories that
+// are not there have no limit.
 func memoryGroups(root string) []memoryGroup {
-	own := make(map[bool]string) // by v2
+	var groups []memoryGroup
 	for line := range lines(root, "proc/self/cgroup") {
 		id, rest, _ := strings.Cut(line, ":")
 		controllers, path, _ := strings.Cut(rest, ":")
+		g, top := memoryGroup{v2: id == "0" && controllers == ""}, "/sys/fs/cgroup"
 		switch {
-		case id == "0" && controllers == "":
-			own[true] = path
-		case has(controllers, "memory"):
-			own[false] = path
-		}
-	}
-	var groups []memoryGroup
-	for line := range lines(root, "proc/self/mountinfo") {
-		before, after, _ := strings.Cut(line, " - ")
-		mount, kind := strings.Fields(before), strings.Fields(after)
-		if len(mount) < 5 || len(kind) < 3 {
+		case g.v2:
+		case strings.Contains(","+controllers+",", ",memory,"):
+			top += "/memory"
+		default:
 			continue
 		}
-		v2 := kind[0] == "cgroup2"
-		path, in := own[v2]
-		if !in || !v2 && (kind[0] != "cgroup" || !has(kind[2], "memory")) {
-			continue
-		}
-		// What is mounted may be a part of the tree, in a container its own.
-		below, err := filepath.Rel(mount[3], path)
-		if err != nil || !filepath.IsLocal(below) {
-			below = "."
-		}
-		for dir := filepath.Join(mount[4], below); ; dir = filepath.Dir(dir) {
-			groups = append(groups, memoryGroup{dir, v2})
-			if dir == filepath.Clean(mount[4]) || dir == "/" {
+		for path = filepath.Join("/", path); ; path = filepath.Dir(path) {
+			g.dir = filepath.Join(top, path)
+			groups = append(groups, g)
+			if path == "/" {
 				break
 			}
 		}
@@ -124,6 +111,3 @@ func lines(root, file string) func(yield func(string) bool) {
 		}
 	}
 }
-
-// has reports whether a list with commas has an entry.
-func has(list, entry string) bool { return strings.Contains(","+list+",", ","+entry+",") }

@@ -64,7 +64,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	}
 	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
 	j.set(func(r *Result) { r.Reason = plan.Reason })
-	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason, Left: j.decided(plan, opt)})
 	if !plan.Deploy {
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil

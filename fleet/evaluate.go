@@ -24,13 +24,20 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
-	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+	claim, release, err := j.admit(ctx)
+	if err != nil {
+		return ev, j.stepError(StepEvaluate, err)
+	}
+	defer release()
+	opt.Started = claim.watch
+	err = j.step(ctx, StepEvaluate, nil, func(ctx context.Context) (string, error) {
 		inst, err := installable(j.host)
 		if err != nil {
 			return "", err
 		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		ev.Imports = nil // thousands of names, which nobody needs yet
+		j.tookMemory(ev, err)
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}
@@ -39,6 +46,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		}
 		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
 		if ev.Cached {
+			j.nothing(StepEvaluate)
 			return short(ev.Toplevel) + ", from Nix's cache", nil
 		}
 		return short(ev.Toplevel), nil
@@ -155,6 +163,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			return "", fmt.Errorf("the build gave %v instead of %s", paths, ev.Toplevel)
 		}
 		if built == 0 {
+			j.nothing(StepBuild)
 			return "was built before", nil
 		}
 		return fmt.Sprintf("%d derivations", built), nil

@@ -17,7 +17,8 @@ type Config struct {
 	// Dir is where the search for fleet.toml begins; empty means the working
 	// directory.
 	Dir string
-	// StateDir is where roots of built systems are kept; empty means
+	// StateDir is where roots of built systems are kept, and what runs have taught
+	// of durations and memory; empty means
 	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
 	StateDir string
 	// Sink is told what happens; nil means nobody is.
@@ -39,6 +40,7 @@ type Fleet struct {
 	stateDir string
 	patience time.Duration
 	stages   stages
+	history  history
 	pool     *sshpool.Pool
 
 	sinkMu sync.Mutex
@@ -58,6 +60,7 @@ func Open(c Config) (*Fleet, error) {
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err
 	}
+	f.history.dir = filepath.Join(f.stateDir, "learnt", inv.id())
 	if f.nix == nil {
 		// Nix's word on a dirty tree would come once per host; and hosts share
 		// derivations, on which one waits for another for 5 s at a time.

@@ -24,8 +24,18 @@ type job struct {
 	// is none.
 	cache nixcmd.Cache
 
+	// past is what earlier runs have taught of the host.
+	past learnt
+
 	mu     sync.Mutex
 	result Result
+	// ahead are the steps that are known to come, idle those that had nothing to
+	// do; fresh is what this run teaches.
+	ahead []Step
+	idle  map[Step]bool
+	fresh learnt
+	// memory is the peak of the host's evaluation in bytes.
+	memory int64
 }
 
 // Order says which hosts of a run are worked on at the same time. The zero
@@ -58,6 +68,7 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, result: Result{Host: hosts[i]}}
+		j.recall()
 		outcome, err := do(ctx, j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		return report.Results[i]
@@ -107,6 +118,7 @@ func (j *job) finish(ctx context.Context, outcome Outcome, err error) Result {
 	r := j.result
 	j.mu.Unlock()
 	r.Outcome, r.Duration = outcome, time.Since(j.started)
+	j.keep()
 	if err != nil {
 		r.Err = err
 		if outcome == "" {
@@ -151,7 +163,8 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		}
 		defer limit.Release(1)
 	}
-	j.emit(Event{Step: s, Kind: KindStarted})
+	usual, left := j.begins(s)
+	j.emit(Event{Step: s, Kind: KindStarted, Usual: usual, Left: left})
 	began := time.Now()
 	text, err := work(ctx)
 	took := time.Since(began)
@@ -165,7 +178,11 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
 		return err
 	}
-	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took})
+	done := Event{Step: s, Kind: KindDone, Text: text, Duration: took, Left: j.ends(s, took)}
+	if s == StepEvaluate {
+		done.Memory = j.memory
+	}
+	j.emit(done)
 	return nil
 }
 

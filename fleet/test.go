@@ -13,7 +13,9 @@ type TestOptions struct {
 // Test evaluates and builds each host's system, here, and contacts no host. The
 // built system is kept from the garbage collector until the host's next build.
 func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report {
+	f.announce(hosts, StepEvaluate, StepBuild)
 	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+		j.expect(StepEvaluate, StepBuild)
 		ev, err := j.evaluate(ctx, opt.ShowTrace)
 		if err != nil {
 			return "", err
