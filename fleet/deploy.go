@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -104,23 +105,27 @@ var errNotTested = errors.New("its system was not built by the test before")
 // copy brings the toplevel's closure to the host.
 func (j *job) copy(ctx context.Context, s surveyed) error {
 	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
-		copied := 0
+		var p copyProgress
+		asking, done := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() { p.learn(asking, j.fleet.nix, s.eval.Toplevel, s.survey.Current) })
 		err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
 			Progress: func(e nixcmd.CopyEvent) {
-				if e.Path != "" {
-					copied = e.Done + 1
-					j.progress(StepCopy, fmt.Sprintf("%d of %d paths: %s", copied, e.Expected, e.Path.Name()), e.Done, e.Expected)
+				if t, told := p.take(e); told {
+					j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
 				}
 			},
 		})
+		done()
+		wg.Wait()
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
 		}
-		if copied == 0 {
-			return "all paths were there", nil
+		if len(p.begun) == 0 {
+			j.nothing(StepCopy)
 		}
-		return fmt.Sprintf("%d paths", copied), nil
+		return p.end(), nil
 	})
 }
 

@@ -141,7 +141,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			OutLink: link, Cache: j.cache,
 			Progress: func(e nixcmd.BuildEvent) {
 				if now.take(e) {
-					j.progress(StepBuild, now.text, now.done, now.expected)
+					j.emit(Event{Step: StepBuild, Kind: KindProgress, Text: now.text, Done: now.done, Expected: now.expected, Bytes: now.bytes, BytesExpected: now.bytesExpected})
 				}
 				switch e.Kind {
 				case nixcmd.BuildStarted:

@@ -198,12 +198,12 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
-	child := &Process{pid: cmd.Process.Pid}
 	if c.Started != nil {
+		child := &Process{pid: cmd.Process.Pid}
 		c.Started(child)
+		child.end()
 	}
 	err := cmd.Wait()
-	child.ended.Store(true)
 	stop()
 	out.flush()
 	errOut.flush()
