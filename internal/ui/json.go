@@ -36,6 +36,11 @@ type jsonEvent struct {
 	Text     string      `json:"text,omitempty"`
 	Done     int         `json:"done,omitempty"`
 	Expected int         `json:"expected,omitempty"`
+	Bytes    int64       `json:"bytes,omitempty"`
+	BytesExp int64       `json:"bytes_expected,omitempty"`
+	Memory   int64       `json:"memory_bytes,omitempty"`
+	Usual    float64     `json:"usual_seconds,omitempty"`
+	Left     float64     `json:"left_seconds,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
 	Outcome  string      `json:"outcome,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
@@ -60,6 +65,7 @@ func (j *JSON) Event(e fleet.Event) {
 	out := jsonEvent{
 		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text),
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
+		Bytes: e.Bytes, BytesExp: e.BytesExpected, Memory: e.Memory, Usual: seconds(e.Usual), Left: seconds(e.Left),
 	}
 	if r := e.Result; r != nil {
 		out.Outcome, out.Reason, out.Error = string(r.Outcome), harmless(r.Reason), newJSONError(r.Err)
