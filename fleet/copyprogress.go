@@ -121,7 +121,7 @@ func (p *copyProgress) learn(ctx context.Context, nix Nix, wanted, live nixcmd.S
 		return
 	case <-time.After(sizesAfter):
 	}
-	infos, err := nix.Closure(ctx, wanted)
+	infos, err := nix.BackgroundClosure(ctx, wanted)
 	if err != nil {
 		return
 	}
@@ -135,7 +135,7 @@ func (p *copyProgress) learn(ctx context.Context, nix Nix, wanted, live nixcmd.S
 	if live == "" {
 		return
 	}
-	if infos, err = nix.Closure(ctx, live); err != nil {
+	if infos, err = nix.BackgroundClosure(ctx, live); err != nil {
 		return
 	}
 	there := make(map[nixcmd.StorePath]bool, len(infos))

@@ -68,7 +68,7 @@ func (j *job) ends(s Step, took time.Duration) (left time.Duration) {
 	if j.fresh.Steps == nil {
 		j.fresh.Steps = make(map[Step][]float64)
 	}
-	j.fresh.Steps[s] = append(j.fresh.Steps[s], took.Seconds())
+	j.fresh.Steps[s] = append(j.fresh.Steps[s], took.Round(time.Millisecond).Seconds())
 	return left
 }
 

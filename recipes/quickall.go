@@ -17,10 +17,11 @@ func QuickAll(ctx context.Context, on *string, yes, json *bool) error {
 	ask := about("Every test passed. Deploy %s at once?", is(yes))
 
 	var tested *fleet.Report
-	err := asking(ctx, hosts, answerable("Deploy %s at once if every test passes?", is(yes)), func(ctx context.Context, s session) *fleet.Report {
+	askable := answerable("Deploy %s at once if every test passes?", is(yes))
+	err := inPart(ctx, part{"test", true}, hosts, askable, func(ctx context.Context, s session) *fleet.Report {
 		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
 		return tested
-	})
+	}, nil)
 	if err != nil {
 		return err
 	}
@@ -29,5 +30,5 @@ func QuickAll(ctx context.Context, on *string, yes, json *bool) error {
 	for _, r := range tested.Results {
 		names = append(names, r.Host.Name)
 	}
-	return asking(ctx, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested}))
+	return inPart(ctx, part{name: "deploy"}, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested}), nil)
 }

@@ -64,6 +64,11 @@ type answer func(w io.Writer, r *fleet.Report)
 // answering is asking for a recipe with an answer of its own, which has
 // standard output to itself; nil means that the report is the answer.
 func answering(ctx context.Context, selector string, ask question, act action, tell answer) error {
+	return inPart(ctx, part{}, selector, ask, act, tell)
+}
+
+// inPart is answering for one part of a recipe that has several.
+func inPart(ctx context.Context, p part, selector string, ask question, act action, tell answer) error {
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
@@ -82,7 +87,7 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 	if err := put(ctx, pick, session{fleet: f}); err != nil {
 		return err
 	}
-	face := face(hosts)
+	face := face(hosts, p)
 	shown.Sink = face
 
 	if ask != nil {

@@ -26,6 +26,9 @@ import (
 // process group is killed.
 const DefaultGrace = 5 * time.Second
 
+// lowestPriority is the nicest value of setpriority(2).
+const lowestPriority = 19
+
 // Cmd describes one child process. The zero value of every field but Argv is
 // useful. A Cmd is a value: running it does not change it, and it may be run
 // several times, also concurrently if its readers and writers allow that.
@@ -56,6 +59,10 @@ type Cmd struct {
 	Inherit bool
 	// Started is called when the child has started; nil means nobody looks.
 	Started func(*Process)
+	// Background gives the child the lowest priority for processor time, for work
+	// that must not slow down anything else. Where that cannot be set it runs all
+	// the same.
+	Background bool
 	// Grace is the time between interrupt and kill; 0 means DefaultGrace.
 	Grace time.Duration
 }
@@ -198,6 +205,9 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
+	if c.Background {
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, lowestPriority)
+	}
 	if c.Started != nil {
 		child := &Process{pid: cmd.Process.Pid}
 		c.Started(child)
