@@ -37,6 +37,16 @@ type Check struct {
 	Duration time.Duration
 }
 
+// PositionOf is where in the flake a problem of a Check is, as in StepError: "" and
+// 0 if that is not known.
+func PositionOf(problem error) (file string, line, column int) {
+	var p nixcmd.FlakeProblem
+	if errors.As(problem, &p) {
+		return p.File, p.Line, p.Column
+	}
+	return "", 0, 0
+}
+
 // ExitCode is the code a program should exit with: one of the Exit constants.
 // Checks that fail make a run of good hosts ExitSomeFailed.
 func (v *Validation) ExitCode() int {

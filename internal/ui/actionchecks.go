@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/nixflotilla/flotilla/fleet"
-	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 // ActionsChecks is what Actions does for hosts, for checks of the flake: an
@@ -17,10 +16,7 @@ func ActionsChecks(w io.Writer, summary string, checks []fleet.Check) error {
 	for _, c := range checks {
 		for _, err := range c.Problems {
 			e := &fleet.StepError{Brief: err.Error()}
-			var p nixcmd.FlakeProblem
-			if errors.As(err, &p) {
-				e.File, e.Line, e.Column = p.File, p.Line, p.Column
-			}
+			e.File, e.Line, e.Column = fleet.PositionOf(err)
 			io.WriteString(w, annotate(e, c.Name+" failed"))
 		}
 	}
