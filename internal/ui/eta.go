@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (f forecast) rest(now time.Time) time.Duration {
 }
 
 // rest is how long the run still takes, 0 if that is not known: as long as the
-// host that takes longest, or as all that is to be done at the pace so far, if
+// host that takes longest, or as all that is to be done at the present pace, if
 // that is longer. It is known once it is of every host that is not done.
 func (b *board) rest(now time.Time) time.Duration {
 	var longest, all time.Duration
@@ -54,34 +55,39 @@ func (b *board) rest(now time.Time) time.Duration {
 	return max(longest, all)
 }
 
-// pace is on how many hosts work went on at the same time, on average over the
-// time in which there was any.
+// pace is on how many hosts work goes on at the same time, on average over the
+// last paceOver or so: a place that is free for a moment is not to change much.
 type pace struct {
-	busy, worked time.Duration
-	now          int
-	since        time.Time
+	sum, weight float64
+	now         int
+	since       time.Time
 }
+
+const paceOver = 5 * time.Second
 
 // change takes note that from a time on another number of hosts is worked on.
 func (p *pace) change(n int, now time.Time) {
-	p.busy, p.worked = p.sums(now)
+	p.sum, p.weight = p.upTo(now)
 	p.now, p.since = n, now
 }
 
-func (p *pace) sums(now time.Time) (busy, worked time.Duration) {
-	if p.now == 0 {
-		return p.busy, p.worked
+// upTo is the weighted sum of the numbers up to a time, and of their weights; an
+// older number weighs less. A time without work does not count.
+func (p *pace) upTo(now time.Time) (sum, weight float64) {
+	d := now.Sub(p.since)
+	if p.now == 0 || d <= 0 {
+		return p.sum, p.weight
 	}
-	d := max(0, now.Sub(p.since))
-	return p.busy + time.Duration(p.now)*d, p.worked + d
+	keep := math.Exp(-float64(d) / float64(paceOver))
+	return p.sum*keep + float64(p.now)*(1-keep), p.weight*keep + 1 - keep
 }
 
 func (p *pace) at(now time.Time) float64 {
-	busy, worked := p.sums(now)
-	if worked == 0 {
+	sum, weight := p.upTo(now)
+	if weight == 0 {
 		return float64(p.now)
 	}
-	return float64(busy) / float64(worked)
+	return sum / weight
 }
 
 // works reports whether a step is under way that there is a limit on; hosts are

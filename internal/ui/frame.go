@@ -68,8 +68,8 @@ func (b *board) overall(s screen, now time.Time) line {
 		l.add(s, c.color, c.text, s.width)
 	}
 	l.add(s, "", " · "+clock(now.Sub(b.began)), s.width)
-	if left := about(b.rest(now)); left != "" {
-		l.add(s, "", " · "+left, s.width)
+	if left := " · " + about(b.rest(now)); left != " · " && l.columns+utf8.RuneCountInString(left) <= s.width {
+		l.add(s, "", left, s.width)
 	}
 	return l
 }
