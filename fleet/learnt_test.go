@@ -181,3 +181,20 @@ func TestExpectations(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 }
+
+// BenchmarkHistory is what a run that has nothing to do reads of a host.
+func BenchmarkHistory(b *testing.B) {
+	dir := b.TempDir()
+	full := learnt{Memory: 1 << 30, Steps: map[Step][]float64{}}
+	for _, s := range []Step{StepEvaluate, StepBuild, StepCopy, StepActivate, StepCommit} {
+		full.Steps[s] = []float64{1.234, 2.345, 3.456, 4.567, 5.678}
+	}
+	if word := (&history{dir: dir}).add("p620", full); word != "" {
+		b.Fatal(word)
+	}
+	for b.Loop() {
+		if l, _ := (&history{dir: dir}).of("p620"); l.Memory == 0 {
+			b.Fatal("nothing is known")
+		}
+	}
+}
