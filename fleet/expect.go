@@ -116,7 +116,10 @@ func (j *job) keep() {
 // known, before its turn has come.
 func (f *Fleet) announce(hosts []Host, steps ...Step) {
 	for _, h := range hosts {
-		past, _ := f.history.of(h.Name)
+		past, word := f.history.of(h.Name)
+		if word != "" {
+			f.emit(Event{Time: time.Now(), Host: h.Name, Step: StepEvaluate, Kind: KindWarning, Text: word})
+		}
 		if left := past.left(steps); left > 0 {
 			f.emit(Event{Time: time.Now(), Host: h.Name, Kind: KindExpected, Left: left})
 		}
