@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sync/semaphore"
 	"pgregory.net/rapid"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -55,7 +54,7 @@ func TestAffectedIsByDerivation(t *testing.T) {
 		if since == "" {
 			nix.then = nil
 		}
-		f := &Fleet{nix: nix, stages: stages{evaluations: semaphore.NewWeighted(2)}}
+		f := &Fleet{nix: nix, stages: newStages(Limits{Evaluations: 2})}
 		var hosts []Host
 		for _, name := range slices.Sorted(maps.Keys(nix.now)) {
 			hosts = append(hosts, Host{Name: name, Attr: name})

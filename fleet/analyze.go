@@ -95,12 +95,13 @@ func (j *job) analyzeWanted(ctx context.Context) (Outcome, error) {
 		return "", err
 	}
 	last := j.lastBuilt()
+	j.keepBuilt = true
 	if err := j.build(ctx, ev); err != nil {
 		return "", err
 	}
 	h := host()
 	return j.weigh(ctx, Built, func(ctx context.Context) (*Analysis, []nixcmd.PathInfo, error) {
-		wanted, err := j.fleet.nix.Closure(ctx, ev.Toplevel)
+		wanted, err := j.builtClosure(ctx, ev.Toplevel)
 		if err != nil {
 			return nil, nil, err
 		}

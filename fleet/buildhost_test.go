@@ -63,6 +63,10 @@ func (w *world) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, e
 	return nil, nil
 }
 
+func (w *world) BackgroundClosure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	return nil, nil
+}
+
 func (w *world) AttrNames(context.Context, nixcmd.Installable) ([]string, error) {
 	return w.names, nil
 }

@@ -6,6 +6,10 @@ import "github.com/nixflotilla/flotilla/nixcmd"
 type buildProgress struct {
 	text           string
 	done, expected int
+	// bytes are what was fetched, told only when a MiB or a hundredth is complete.
+	bytes, bytesExpected int64
+	// fetching is the path that is fetched; "" while something is built.
+	fetching string
 }
 
 // take reports whether an event changes it. The counts, of derivations and
@@ -15,13 +19,22 @@ func (p *buildProgress) take(e nixcmd.BuildEvent) bool {
 	was := *p
 	switch e.Kind {
 	case nixcmd.BuildStarted:
-		p.text = "building " + e.Derivation.Name()
+		p.text, p.fetching = "building "+e.Derivation.Name(), ""
 	case nixcmd.SendStarted:
-		p.text = "sending " + e.Path.Name()
+		p.text, p.fetching = "sending "+e.Path.Name(), ""
 	case nixcmd.FetchStarted:
-		p.text = "fetching " + e.Path.Name()
+		p.fetching = e.Path.Name()
 	}
-	p.done = e.Totals.BuildsDone + e.Totals.FetchesDone
-	p.expected = e.Totals.BuildsExpected + e.Totals.FetchesExpected
+	t := e.Totals
+	p.done, p.expected = t.BuildsDone+t.FetchesDone, t.BuildsExpected+t.FetchesExpected
+	if t.BytesExpected != p.bytesExpected || t.BytesDone-p.bytes >= max(1<<20, t.BytesExpected/100) || t.BytesDone == t.BytesExpected {
+		p.bytes, p.bytesExpected = t.BytesDone, t.BytesExpected
+	}
+	if p.fetching != "" {
+		p.text = "fetching " + p.fetching
+		if amount := amount(p.bytes, p.bytesExpected); amount != "" {
+			p.text = "fetching " + amount + ": " + p.fetching
+		}
+	}
 	return *p != was && p.text != ""
 }

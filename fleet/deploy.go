@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -118,7 +119,7 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 	}
 	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
 	j.set(func(r *Result) { r.Reason = plan.Reason })
-	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason, Left: j.decided(plan, opt)})
 	return s, plan, nil
 }
 
@@ -151,29 +152,33 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		if err := j.fetch(ctx, s.eval.Toplevel); err != nil {
 			return "", err
 		}
-		if err := j.room(ctx, s); err != nil {
+		if err := j.room(ctx, &s); err != nil {
 			return "", err
 		}
-		copied := 0
+		var p copyProgress
+		asking, done := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() { p.learn(asking, j.fleet.nix, s) })
 		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
 			Progress: func(e nixcmd.CopyEvent) {
-				if e.Path != "" {
-					copied = e.Done + 1
-					j.progress(StepCopy, fmt.Sprintf("%d of %d paths: %s", copied, e.Expected, e.Path.Name()), e.Done, e.Expected)
+				if t, told := p.take(e); told {
+					j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
 				}
 			},
 		})
+		done()
+		wg.Wait()
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
 		}
+		if len(p.begun)+fetched == 0 {
+			j.nothing(StepCopy)
+		}
 		if fetched > 0 {
-			return fmt.Sprintf("%d paths, and %d from its substituters", copied, fetched), nil
+			return fmt.Sprintf("%s, and %d from its substituters", p.end(), fetched), nil
 		}
-		if copied == 0 {
-			return "all paths were there", nil
-		}
-		return fmt.Sprintf("%d paths", copied), nil
+		return p.end(), nil
 	})
 }
 

@@ -66,10 +66,11 @@ func (f *Fleet) configurationsOf(ctx context.Context, flake string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	if err := f.stages.evaluations.Acquire(ctx, 1); err != nil {
-		return nil, context.Cause(ctx)
+	_, release, err := f.admit(ctx, demand{guess: namesMemory}, nil)
+	if err != nil {
+		return nil, err
 	}
-	defer f.stages.evaluations.Release(1)
+	defer release()
 	return f.nix.AttrNames(ctx, inst)
 }
 

@@ -19,7 +19,13 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
-	err := j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+	claim, release, err := j.admit(ctx)
+	if err != nil {
+		return ev, j.stepError(StepEvaluate, err)
+	}
+	defer release()
+	opt.Started = claim.watch
+	err = j.step(ctx, StepEvaluate, nil, func(ctx context.Context) (string, error) {
 		inst, err := installable(j.fleet.flake, j.host)
 		if err != nil {
 			return "", err
@@ -27,6 +33,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		j.used(StepEvaluate, ev.Usage)
 		ev.Imports = nil // thousands of names, which nobody needs yet
+		j.tookMemory(ev, err)
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}
@@ -35,6 +42,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		}
 		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
 		if ev.Cached {
+			j.nothing(StepEvaluate)
 			return short(ev.Toplevel) + ", from Nix's cache", nil
 		}
 		return short(ev.Toplevel), nil
@@ -141,7 +149,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			Progress: func(e nixcmd.BuildEvent) {
 				totals = e.Totals
 				if now.take(e) {
-					j.progress(StepBuild, now.text, now.done, now.expected)
+					j.emit(Event{Step: StepBuild, Kind: KindProgress, Text: now.text, Done: now.done, Expected: now.expected, Bytes: now.bytes, BytesExpected: now.bytesExpected})
 				}
 				switch e.Kind {
 				case nixcmd.BuildStarted:
@@ -172,6 +180,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 			return fmt.Sprintf("%d paths downloaded%s", totals.FetchesDone, at.where()), nil
 		}
 		if built == 0 {
+			j.nothing(StepBuild)
 			return "was built before" + at.where(), nil
 		}
 		return fmt.Sprintf("%d derivations%s", built, at.where()), nil

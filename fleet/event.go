@@ -53,6 +53,8 @@ const (
 	KindProgress Kind = "progress"
 	// KindDecided: Text says whether the host will be deployed, and why.
 	KindDecided Kind = "decided"
+	// KindExpected: the host's turn is still to come; Left is set.
+	KindExpected Kind = "expected"
 	// KindResult: the host is done; Result is set.
 	KindResult Kind = "result"
 )
@@ -76,6 +78,15 @@ type Event struct {
 	// Done and Expected count what KindProgress tells of: derivations and paths
 	// of a build, paths of a copy, health checks. Expected may change; 0 if it is not known.
 	Done, Expected int
+	// Bytes and BytesExpected are how much a build has fetched, or a copy sent, and
+	// how much that will be in all, as Nix archives (NAR size). BytesExpected may
+	// change; both are 0 if they are not known.
+	Bytes, BytesExpected int64
+	// Usual is how long the step takes as a rule, set for KindStarted. Left is how
+	// long the host's work will take from this event on, set for KindStarted,
+	// KindDone, KindDecided and KindExpected. Both are wall time without waiting,
+	// from earlier runs; 0 if that is not known.
+	Usual, Left time.Duration
 	// Duration is wall time; 0 if it does not apply.
 	Duration time.Duration
 	// Usage is what the step's processes cost; set for KindDone, where it is

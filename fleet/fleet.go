@@ -20,7 +20,8 @@ type Config struct {
 	// State is what to look at instead of the files in Dir; nil means those.
 	// Validate does not know it.
 	State *State
-	// StateDir is where roots of built systems are kept; empty means
+	// StateDir is where roots of built systems are kept, and what runs have taught
+	// of durations and memory; empty means
 	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
 	StateDir string
 	// Sink is told what happens; nil means nobody is.
@@ -45,6 +46,7 @@ type Fleet struct {
 	// substituters is how long those of a host are waited for.
 	substituters time.Duration
 	stages       stages
+	history      history
 	builders     builders
 	pool         *sshpool.Pool
 
@@ -68,6 +70,7 @@ func Open(c Config) (*Fleet, error) {
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err
 	}
+	f.history.dir = filepath.Join(f.stateDir, "learnt", inv.id())
 	if f.nix == nil {
 		// Nix's word on a dirty tree would come once per host; and hosts share
 		// derivations, on which one waits for another for 5 s at a time.

@@ -70,8 +70,12 @@ func (h Host) HasTag(tag string) bool { return slices.Contains(h.Tags, tag) }
 // is 0 means the default.
 type Limits struct {
 	// Evaluations is how many Nix evaluators run at once. The default is one
-	// per core, but no more than one per GiB of available memory.
+	// per core. Memory bounds them too.
 	Evaluations int `toml:"evaluations"`
+	// Memory is how many bytes evaluators may take together. By default it is
+	// what is available whenever one is to begin, less 256 MiB. How much one takes
+	// is learnt from earlier runs.
+	Memory int64 `toml:"-"`
 	// Builds is how many hosts are built at once on this machine. The default is
 	// one per core; within each, Nix's own max-jobs holds.
 	Builds int `toml:"builds"`

@@ -39,6 +39,7 @@ address = "[fe80::1%eth0]"
 build-host = "here"
 [limits]
 copies = 2
+memory = "1.5GiB"
 [ssh]
 connect-timeout = "3s"
 persist = "0s"
@@ -50,7 +51,7 @@ config = "ssh_config"
 	}
 	want := &Inventory{Name: "homelab", Dir: "/f",
 		defaults: fileDefaults{User: "root", Tags: []string{"home"}, SSHOptions: []string{"Compression=yes"},
-			Become: BecomeDoas, BuildHost: BuildOnTarget, Substitute: new(true)}, Limits: Limits{Copies: 2},
+			Become: BecomeDoas, BuildHost: BuildOnTarget, Substitute: new(true)}, Limits: Limits{Copies: 2, Memory: 3 << 29},
 		SSH: SSH{ConnectTimeout: 3 * time.Second, Persist: -1, AcceptNewHostKeys: true, ConfigFile: "/f/ssh_config"},
 		Hosts: []Host{
 			{Name: "zeta", Attr: "zeta", Address: "zeta", User: "root", SSHOptions: []string{"Compression=yes"}, Tags: []string{"home"},
@@ -111,6 +112,9 @@ func TestParseSaysWhereAndWhat(t *testing.T) {
 		{"negative timeout", "[ssh]\nconnect-timeout = \"-1s\"\n[hosts.a]\n", []string{":2: ", "negative"}},
 		{"policy", "[ssh]\nhost-keys = \"no\"\n[hosts.a]\n", []string{":2: ", `"no"`, "accept-new"}},
 		{"limit", "[limits]\nbuilds = 0\n[hosts.a]\n", []string{":2: ", "limits.builds is 0"}},
+		{"memory", "[limits]\n\nmemory = \"lots\"\n[hosts.a]\nport = -1\n", []string{":3: ", `limits.memory: "lots" is not a size above 0`, `"4GiB"`, ":5: "}},
+		{"memory without unit", "[limits]\nmemory = 4\n[hosts.a]\n", []string{":2: ", `limits.memory must be a size such as "512MiB"`}},
+		{"memory of nothing", "[limits]\nmemory = \"\"\n[hosts.a]\n", []string{":2: ", `limits.memory: "" is not a size`}},
 		{"unknown and wrong", "[hosts.a]\nadress = \"x\"\nport = -1\n[limit]\n", []string{":2: ", "adress", ":3: ", "port -1", ":4: ", "did you mean limits?"}},
 		{"two problems", "[hosts.a]\nport = -1\n[hosts.b]\nport = -2\n", []string{":2: ", "port -1", ":4: ", "port -2"}},
 	} {

@@ -55,7 +55,7 @@ type file struct {
 	} `toml:"fleet"`
 	Defaults fileDefaults        `toml:"defaults"`
 	Hosts    map[string]fileHost `toml:"hosts"`
-	Limits   Limits              `toml:"limits"`
+	Limits   fileLimits          `toml:"limits"`
 	Cache    Cache               `toml:"cache"`
 	SSH      struct {
 		ConnectTimeout duration `toml:"connect-timeout"`
@@ -105,6 +105,16 @@ type fileHost struct {
 	Become      Become   `toml:"become"`
 	BuildHost   string   `toml:"build-host"`
 	Substitute  *bool    `toml:"substitute-on-target"`
+}
+
+// fileLimits are Limits as they are written.
+type fileLimits struct {
+	Evaluations int  `toml:"evaluations"`
+	Memory      size `toml:"memory"`
+	Builds      int  `toml:"builds"`
+	Copies      int  `toml:"copies"`
+	Activations int  `toml:"activations"`
+	Sessions    int  `toml:"sessions"`
 }
 
 // duration is a text such as "10s". A bare number, whose unit nobody could know,
@@ -181,7 +191,10 @@ func parse(path string, data []byte) (*Inventory, error) {
 		return &ConfigError{File: path, Line: keys.line(key...), Problem: problem, Help: help}
 	}
 
-	inv := &Inventory{Name: f.Fleet.Name, Dir: filepath.Dir(path), defaults: f.Defaults, Limits: f.Limits, Cache: f.Cache, SSH: SSH{
+	inv := &Inventory{Name: f.Fleet.Name, Dir: filepath.Dir(path), defaults: f.Defaults, Limits: Limits{
+		Evaluations: f.Limits.Evaluations, Builds: f.Limits.Builds, Copies: f.Limits.Copies,
+		Activations: f.Limits.Activations, Sessions: f.Limits.Sessions,
+	}, Cache: f.Cache, SSH: SSH{
 		ConfigFile: f.SSH.Config,
 	}}
 	wait := func(text duration, key ...string) time.Duration {
@@ -216,6 +229,12 @@ func parse(path string, data []byte) (*Inventory, error) {
 		"copies": f.Limits.Copies, "activations": f.Limits.Activations, "sessions": f.Limits.Sessions} {
 		if n < 0 || n == 0 && keys.line("limits", name) > 0 {
 			errs = append(errs, bad(fmt.Sprintf("limits.%s is %d", name, n), "use a whole number above 0, or leave it out", "limits", name))
+		}
+	}
+	if keys.line("limits", "memory") > 0 {
+		var ok bool
+		if inv.Limits.Memory, ok = f.Limits.Memory.bytes(); !ok {
+			errs = append(errs, bad(fmt.Sprintf("limits.memory: %q is not a size above 0", f.Limits.Memory), `write it as "512MiB" or "4GiB"`, "limits", "memory"))
 		}
 	}
 	if keys.line("cache") > 0 {

@@ -37,11 +37,13 @@ func (f *Fleet) NixHere(ctx context.Context) (NixHere, error) {
 }
 
 // LimitsInForce are the inventory's Limits with the defaults that stand in for
-// those that are 0. The one of evaluations depends on the memory available now.
+// those that are 0. Memory remains
+// 0 if it is what is available.
 func (f *Fleet) LimitsInForce() Limits {
 	l := f.Inventory.Limits
 	return Limits{
-		Evaluations: or(l.Evaluations, defaultEvaluations()),
+		Evaluations: or(l.Evaluations, runtime.NumCPU()),
+		Memory:      l.Memory,
 		Builds:      or(l.Builds, runtime.NumCPU()),
 		Copies:      or(l.Copies, 4), Activations: or(l.Activations, 16), Sessions: or(l.Sessions, 64),
 	}
@@ -49,7 +51,7 @@ func (f *Fleet) LimitsInForce() Limits {
 
 // AvailableMemory is how many bytes of memory new processes can have without
 // swapping, as Linux estimates it (proc(5), MemAvailable); 0 if that is unknown.
-func (f *Fleet) AvailableMemory() int64 { return availableMemory() }
+func (f *Fleet) AvailableMemory() int64 { return availableMemory("/") }
 
 // StateDir is a directory of that name for this fleet's state, which only the
 // user can read. It is made if it is not there.

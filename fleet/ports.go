@@ -21,6 +21,8 @@ type Nix interface {
 	Copy(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error
 	// Closure lists a path of the local store and all it refers to.
 	Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
+	// BackgroundClosure is Closure for an answer that must slow nothing down.
+	BackgroundClosure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)
 	Flake
 	Locker
 	Installation

@@ -40,7 +40,7 @@ func (f *Fleet) PreDeploy(ctx context.Context, hosts []Host) *Validation {
 // checkSyntax parses the Nix files that Git tracks, which are those that Nix
 // sees of a flake.
 func (f *Fleet) checkSyntax(ctx context.Context) Check {
-	return f.timed(ctx, "syntax", func(c *Check) error {
+	return f.timed(ctx, "syntax", demand{guess: namesMemory}, func(c *Check) error {
 		files, err := f.nix.TrackedFiles(ctx)
 		if errors.Is(err, nixcmd.ErrNoGit) {
 			c.Text = "not looked at, for the flake is not in Git"

@@ -34,9 +34,17 @@ type job struct {
 	// checkup is nil if the host's health is not to be checked.
 	checkup *checkup
 
+	// past is what earlier runs have taught of the host.
+	past learnt
+
 	mu     sync.Mutex
 	result Result
 	usage  map[Step]Usage
+	// ahead are the steps that are known to come, idle those that had nothing to
+	// do; fresh is what this run teaches.
+	ahead []Step
+	idle  map[Step]bool
+	fresh learnt
 }
 
 // Order says which hosts of a run are worked on at the same time. The zero
@@ -73,6 +81,7 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, result: Result{Host: hosts[i]}}
+		j.recall()
 		outcome, err := do(ctx, j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		return report.Results[i]
@@ -122,6 +131,7 @@ func (j *job) finish(ctx context.Context, outcome Outcome, err error) Result {
 	r := j.result
 	j.mu.Unlock()
 	r.Outcome, r.Duration = outcome, time.Since(j.started)
+	j.keep()
 	if err != nil {
 		r.Err = err
 		if outcome == "" {
@@ -166,7 +176,8 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		}
 		defer limit.Release(1)
 	}
-	j.emit(Event{Step: s, Kind: KindStarted})
+	usual, left := j.begins(s)
+	j.emit(Event{Step: s, Kind: KindStarted, Usual: usual, Left: left})
 	began := time.Now()
 	text, err := work(ctx)
 	took := time.Since(began)
@@ -181,7 +192,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
 		return err
 	}
-	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took, Usage: usage})
+	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took, Usage: usage, Left: j.ends(s, took)})
 	return nil
 }
 

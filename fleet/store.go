@@ -37,6 +37,15 @@ func (k *stores) copying() CopyWork {
 	return w
 }
 
+// there are those paths of wanted that the host has.
+func (k *stores) there() map[nixcmd.StorePath]bool {
+	there := make(map[nixcmd.StorePath]bool, len(k.wanted))
+	for _, info := range k.wanted {
+		there[info.Path] = !k.missing[info.Path]
+	}
+	return there
+}
+
 // askStore asks the host, in one session, which of the wanted paths it lacks,
 // and the closure of live unless that is "". The paths go over standard input:
 // there may be more of them than a command line holds.
@@ -101,16 +110,19 @@ func parseStore(text string) (*stores, error) {
 
 var errNoStoreAnswer = errors.New("the host's answer does not say what its store holds")
 
+// moreThanAny is more than a system takes: how large it is need not be asked.
+const moreThanAny = 128 << 30
+
 // room fails if the host's store has less free space than what has to be copied
 // to it takes. This machine's store has it all by now, also what another host
 // built. The host is asked what it lacks only if the whole closure would not fit.
-func (j *job) room(ctx context.Context, s surveyed) error {
+func (j *job) room(ctx context.Context, s *surveyed) error {
 	free := s.survey.FreeBytes
-	if free < 0 {
+	if free < 0 || free > moreThanAny && s.stores == nil {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.query(ctx, s, j.fleet.nix.Closure)
+		wanted, err := j.query(ctx, *s, j.fleet.nix.Closure)
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,10 @@ type TestOptions struct {
 // other host is contacted. The built system is kept from the garbage collector
 // there until the host's next build.
 func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report {
+	f.announce(hosts, StepEvaluate, StepBuild)
 	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		j.keepBuilt = true
+		j.expect(StepEvaluate, StepBuild)
 		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: opt.ShowTrace, Fresh: opt.Fresh})
 		if err != nil {
 			return "", err

@@ -122,6 +122,8 @@ func kindOf(key []string) string {
 		return ""
 	case t == reflect.TypeFor[duration]():
 		return `a duration such as "10s" or "5m"`
+	case t == reflect.TypeFor[size]():
+		return `a size such as "512MiB" or "4GiB"`
 	}
 	switch t.Kind() {
 	case reflect.String:

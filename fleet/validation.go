@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,16 @@ type Check struct {
 	Text string
 	// Duration is wall time.
 	Duration time.Duration
+}
+
+// PositionOf is where in the flake a problem of a Check is, as in StepError: "" and
+// 0 if that is not known.
+func PositionOf(problem error) (file string, line, column int) {
+	var p nixcmd.FlakeProblem
+	if errors.As(problem, &p) {
+		return p.File, p.Line, p.Column
+	}
+	return "", 0, 0
 }
 
 // ExitCode is the code a program should exit with: one of the Exit constants.
@@ -70,7 +81,9 @@ func (v *Validation) ExitCode() int {
 // throws or is false, and what it says is kept if it is text. What Nix finds
 // wrong with a host, or warns of there, is only said of that host.
 func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
+	f.announce(hosts, StepEvaluate)
 	return f.validate(ctx, hosts, func(ctx context.Context, j *job, heard func(nixcmd.Evaluation)) (Outcome, error) {
+		j.expect(StepEvaluate)
 		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
 		heard(ev)
 		if err != nil {
@@ -128,24 +141,36 @@ func beyondHosts(problems []error, hosts *Report) []error {
 }
 
 // timed makes a check of work that needs an evaluator.
-func (f *Fleet) timed(ctx context.Context, name string, work func(*Check) error) Check {
+func (f *Fleet) timed(ctx context.Context, name string, d demand, work func(*Check) error) Check {
 	c := Check{Name: name}
-	if err := f.stages.evaluations.Acquire(ctx, 1); err != nil {
-		c.Problems = []error{context.Cause(ctx)}
+	claim, release, err := f.admit(ctx, d, nil)
+	if err != nil {
+		c.Problems = []error{err}
 		return c
 	}
-	defer f.stages.evaluations.Release(1)
+	defer release()
 	began := time.Now()
 	if err := work(&c); err != nil {
 		c.Problems = append(c.Problems, err)
 	}
 	c.Duration = time.Since(began)
+	if claim.short > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("only %s of memory could be had and it may take %s, so no other evaluation ran beside it",
+			bytesText(claim.short), bytesText(claim.bytes)))
+	}
 	return c
 }
 
 func (f *Fleet) checkFlake(ctx context.Context) Check {
-	return f.timed(ctx, "nix flake check", func(c *Check) error {
+	// One evaluator, for all hosts.
+	past, _ := f.history.of(checkName)
+	d := f.demandOf(past)
+	d.guess *= 2
+	return f.timed(ctx, "nix flake check", d, func(c *Check) error {
 		answer, err := f.nix.CheckFlake(ctx)
+		if err == nil && len(answer.Problems) == 0 {
+			f.history.add(checkName, learnt{Memory: answer.Usage.MaxRSS})
+		}
 		c.Warnings = answer.Warnings
 		for _, p := range answer.Problems {
 			c.Problems = append(c.Problems, p)
@@ -158,7 +183,7 @@ const validatorPrefix = "validate"
 
 func (f *Fleet) runValidators(ctx context.Context) []Check {
 	var names []string
-	look := f.timed(ctx, "lib."+validatorPrefix+"*", func(c *Check) (err error) {
+	look := f.timed(ctx, "lib."+validatorPrefix+"*", demand{guess: namesMemory}, func(c *Check) (err error) {
 		names, err = f.validators(ctx)
 		var old *nixcmd.TooOldError
 		if errors.As(err, &old) {
@@ -174,7 +199,7 @@ func (f *Fleet) runValidators(ctx context.Context) []Check {
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() {
-			checks[i] = f.timed(ctx, "lib."+name, func(c *Check) error { return f.runValidator(ctx, name, c) })
+			checks[i] = f.timed(ctx, "lib."+name, f.demandOf(learnt{}), func(c *Check) error { return f.runValidator(ctx, name, c) })
 		})
 	}
 	wg.Wait()

@@ -45,6 +45,17 @@ func closureArgs(cfg Config, v Version, p StorePath) []string {
 // sorted by path. Errors: those of Version and *Error, as of a path that is not
 // in the store.
 func (c *Client) Closure(ctx context.Context, p StorePath) ([]PathInfo, error) {
+	return c.closure(ctx, p, false)
+}
+
+// BackgroundClosure is Closure with the lowest priority for processor time, for
+// an answer that is not worth slowing anything else down. (What a Nix daemon does
+// for it has the daemon's priority.)
+func (c *Client) BackgroundClosure(ctx context.Context, p StorePath) ([]PathInfo, error) {
+	return c.closure(ctx, p, true)
+}
+
+func (c *Client) closure(ctx context.Context, p StorePath, background bool) ([]PathInfo, error) {
 	op := "query the closure of " + p.Name()
 	if _, err := ParseStorePath(string(p)); err != nil {
 		return nil, &Error{Op: "query a closure", ExitCode: -1, Err: err}
@@ -56,7 +67,7 @@ func (c *Client) Closure(ctx context.Context, p StorePath) ([]PathInfo, error) {
 	argv := append([]string{c.cfg.Program}, closureArgs(c.cfg, v, p)...)
 	var res proc.Result
 	err = untilFree(ctx, func() (err error) {
-		res, err = c.run(ctx, op, proc.Cmd{Argv: argv})
+		res, err = c.run(ctx, op, proc.Cmd{Argv: argv, Background: background})
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
@@ -24,14 +26,15 @@ type CopyOptions struct {
 	// NoCheckSigs sends paths that no key trusted there has signed; the user
 	// there must be one of its trusted users.
 	NoCheckSigs bool
-	// Progress is called with every line that nix prints, one at a time and not
-	// after Copy has returned. nil means nobody looks.
+	// Progress is called with every line that nix prints, and four times a second
+	// if more was sent by then, one at a time and not after Copy has returned. nil
+	// means nobody looks.
 	Progress func(CopyEvent)
 }
 
 // CopyEvent is something that happened while copying.
 type CopyEvent struct {
-	// Text is the line that nix printed.
+	// Text is the line that nix printed; "" if only Bytes has changed.
 	Text string
 	// Path is the path that is now being copied, Done how many were begun
 	// before it; "" if the line tells of something else.
@@ -40,6 +43,9 @@ type CopyEvent struct {
 	// Expected is how many paths are to be copied, the ones that the destination
 	// has already not counted; 0 while it is not known.
 	Expected int
+	// Bytes is how many nix has written by now, the contents of paths and a little
+	// of what is said besides; 0 if the kernel does not tell.
+	Bytes int64
 }
 
 // Copy copies paths and everything they refer to to another store, which keeps
@@ -71,7 +77,15 @@ func sshOpts(opts string) []string {
 
 func (c *Client) copy(ctx context.Context, op string, argv, env []string, opt CopyOptions) error {
 	log := copyLog{each: opt.Progress}
-	_, err := c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(env...), Stderr: log.line})
+	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(env...), Stderr: log.line}
+	if opt.Progress != nil {
+		over := make(chan struct{})
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer close(over)
+		cmd.Started = func(p *proc.Process) { wg.Go(func() { log.follow(p, over) }) }
+	}
+	_, err := c.run(ctx, op, cmd)
 	var e *Error
 	if errors.As(err, &e) && e.Err == nil {
 		return &CopyError{
@@ -110,15 +124,48 @@ func (cfg Config) copyArgs(paths []StorePath, opt CopyOptions) ([]string, error)
 // copyLog follows the plain log of a copy: "copying N paths..." and then
 // "copying path 'PATH' to 'STORE'..." for each.
 type copyLog struct {
-	each           func(CopyEvent)
+	each func(CopyEvent)
+
+	mu             sync.Mutex
 	done, expected int
+	bytes          int64
+}
+
+// sampleEvery is how often it is looked how much a copy has sent.
+const sampleEvery = 250 * time.Millisecond
+
+// follow tells how much nix has written, until over is closed. The kernel counts
+// that anyway, while Nix itself would have to print it.
+func (g *copyLog) follow(p *proc.Process, over <-chan struct{}) {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			g.wrote(p.Written())
+			return
+		case <-tick.C:
+		}
+		g.wrote(p.Written())
+	}
+}
+
+func (g *copyLog) wrote(bytes int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if bytes > g.bytes {
+		g.bytes = bytes
+		g.each(CopyEvent{Done: g.done, Expected: g.expected, Bytes: bytes})
+	}
 }
 
 func (g *copyLog) line(line string) {
 	if g.each == nil {
 		return
 	}
-	e := CopyEvent{Text: plain(line)}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := CopyEvent{Text: plain(line), Bytes: g.bytes}
 	if rest, ok := strings.CutPrefix(e.Text, "copying "); ok {
 		if n, _, ok := strings.Cut(rest, " "); ok {
 			if n, err := strconv.Atoi(n); err == nil && n >= 0 {

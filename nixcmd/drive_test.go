@@ -70,6 +70,9 @@ func drive() {
 			To: args[0], SSHOpts: os.Getenv("SSHOPTS"),
 			NoCheckSigs: options["no-check-sigs"], SubstituteOnDestination: options["substitute"],
 			Progress: func(e CopyEvent) {
+				if e.Text == "" {
+					return // how much was written is no two times the same
+				}
 				fmt.Printf("copy %d/%d %s %q\n", e.Done, e.Expected, e.Path, e.Text)
 				told(e.Text)
 			},

@@ -16,6 +16,10 @@ type EvaluateOptions struct {
 	ShowTrace bool
 	// Fresh keeps Nix's evaluation cache out of it, which knows no warnings.
 	Fresh bool
+	// Started is called when an evaluator has started, with a function that tells
+	// its resident memory in bytes, 0 once it has ended; the function may be called
+	// at any time. nil means nobody looks.
+	Started func(memory func() int64)
 	// Log is called with every message up to LevelInfo, one at a time and not
 	// after Evaluate has returned. nil means nobody looks.
 	Log func(LogLine)
@@ -37,14 +41,15 @@ type Evaluation struct {
 	Cached bool
 	// Warnings are what Nix and the configuration warned of, in order.
 	Warnings []string
-	// Usage is what the evaluator cost.
+	// Usage is what the evaluator cost, also if it failed.
 	Usage Usage
 }
 
 // Evaluate finds the derivation that an attribute of a flake is, and writes it
 // to the store; nothing is built. Nix's evaluation cache is used: with nothing
 // changed this takes hundredths of a second. Errors: *EvalError if Nix ran and
-// gave an error, else those of Version and *Error; Warnings are set then too.
+// gave an error, else those of Version and *Error; Warnings and Usage are set
+// then too.
 func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOptions) (Evaluation, error) {
 	if what.ref == "" {
 		return Evaluation{}, &Error{Op: "evaluate", ExitCode: -1, Err: errors.New("no installable given")}
@@ -70,7 +75,7 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 		log, drv, res, err = c.instantiate(ctx, v, what, opt, true)
 	}
 	if err != nil {
-		return Evaluation{Warnings: log.warnings}, err
+		return Evaluation{Warnings: log.warnings, Usage: usageOf(res)}, err
 	}
 	ev := Evaluation{Derivation: drv, Cached: log.cached(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
@@ -99,7 +104,11 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	op := "evaluate " + what.String()
 	log := &evalLog{each: opt.Log}
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line})
+	cmd := proc.Cmd{Argv: argv, Stderr: log.line}
+	if opt.Started != nil {
+		cmd.Started = func(p *proc.Process) { opt.Started(p.Memory) }
+	}
+	res, err := c.run(ctx, op, cmd)
 	if err != nil {
 		return log, "", res, log.explain(what, err)
 	}

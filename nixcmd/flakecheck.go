@@ -43,6 +43,8 @@ type FlakeCheck struct {
 	Problems []FlakeProblem
 	// Warnings are what Nix and the flake warned of, in order.
 	Warnings []string
+	// Usage is what the evaluator cost.
+	Usage Usage
 }
 
 // CheckFlake evaluates every output of the flake in Config.Dir, without building
@@ -55,8 +57,8 @@ func (c *Client) CheckFlake(ctx context.Context) (FlakeCheck, error) {
 	}
 	log := &checkLog{}
 	argv := c.cfg.checkArgs()
-	_, err := c.run(ctx, "check the flake", proc.Cmd{Argv: argv, Stderr: log.line})
-	answer := FlakeCheck{Warnings: log.warnings}
+	res, err := c.run(ctx, "check the flake", proc.Cmd{Argv: argv, Stderr: log.line})
+	answer := FlakeCheck{Warnings: log.warnings, Usage: usageOf(res)}
 	if err == nil {
 		return answer, nil
 	}

@@ -96,6 +96,11 @@ func Validate(ctx context.Context, on *string, json *bool) error {
 	if !forPrograms() {
 		ui.Checks(guarded(os.Stdout), guarded(os.Stderr), v.Checks)
 	}
+	if onActions() && !forPrograms() {
+		if err := ui.ActionsChecks(os.Stderr, os.Getenv("GITHUB_STEP_SUMMARY"), v.Checks); err != nil {
+			fmt.Fprintln(os.Stderr, ui.Harmless(err.Error(), true))
+		}
+	}
 	if code := v.ExitCode(); code != fleet.ExitOK {
 		return mg.Fatal(code, ui.Summary(v.Hosts)+"; "+ui.CheckSummary(v.Checks))
 	}

@@ -18,10 +18,11 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json *bool) error {
 	ask := aboutWaves("Every test passed. Deploy %s?", yes, dry)
 
 	var tested *fleet.Report
-	err := asking(ctx, hosts, answerableWaves("Deploy %s if every test passes?", yes, dry), func(ctx context.Context, s session) *fleet.Report {
+	askable := answerableWaves("Deploy %s if every test passes?", yes, dry)
+	err := showing(ctx, hosts, askable, func(ctx context.Context, s session) *fleet.Report {
 		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
 		return tested
-	})
+	}, nil, manner{part: part{"test", true}})
 	if err != nil {
 		return err
 	}
@@ -30,5 +31,6 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json *bool) error {
 	for _, r := range tested.Results {
 		names = append(names, r.Host.Name)
 	}
-	return asking(ctx, strings.Join(names, ","), ask, deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves}, dry))
+	act := deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves}, dry)
+	return showing(ctx, strings.Join(names, ","), ask, act, nil, manner{part: part{name: "deploy"}})
 }

@@ -75,6 +75,8 @@ type manner struct {
 	state *fleet.State
 	// face is how it is shown.
 	face func([]fleet.Host) ui.Face
+	// part is which part of the recipe it is.
+	part part
 	// interrupted is what it says to Ctrl-C.
 	interrupted string
 }
@@ -82,7 +84,7 @@ type manner struct {
 // showing is answering in a manner.
 func showing(ctx context.Context, selector string, ask question, act action, tell answer, how manner) error {
 	if how.face == nil {
-		how.face = face
+		how.face = func(hosts []fleet.Host) ui.Face { return face(hosts, how.part) }
 	}
 	if how.interrupted == "" {
 		how.interrupted = "starting nothing new; activations under way come to their end (again to stop waiting for them)"

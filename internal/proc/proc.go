@@ -26,6 +26,9 @@ import (
 // process group is killed.
 const DefaultGrace = 5 * time.Second
 
+// lowestPriority is the nicest value of setpriority(2).
+const lowestPriority = 19
+
 // Cmd describes one child process. The zero value of every field but Argv is
 // useful. A Cmd is a value: running it does not change it, and it may be run
 // several times, also concurrently if its readers and writers allow that.
@@ -54,6 +57,12 @@ type Cmd struct {
 	// leaves it in this process's group, for interactive children. Stdin,
 	// Stdout and Stderr are then ignored and the Result keeps no output.
 	Inherit bool
+	// Started is called when the child has started; nil means nobody looks.
+	Started func(*Process)
+	// Background gives the child the lowest priority for processor time, for work
+	// that must not slow down anything else. Where that cannot be set it runs all
+	// the same.
+	Background bool
 	// Grace is the time between interrupt and kill; 0 means DefaultGrace.
 	Grace time.Duration
 }
@@ -196,6 +205,14 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
+	if c.Background {
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, lowestPriority)
+	}
+	if c.Started != nil {
+		child := &Process{pid: cmd.Process.Pid}
+		c.Started(child)
+		child.end()
+	}
 	err := cmd.Wait()
 	stop()
 	out.flush()

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +38,39 @@ func TestMain(m *testing.M) {
 		os.Exit(child(part))
 	}
 	os.Exit(m.Run())
+}
+
+// A running child's memory and what it has written can be seen, and what it had
+// written still is after its end.
+func TestStarted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has /proc")
+	}
+	in, goOn := io.Pipe()
+	started := make(chan *proc.Process, 1)
+	var p *proc.Process
+	res, err := proc.Run(t.Context(), proc.Cmd{
+		Argv:    []string{"sh", "-c", `printf "%100000d\n" 1; read line; printf "%50000d\n" 1`},
+		Stdin:   in,
+		Started: func(p *proc.Process) { started <- p },
+		Stdout: func(line string) {
+			if len(line) == 100000 {
+				if p = <-started; p.Memory() == 0 || p.Written() < 100001 {
+					t.Errorf("it has %d bytes of memory and wrote %d", p.Memory(), p.Written())
+				}
+				goOn.Close()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Written(); got < 150002 || got > 160000 || len(res.Stdout) != 150002 {
+		t.Errorf("it wrote %d bytes, of which %d arrived", got, len(res.Stdout))
+	}
+	if p.Memory() != 0 {
+		t.Error("it has memory after its end")
+	}
 }
 
 // child is what the re-executed test binary does.

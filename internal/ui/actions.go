@@ -86,6 +86,11 @@ func (a *Actions) Finish(r *fleet.Report, answer func(io.Writer, *fleet.Report))
 // annotation is the workflow command that shows an error, beside the line of
 // the flake if it is in one. Of many details it has the last, as a build log's.
 func annotation(se *fleet.StepError) string {
+	return annotate(se, fmt.Sprintf("%s: %s failed", se.Host, se.Step))
+}
+
+// annotate is annotation with a title.
+func annotate(se *fleet.StepError, title string) string {
 	const most = 20
 	var properties []string
 	if se.File != "" && filepath.IsLocal(se.File) {
@@ -97,7 +102,7 @@ func annotation(se *fleet.StepError) string {
 			properties = append(properties, fmt.Sprintf("col=%d", se.Column))
 		}
 	}
-	properties = append(properties, "title="+commandProperty(fmt.Sprintf("%s: %s failed", se.Host, se.Step)))
+	properties = append(properties, "title="+commandProperty(title))
 	text := append([]string{plain(se.Brief)}, allHarmless(se.Details[max(0, len(se.Details)-most):])...)
 	if se.Hint != "" {
 		text = append(text, plain(se.Hint))

@@ -13,6 +13,10 @@ type board struct {
 	rows  []row
 	index map[string]int
 	began time.Time
+	// pace is on how many hosts work goes on; usual is how wide the column of
+	// usual times has become, 0 while there was none.
+	pace  pace
+	usual int
 }
 
 // row is what is known of one host.
@@ -22,13 +26,15 @@ type row struct {
 	active []activeStep
 	// activity is what is going on; done and expected count it, 0 if unknown.
 	activity       string
-	done, expected int
+	done, expected int64
+	forecast       forecast
 	result         *fleet.Result
 }
 
 type activeStep struct {
 	step  fleet.Step
 	began time.Time
+	usual time.Duration
 }
 
 func newBoard(hosts []fleet.Host, began time.Time) *board {
@@ -46,9 +52,18 @@ func (b *board) event(e fleet.Event) {
 		return
 	}
 	r := &b.rows[i]
+	worked := r.works()
+	defer func() {
+		if works := r.works(); works && !worked {
+			b.pace.change(b.pace.now+1, e.Time)
+		} else if worked && !works {
+			b.pace.change(b.pace.now-1, e.Time)
+		}
+	}()
+	r.forecast.event(e)
 	switch e.Kind {
 	case fleet.KindStarted:
-		r.active = append(r.active, activeStep{e.Step, e.Time})
+		r.active = append(r.active, activeStep{e.Step, e.Time, e.Usual})
 		r.does("", 0, 0)
 	case fleet.KindDone, fleet.KindFailed, fleet.KindGivenUp:
 		r.active = slices.DeleteFunc(r.active, func(a activeStep) bool { return a.step == e.Step })
@@ -56,7 +71,10 @@ func (b *board) event(e fleet.Event) {
 			r.activity = e.Text
 		}
 	case fleet.KindProgress:
-		r.does(e.Text, e.Done, e.Expected)
+		r.does(e.Text, int64(e.Done), int64(e.Expected))
+		if e.Step == fleet.StepCopy && e.BytesExpected > 0 {
+			r.done, r.expected = e.Bytes, e.BytesExpected
+		}
 	case fleet.KindLog:
 		if e.Step == fleet.StepActivate || e.Step == fleet.StepCommit {
 			r.does(e.Text, 0, 0)
@@ -64,12 +82,12 @@ func (b *board) event(e fleet.Event) {
 	case fleet.KindDecided:
 		r.does(e.Text, 0, 0)
 	case fleet.KindResult:
-		r.result = e.Result
-	case fleet.KindWarning:
+		r.result, r.active = e.Result, nil
+	case fleet.KindWarning, fleet.KindExpected:
 	}
 }
 
-func (r *row) does(activity string, done, expected int) {
+func (r *row) does(activity string, done, expected int64) {
 	r.activity, r.done, r.expected = activity, done, expected
 }
 

@@ -68,6 +68,9 @@ func (b *board) overall(s screen, now time.Time) line {
 		l.add(s, c.color, c.text, s.width)
 	}
 	l.add(s, "", " · "+clock(now.Sub(b.began)), s.width)
+	if left := " · " + about(b.rest(now)); left != " · " && l.columns+utf8.RuneCountInString(left) <= s.width {
+		l.add(s, "", left, s.width)
+	}
 	return l
 }
 
@@ -127,10 +130,11 @@ func (b *board) pick(room int) (shown []int, more string) {
 }
 
 // columns are the widths of a frame's columns.
-type columns struct{ name, stage, took int }
+type columns struct{ name, stage, took, usual int }
 
-// narrow is the width below which a frame leaves out what it can.
-const narrow = 60
+// narrow is the width below which a frame leaves out what it can, roomy the one
+// from which on it says what steps usually take.
+const narrow, roomy = 60, 72
 
 func (b *board) columns(s screen, shown []int, now time.Time) columns {
 	c := columns{stage: len(fleet.Unreachable), took: len("59 s")}
@@ -142,6 +146,11 @@ func (b *board) columns(s screen, shown []int, now time.Time) columns {
 			c.stage = max(c.stage, len(r.Outcome))
 		}
 		c.took = max(c.took, len(b.rows[i].took(now)))
+		// Once there, the column stays: what is behind it is not to jump.
+		b.usual = max(b.usual, len(b.rows[i].usual(now)))
+	}
+	if s.width >= roomy {
+		c.usual = b.usual
 	}
 	c.name = min(c.name, max(8, s.width/4))
 	c.stage = min(c.stage, max(len(fleet.Unreachable), s.width*3/10))
@@ -162,7 +171,7 @@ func (b *board) line(s screen, c columns, i int, now time.Time) line {
 		a := r.active[len(r.active)-1]
 		color, stage, text = bold, string(a.step), r.activity
 		if r.expected > 0 {
-			text = fmt.Sprintf("%2d %%  %s", min(100, 100*r.done/r.expected), text)
+			text = fmt.Sprintf("%2d %%  %s", min(100, int64(100*float64(r.done)/float64(r.expected))), text)
 		}
 	default:
 		color, text = dim, r.activity
@@ -171,7 +180,14 @@ func (b *board) line(s screen, c columns, i int, now time.Time) line {
 	l.add(s, color, mark, s.width)
 	l.add(s, "", pad(cut(r.name, c.name), c.name)+"  ", s.width)
 	l.add(s, color, pad(cut(stage, c.stage), c.stage), s.width)
-	l.add(s, dim, fmt.Sprintf(" %*s  ", c.took, r.took(now)), s.width)
+	l.add(s, dim, fmt.Sprintf(" %*s ", c.took, r.took(now)), s.width)
+	if c.usual > 0 {
+		l.add(s, dim, pad(r.usual(now), c.usual)+" ", s.width)
+	}
+	l.add(s, "", " ", s.width)
+	if left := about(r.forecast.rest(now)); left != "" && len(b.rows) == 1 && r.result == nil && s.width >= roomy {
+		text = strings.TrimSuffix(left+" · "+text, " · ")
+	}
 	l.add(s, "", plain(text), s.width)
 	return l
 }

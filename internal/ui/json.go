@@ -21,22 +21,39 @@ const schema = 1
 type JSON struct {
 	mu sync.Mutex
 	w  io.Writer
+	// part is which part of a run in several parts this is, "" for a whole one;
+	// more says that another follows if this one ends well.
+	part string
+	more bool
 }
 
 // NewJSON returns a Face that writes to w, each line with one call.
 func NewJSON(w io.Writer) *JSON { return &JSON{w: w} }
+
+// NewJSONPart is NewJSON for one part of a run that has several, which write to
+// the same w one after the other. Part is its name. If more are to follow once it
+// has ended well, its report is then a line of the kind "part", so that the kind
+// "report" remains that of the last line.
+func NewJSONPart(w io.Writer, part string, more bool) *JSON {
+	return &JSON{w: w, part: part, more: more}
+}
 
 // jsonEvent is a line; what does not apply is left out.
 type jsonEvent struct {
 	V        int         `json:"v"`
 	Time     string      `json:"time"`
 	Kind     string      `json:"kind"`
+	Part     string      `json:"part,omitempty"`
 	Host     string      `json:"host,omitempty"`
 	Step     fleet.Step  `json:"step,omitempty"`
 	Text     string      `json:"text,omitempty"`
 	Stderr   bool        `json:"stderr,omitempty"`
 	Done     int         `json:"done,omitempty"`
 	Expected int         `json:"expected,omitempty"`
+	Bytes    int64       `json:"bytes,omitempty"`
+	BytesExp int64       `json:"bytes_expected,omitempty"`
+	Usual    float64     `json:"usual_seconds,omitempty"`
+	Left     float64     `json:"left_seconds,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
 	CPU      float64     `json:"cpu_seconds,omitempty"`
 	MaxRSS   int64       `json:"max_rss_bytes,omitempty"`
@@ -65,6 +82,7 @@ func (j *JSON) Event(e fleet.Event) {
 		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text), Stderr: e.Stderr,
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
 		CPU: seconds(e.Usage.UserTime + e.Usage.SystemTime), MaxRSS: e.Usage.MaxRSS,
+		Bytes: e.Bytes, BytesExp: e.BytesExpected, Usual: seconds(e.Usual), Left: seconds(e.Left),
 	}
 	if r := e.Result; r != nil {
 		out.Outcome, out.Reason, out.Error = string(r.Outcome), harmless(r.Reason), newJSONError(r.Err)
@@ -81,7 +99,11 @@ func (j *JSON) Write(text []byte) (int, error) {
 // Finish writes the report's line. The answer, which is for other readers, is
 // not written.
 func (j *JSON) Finish(r *fleet.Report, _ func(io.Writer, *fleet.Report)) {
-	j.line(time.Now(), jsonEvent{Kind: "report", Seconds: seconds(r.Duration), Report: newJSONReport(r)})
+	kind := "report"
+	if j.more && r.ExitCode() == fleet.ExitOK {
+		kind = "part"
+	}
+	j.line(time.Now(), jsonEvent{Kind: kind, Part: j.part, Seconds: seconds(r.Duration), Report: newJSONReport(r)})
 }
 
 func (j *JSON) line(at time.Time, e jsonEvent) {

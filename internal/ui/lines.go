@@ -53,7 +53,7 @@ func (l *Lines) Event(e fleet.Event) {
 		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepHealth || e.Step == fleet.StepCommit {
 			l.line(e, dim, e.Text)
 		}
-	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult:
+	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult, fleet.KindExpected:
 	}
 }
 

@@ -161,8 +161,8 @@ func (l *Live) repaint(now time.Time) {
 	l.painter.paint(above, frame, width, height)
 }
 
-// Finish takes the view away and writes the answer in its place. Where the
-// answer goes elsewhere the view is left standing as it ended.
+// Finish takes the view away and writes the report in its place. Where the
+// report goes elsewhere the view is left standing as it ended.
 func (l *Live) Finish(r *fleet.Report, answer func(io.Writer, *fleet.Report)) {
 	l.mu.Lock()
 	was := l.state
@@ -172,7 +172,8 @@ func (l *Live) Finish(r *fleet.Report, answer func(io.Writer, *fleet.Report)) {
 		close(l.stop)
 		<-l.stopped
 		l.repeated()
-		l.last(isTerminal(l.out))
+		// With an answer, the report goes to the terminal.
+		l.last(answer != nil || isTerminal(l.out))
 	}
 	l.write(r, answer)
 }
