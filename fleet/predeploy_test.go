@@ -64,24 +64,6 @@ func TestInhibited(t *testing.T) {
 	}
 }
 
-// asked answers every command with the same text, and remembers the last.
-type asked struct {
-	answer string
-	stdin  string
-}
-
-func (*asked) NixSSHOpts() string { return "" }
-func (a *asked) Run(_ context.Context, c sshpool.Cmd) (sshpool.Result, error) {
-	var b strings.Builder
-	if c.Stdin != nil {
-		buffer := make([]byte, 1<<20)
-		n, _ := c.Stdin.Read(buffer)
-		b.Write(buffer[:n])
-	}
-	a.stdin = b.String()
-	return sshpool.Result{Stdout: []byte(a.answer)}, nil
-}
-
 // dialHere connects to this machine, whatever the host.
 type dialHere struct{}
 
