@@ -42,6 +42,11 @@ type Environment struct {
 	Dirty    bool   `json:"dirty"`
 }
 
+// Busy reports whether more wanted to run before the benchmark than there are
+// cores, so that its times are those of waiting as well. A benchmark that has just
+// ended, which uses a core or two, does not make a machine busy by itself.
+func (e Environment) Busy() bool { return e.Load > float64(e.Cores) }
+
 // Look finds out where this runs. Errors are those of fleet.Fleet.NixHere.
 func Look(ctx context.Context, f *fleet.Fleet) (Environment, error) {
 	nix, err := f.NixHere(ctx)

@@ -55,8 +55,8 @@ type Row struct {
 }
 
 // Rows compares a record with earlier ones of the same host, oldest first. Those
-// of other machines do not count. Where the phase Control differs, a difference
-// of another phase in the same direction is Unclear.
+// of other machines do not count. A difference is Unclear if the machine was Busy
+// before one of the two, or if the phase Control differs in the same direction.
 func (r Record) Rows(earlier []Record) []Row {
 	rows := make([]Row, len(r.Series))
 	compare := func(s Series, e *Record) *Comparison {
@@ -65,7 +65,8 @@ func (r Record) Rows(earlier []Record) []Row {
 		}
 		c := Compare(e.Of(s.Phase).Seconds, s.Seconds, len(r.Series))
 		machine := Compare(e.Of(Control).Seconds, r.Of(Control).Seconds, len(r.Series))
-		if s.Phase != Control && c.Verdict == machine.Verdict && (c.Verdict == Faster || c.Verdict == Slower) {
+		differs := c.Verdict == Faster || c.Verdict == Slower
+		if s.Phase != Control && differs && (c.Verdict == machine.Verdict || e.Environment.Busy() || r.Environment.Busy()) {
 			c.Verdict = Unclear
 		}
 		return &c

@@ -6,7 +6,7 @@ import (
 )
 
 func record(machine string, phases map[Phase][]float64) Record {
-	r := Record{V: 1, Environment: Environment{Machine: machine}}
+	r := Record{V: 1, Environment: Environment{Machine: machine, Cores: 2, Load: 1.5}}
 	for _, p := range []Phase{Control, Survey, Run} {
 		if v, ok := phases[p]; ok {
 			r.Series = append(r.Series, Series{Phase: p, Seconds: v})
@@ -60,5 +60,15 @@ func TestRows(t *testing.T) {
 		if got := verdicts(now.Rows(c.earlier)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+	}
+	was := record("m", map[Phase][]float64{Control: around(1), Survey: around(1), Run: around(5)})
+	was.Environment.Load = 2.1
+	want := []string{"no difference", "no difference", "unclear", "unclear", "no difference", "no difference"}
+	if got := verdicts(now.Rows([]Record{was})); !slices.Equal(got, want) {
+		t.Errorf("busy then: %q, want %q", got, want)
+	}
+	now.Environment.Load, was.Environment.Load = was.Environment.Load, 0
+	if got := verdicts(now.Rows([]Record{was})); !slices.Equal(got, want) {
+		t.Errorf("busy now: %q, want %q", got, want)
 	}
 }

@@ -53,8 +53,8 @@ const (
 	NoDifference Verdict = "no difference"
 	// TooFew: so few values could not show any difference.
 	TooFew Verdict = "too few runs"
-	// Unclear: there is a difference, but the machine itself was faster or slower
-	// by then as well; see Record.Rows.
+	// Unclear: there is a difference, but the machine was busy, or itself faster or
+	// slower by then as well; see Record.Rows.
 	Unclear Verdict = "unclear"
 )
 

@@ -70,8 +70,8 @@ func (b benchmarked) notes() []string {
 	for _, p := range slices.Sorted(maps.Keys(r.NotMeasured)) {
 		notes = append(notes, fmt.Sprintf("%s was not measured: %s", p, r.NotMeasured[p]))
 	}
-	if busy(e) {
-		notes = append(notes, busyNote(e))
+	if e.Busy() {
+		notes = append(notes, busyNote(e)+", and differences are unclear")
 	}
 	if last := b.last(); last != nil {
 		notes = append(notes, fmt.Sprintf("last: %s%s; best: each phase's lowest median of %d",
@@ -122,7 +122,7 @@ func (b benchmarked) differs(last bench.Record) string {
 	if was.Cores != is.Cores {
 		all = append(all, fmt.Sprintf("%d cores", was.Cores))
 	}
-	if busy(was) != busy(is) {
+	if was.Busy() != is.Busy() {
 		all = append(all, fmt.Sprintf("load %.1f", was.Load))
 	}
 	if len(all) == 0 {
@@ -130,9 +130,6 @@ func (b benchmarked) differs(last bench.Record) string {
 	}
 	return ", with " + strings.Join(all, ", ")
 }
-
-// busy reports whether others had more than half of the machine.
-func busy(e bench.Environment) bool { return e.Load > float64(e.Cores)/2 }
 
 func busyNote(e bench.Environment) string {
 	return fmt.Sprintf("the machine was busy before it began (load %.1f on %d cores): the figures are of that, too", e.Load, e.Cores)

@@ -85,10 +85,8 @@ rebuild         62.5 s  61.2 to 63.8 s   17 % faster    25 % slower
   cannot be built again: initrd
 - copy-nothing was not measured: it would change the host: it runs abc, wanted
   is def
-- the machine was busy before it began (load 1.5 on 2 cores): the figures are of
-  that, too
-- last: 2026-11-02 12:00, with another system, Nix 2.24.0, load 0.2; best: each
-  phase's lowest median of 2
+- last: 2026-11-02 12:00, with another system, Nix 2.24.0; best: each phase's
+  lowest median of 2
 - 2 lines of /root/.local/state/flotilla/bench/0123456789abcdef/razer.jsonl
   could not be understood, and were passed over
 `)
@@ -165,5 +163,22 @@ func TestFigures(t *testing.T) {
 		if got := interval(s); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// On a busy machine nothing is slower or faster, and it says why.
+func TestBenchHostTextBusy(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.Local)
+	now, before := aRecord(at, 1.2), aRecord(at, 1)
+	now.Environment.Load = 2.5
+	got := shown(benchmarked{record: now, earlier: []bench.Record{before}})
+	for _, want := range []string{"evaluate-cold   5.04 s  4.94 to 5.14 s   unclear ",
+		"- the machine was busy before it began (load 2.5 on 2 cores): the figures are of\n  that, too, and differences are unclear\n", ", with load 0.2; best"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "slower") {
+		t.Errorf("a verdict all the same:\n%s", got)
 	}
 }

@@ -70,7 +70,7 @@ func showParallel(w io.Writer, r bench.ParallelResult) {
 	}
 	ui.Note(w, fmt.Sprintf("speed-up %.2f%s, efficiency %.0f %% of the %d that cores, hosts and the limit of evaluations allow, %.0f %% of the %d cores",
 		speed.Median, between, 100*speed.Median/float64(r.AtMost()), r.AtMost(), 100*speed.Median/float64(e.Cores), e.Cores))
-	if busy(e) {
+	if e.Busy() {
 		ui.Note(w, "- "+busyNote(e))
 	}
 	for _, warning := range warnings(all) {

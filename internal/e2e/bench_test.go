@@ -85,7 +85,7 @@ func TestBenchHost(t *testing.T) {
 	if n := strings.Count(samples, "\nBenchmarkHost/host=p620/phase="); n != 6*len(want) || !strings.Contains(samples, "\nnix: 2.26.3\n") {
 		t.Errorf("%d samples:\n%s", n, samples)
 	}
-	if got := m.must(lab.Control, "stat -c %a /root/.local/state/flotilla/bench/*/p620.jsonl; wc -l </root/.local/state/flotilla/bench/*/p620.jsonl"); got != "600\n2" {
+	if got := m.must(lab.Control, "stat -c %a /root/.local/state/flotilla/bench/*/p620.jsonl; cat /root/.local/state/flotilla/bench/*/p620.jsonl | wc -l"); got != "600\n2" {
 		t.Errorf("history: %q", got)
 	}
 	if m.must(lab.Control, stores) != here || m.must("p620", stores) != there || m.systems("p620") != before {
