@@ -63,7 +63,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	switch {
 	case errors.As(err, &activation):
 		e.Argv, e.ExitCode, e.Stderr = activation.command()
-		e.Details = activation.lines
+		e.Details = activation.details()
 	case errors.As(err, &eval):
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
 		e.Brief, e.Details = evalDetails(eval)
