@@ -293,7 +293,7 @@ func untilAbandoned(ctx context.Context, abandon <-chan struct{}) (context.Conte
 // are those of nixpkgs' switch-to-configuration-ng (src/main.rs).
 func judge(end unitEnd, boots string) (Outcome, error) {
 	fail := func(text, hint string) error {
-		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines}
+		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines, unit: end.unit}
 	}
 	boots = "if it lost power now, " + boots
 	switch end.status {
@@ -322,7 +322,7 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
 	case end.status != 0:
 		return "", &activationError{text: fmt.Sprintf("the new system is live, but making it the one that boots failed with exit code %d", end.status),
-			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines}
+			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
 	case profile != string(wanted):
 		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}
 	case outcome == Staged:
@@ -346,6 +346,15 @@ type activationError struct {
 	text, hint string
 	status     int
 	lines      []string
+	unit       string
+}
+
+// details are the last lines, and where all of them are.
+func (e *activationError) details() []string {
+	if len(e.lines) == 0 || e.unit == "" {
+		return e.lines
+	}
+	return append(slices.Clone(e.lines), fmt.Sprintf("all of it: journalctl -u %s, on the host", e.unit))
 }
 
 func (e *activationError) Error() string { return e.text }

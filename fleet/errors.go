@@ -64,7 +64,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	switch {
 	case errors.As(err, &activation):
 		e.Argv, e.ExitCode, e.Stderr = activation.command()
-		e.Details = activation.lines
+		e.Details = activation.details()
 	case errors.As(err, &checks):
 		e.Details = checks.lines()
 	case errors.As(err, &eval):

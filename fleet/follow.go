@@ -63,8 +63,10 @@ type unitEnd struct {
 	answer
 	// status is the exit status, or -1 if a signal ended the command.
 	status int
-	// lines are the last of what the command printed.
+	// lines are the last of what the command printed, unit is where in the host's
+	// journal all of it is.
 	lines []string
+	unit  string
 }
 
 func (e *unitEnd) keep(line string) {
@@ -79,7 +81,7 @@ func (e *unitEnd) keep(line string) {
 // is in disorder for a while, it makes the same call again, which joins the unit
 // that was started before.
 func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd, error) {
-	var end unitEnd
+	end := unitEnd{unit: u.name}
 	var problems []string
 	var gone time.Time
 	for first := true; ; first = false {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
-	"github.com/nixflotilla/flotilla/sshpool"
 )
 
 // unfitness says what unfit says, and goes on.

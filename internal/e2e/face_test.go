@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,6 +56,9 @@ func TestJSONOfADeployment(t *testing.T) {
 		}
 		if last.Host == "p510" && last.Kind == "done" && last.Step != "survey" {
 			steps = append(steps, last.Step)
+		}
+		if last.Host == "p510" && last.Kind == "done" && last.Step == "copy" && !regexp.MustCompile(`^[0-9]+ paths?, [0-9]+ [KM]iB$`).MatchString(last.Text) {
+			t.Errorf("the copy was %q", last.Text)
 		}
 		if last.Kind == "progress" && last.Expected > 0 {
 			progress++

@@ -161,7 +161,7 @@ func TestActivationOutcomes(t *testing.T) {
 		says                  []string
 	}{
 		{name: "failed unit", module: "lab.failUnit = true;", outcome: "degraded", code: 1,
-			says: []string{"units failed", "lab-fail.service", "if it lost power now, it would boot "}},
+			says: []string{"units failed", "lab-fail.service", "all of it: journalctl -u flotilla-activate-", "if it lost power now, it would boot "}},
 		{name: "failed activation script", module: "lab.failActivation = true;", outcome: "failed", code: 1,
 			says: []string{"the activation script failed", "if it lost power now, it would boot "}},
 		{name: "boot loader", module: "lab.failBootloader = true;", outcome: "failed", code: 1,
