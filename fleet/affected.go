@@ -133,12 +133,12 @@ func (j *job) change(ctx context.Context, since string, names configNames) (c Ch
 // evaluateIn finds the host's derivation in another state of the flake, or why
 // it does not evaluate there. The error is that nothing is known.
 func (j *job) evaluateIn(ctx context.Context, flake string) (drv nixcmd.StorePath, why, err error) {
-	err = j.step(ctx, StepEvaluate, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+	err = j.evaluating(ctx, func(ctx context.Context, c *claim) (string, error) {
 		inst, err := installable(flake, j.host)
 		if err != nil {
 			return "", err
 		}
-		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{})
+		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch})
 		var failed *nixcmd.EvalError
 		if errors.As(err, &failed) {
 			why = failed

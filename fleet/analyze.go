@@ -171,7 +171,7 @@ func (j *job) lastBuilt() nixcmd.StorePath {
 
 // weigh makes the analysis of what work found, and the outcome if all is well.
 func (j *job) weigh(ctx context.Context, good Outcome, work func(context.Context) (*Analysis, []nixcmd.PathInfo, error)) (Outcome, error) {
-	err := j.step(ctx, StepCompare, j.fleet.stages.evaluations, func(ctx context.Context) (string, error) {
+	err := j.step(ctx, StepCompare, j.fleet.stages.queries, func(ctx context.Context) (string, error) {
 		a, closure, err := work(ctx)
 		if err != nil {
 			return "", err

@@ -79,6 +79,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason, Left: j.decided(plan, opt)})
 	if !plan.Deploy {
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil
@@ -119,7 +120,6 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 	}
 	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
 	j.set(func(r *Result) { r.Reason = plan.Reason })
-	j.emit(Event{Kind: KindDecided, Text: plan.Reason, Left: j.decided(plan, opt)})
 	return s, plan, nil
 }
 

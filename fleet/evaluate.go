@@ -19,13 +19,8 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
-	claim, release, err := j.admit(ctx)
-	if err != nil {
-		return ev, j.stepError(StepEvaluate, err)
-	}
-	defer release()
-	opt.Started = claim.watch
-	err = j.step(ctx, StepEvaluate, nil, func(ctx context.Context) (string, error) {
+	err := j.evaluating(ctx, func(ctx context.Context, c *claim) (string, error) {
+		opt.Started = c.watch
 		inst, err := installable(j.fleet.flake, j.host)
 		if err != nil {
 			return "", err
@@ -48,6 +43,17 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		return short(ev.Toplevel), nil
 	})
 	return ev, err
+}
+
+// evaluating does the step that evaluates, once there are a core and the memory
+// for it.
+func (j *job) evaluating(ctx context.Context, work func(context.Context, *claim) (string, error)) error {
+	c, release, err := j.admit(ctx)
+	if err != nil {
+		return j.stepError(StepEvaluate, err)
+	}
+	defer release()
+	return j.step(ctx, StepEvaluate, nil, func(ctx context.Context) (string, error) { return work(ctx, c) })
 }
 
 // surveyed is what is known of a host before anything is done to it.

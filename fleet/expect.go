@@ -20,10 +20,18 @@ func (j *job) decided(plan Plan, opt DeployOptions) time.Duration {
 	if !plan.Deploy {
 		return 0
 	}
-	steps := []Step{StepCopy, StepActivate, StepCommit}
+	var steps []Step
 	if opt.Tested == nil {
-		steps = append([]Step{StepBuild}, steps...)
+		steps = append(steps, StepBuild)
 	}
+	if b, err := j.builder(); err != nil || b.Name != j.host.Name {
+		steps = append(steps, StepCopy)
+	}
+	steps = append(steps, StepActivate)
+	if !opt.SkipHealth && len(j.fleet.Inventory.Health.of(j.host)) > 0 {
+		steps = append(steps, StepHealth)
+	}
+	steps = append(steps, StepCommit)
 	j.expect(steps...)
 	return j.past.left(steps)
 }

@@ -151,7 +151,7 @@ func TestDemand(t *testing.T) {
 // left counts down from step to step.
 func TestExpectations(t *testing.T) {
 	var events []Event
-	f := &Fleet{history: history{dir: t.TempDir()}, sink: SinkFunc(func(e Event) { events = append(events, e) })}
+	f := &Fleet{Inventory: &Inventory{}, history: history{dir: t.TempDir()}, sink: SinkFunc(func(e Event) { events = append(events, e) })}
 	f.history.add("a", learnt{Steps: map[Step][]float64{StepBuild: {20}, StepCopy: {10}, StepActivate: {5}, StepCommit: {1}}})
 	j := &job{fleet: f, host: Host{Name: "a"}}
 	j.recall()

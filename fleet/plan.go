@@ -61,6 +61,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	j.emit(Event{Kind: KindDecided, Text: plan.Reason})
 	if !plan.Deploy {
 		return j.planNothing(s), nil
 	}

@@ -70,11 +70,11 @@ func referrers(x fleet.Weight) string {
 	return strings.Join(names, " ← ")
 }
 
-// growth writes how the system differs from another, and by which packages.
+// grew writes how the system differs from another, and by which packages.
 func grew(s screen, g fleet.Growth) {
 	p := g.Packages
-	fmt.Fprintf(s.w, "  against %s, %s: %s; %d packages added, %d removed, %d changed\n", g.Name, plain(fleet.Short(g.Against)),
-		signed(p.NewSize-p.OldSize), len(p.Added), len(p.Removed), len(p.Changed))
+	s.item("", "", fmt.Sprintf("against %s, %s: %s; %d packages added, %d removed, %d changed", g.Name, fleet.Short(g.Against),
+		signed(p.NewSize-p.OldSize), len(p.Added), len(p.Removed), len(p.Changed)))
 	changes := bySize(p)
 	for _, c := range changes[:min(mostPackages, len(changes))] {
 		fmt.Fprintf(s.w, "    %10s  %s\n", signed(c.NewSize-c.OldSize), plain(strings.TrimSpace(c.Name+" "+movement(c))))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/fleet"
 )
@@ -25,17 +26,18 @@ func hostChecks(w io.Writer, res fleet.Result) {
 		name = max(name, len(c.Name))
 	}
 	for _, c := range res.Checks {
-		texts := hostCheckTexts(c)
 		outcome, color := hostCheckOutcome(c)
-		for i, text := range append(texts, "")[:max(1, len(texts))] {
-			head := fmt.Sprintf("  %s  %s", s.paint(color, pad(outcome, len("warning"))), c.Name)
-			if text != "" {
-				head = fmt.Sprintf("  %s  %s  ", s.paint(color, pad(outcome, len("warning"))), pad(c.Name, name))
-			}
+		head := fmt.Sprintf("  %s  %s  ", s.paint(color, pad(outcome, len("warning"))), pad(c.Name, name))
+		indent := len("  warning  ") + name + len("  ")
+		lines := s.wrap(hostCheckTexts(c), indent)
+		if len(lines) == 0 {
+			fmt.Fprintln(w, strings.TrimRight(head, " "))
+		}
+		for i, line := range lines {
 			if i > 0 {
-				head = pad("", len("  warning  ")+name+2)
+				head = pad("", indent)
 			}
-			fmt.Fprintln(w, head+plain(text))
+			fmt.Fprintln(w, head+line)
 		}
 	}
 }

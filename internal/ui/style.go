@@ -128,3 +128,31 @@ func pad(text string, columns int) string {
 	}
 	return text
 }
+
+// wrap makes lines of texts, each harmless and beginning a line of its own. On a
+// terminal none is wider than what an indentation leaves, but for long words.
+func (s screen) wrap(texts []string, indent int) []string {
+	width := max(20, s.width-indent)
+	var lines []string
+	for _, text := range texts {
+		text = plain(text)
+		if s.width == 0 {
+			lines = append(lines, text)
+			continue
+		}
+		line := ""
+		for word := range strings.FieldsSeq(text) {
+			switch {
+			case line == "":
+				line = word
+			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+				lines = append(lines, line)
+				line = word
+			default:
+				line += " " + word
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
