@@ -11,7 +11,8 @@ import (
 // Options: -dry, -json, -force.
 func Deploy(ctx context.Context, host string, dry, json, force *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{Force: is(force)}, dry))
+	meant := func(_ context.Context, s session) error { return strayTarget(words(), host, s.fleet.Inventory) }
+	return asking(ctx, host, meant, deploy(fleet.DeployOptions{Force: is(force)}, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why

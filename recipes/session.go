@@ -99,6 +99,9 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
+	if err := strayHost(words(), selector, f.Inventory); err != nil {
+		return failure(err)
+	}
 	var hosts []fleet.Host
 	pick := func(ctx context.Context, s session) (err error) {
 		hosts, err = s.fleet.Select(ctx, selector)

@@ -1,0 +1,42 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// Mage runs every word of a command line that no target takes as a target of its
+// own. Where hosts have targets named after them, as in the guide, `mage plan
+// razer` would make a plan of all hosts and then deploy razer.
+
+// strayHost refuses a target for all hosts that is followed by a host.
+func strayHost(words []string, selector string, inv *fleet.Inventory) error {
+	if len(words) != 2 || selector != everyone || !isHost(inv, words[1]) {
+		return nil
+	}
+	return fmt.Errorf("%s is for all hosts, and the word %s after it would be a target of its own; write %s -on=%s", words[0], words[1], words[0], words[1])
+}
+
+// strayTarget refuses to deploy a host whose name follows other words, and so may
+// have been meant as what they are for. Several hosts in a row are meant.
+func strayTarget(words []string, host string, inv *fleet.Inventory) error {
+	i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, host) })
+	if i < 1 || strings.EqualFold(words[i-1], "deploy") || !slices.ContainsFunc(words[:i], func(w string) bool { return !isHost(inv, w) }) {
+		return nil
+	}
+	return errors.New(words[i] + " after " + words[i-1] + " would be deployed; if that is meant, write deploy " + words[i])
+}
+
+func isHost(inv *fleet.Inventory, word string) bool {
+	return slices.ContainsFunc(inv.Hosts, func(h fleet.Host) bool { return strings.EqualFold(h.Name, word) })
+}
+
+// words are those of the command line that are no options.
+func words() []string {
+	return slices.DeleteFunc(slices.Clone(os.Args[1:]), func(w string) bool { return strings.HasPrefix(w, "-") })
+}

@@ -1,0 +1,44 @@
+package recipes
+
+import (
+	"testing"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+func TestStrayWords(t *testing.T) {
+	inv := &fleet.Inventory{Hosts: []fleet.Host{{Name: "razer"}, {Name: "p620"}}}
+	for _, c := range []struct {
+		words    []string
+		selector string
+		bad      bool
+	}{
+		{[]string{"plan"}, everyone, false},
+		{[]string{"plan", "razer"}, everyone, true},
+		{[]string{"status", "RAZER"}, everyone, true},
+		{[]string{"plan", "razer"}, "p620", false},
+		{[]string{"quickDeploy", "*"}, everyone, false},
+		{[]string{"plan", "status"}, everyone, false},
+		{[]string{"quickDeploy", "razer", "plan"}, everyone, false},
+	} {
+		if err := strayHost(c.words, c.selector, inv); (err != nil) != c.bad {
+			t.Errorf("%v for %s: %v", c.words, c.selector, err)
+		}
+	}
+	for _, c := range []struct {
+		words []string
+		bad   bool
+	}{
+		{[]string{"razer"}, false},
+		{[]string{"Razer"}, false},
+		{[]string{"deploy", "razer"}, false},
+		{[]string{"home"}, false}, // a target that calls Deploy
+		{[]string{"status", "razer"}, true},
+		{[]string{"deploy", "p620", "razer"}, true},
+		{[]string{"p620", "razer"}, false},
+	} {
+		if err := strayTarget(c.words, "razer", inv); (err != nil) != c.bad {
+			t.Errorf("%v: %v", c.words, err)
+		}
+	}
+}
