@@ -93,11 +93,11 @@ func (p *copyProgress) begunBytes() (sum int64) {
 }
 
 // end says what came of it: how many paths, and how large they are, or how much
-// was sent for them.
-func (p *copyProgress) end() string {
+// was sent for them; and how many the host fetched.
+func (p *copyProgress) end(fetched int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.begun) == 0 {
+	if len(p.begun)+fetched == 0 {
 		return "all paths were there"
 	}
 	text := fmt.Sprintf("%d paths", len(p.begun))
@@ -106,6 +106,9 @@ func (p *copyProgress) end() string {
 	}
 	if bytes := or(p.begunBytes(), p.bytes); bytes > 0 {
 		text += ", " + bytesText(bytes)
+	}
+	if fetched > 0 {
+		text += fmt.Sprintf(", and %d from its substituters", fetched)
 	}
 	return text
 }

@@ -43,7 +43,7 @@ func TestCopyProgress(t *testing.T) {
 	if _, told := p.take(nixcmd.CopyEvent{Text: "warning: x", Expected: 2, Bytes: 321 * mib}); told {
 		t.Error("told though nothing changed")
 	}
-	if got := p.end(); got != "2 paths, 320 MiB" {
+	if got := p.end(0); got != "2 paths, 320 MiB" {
 		t.Error(got)
 	}
 
@@ -55,10 +55,10 @@ func TestCopyProgress(t *testing.T) {
 	// All of it.
 	p = &copyProgress{sizes: sizes}
 	want(begins(0, 3, 5*mib), copyText{text: "5 of 330 MiB, 1 of 3 paths: path-0", expected: 3, bytes: 5 * mib, bytesExpected: 330 * mib})
-	if got := p.end(); got != "1 path, 10 MiB" {
+	if got := p.end(0); got != "1 path, 10 MiB" {
 		t.Error(got)
 	}
-	if got := new(copyProgress).end(); got != "all paths were there" {
+	if got := new(copyProgress).end(0); got != "all paths were there" {
 		t.Error(got)
 	}
 }

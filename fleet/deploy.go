@@ -175,10 +175,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		if len(p.begun)+fetched == 0 {
 			j.nothing(StepCopy)
 		}
-		if fetched > 0 {
-			return fmt.Sprintf("%s, and %d from its substituters", p.end(), fetched), nil
-		}
-		return p.end(), nil
+		return p.end(fetched), nil
 	})
 }
 

@@ -179,11 +179,13 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 		if err := at.keep(ctx, ev.Toplevel); err != nil {
 			return "", err
 		}
-		j.set(func(r *Result) {
-			r.Build, r.BuiltOn = BuildWork{built, totals.FetchesDone, totals.BytesDone}, at.name()
-		})
-		if built == 0 && totals.FetchesDone > 0 {
-			return fmt.Sprintf("%d paths downloaded%s", totals.FetchesDone, at.where()), nil
+		work := BuildWork{Derivations: built}
+		if at.name() == "" { // elsewhere what is sent there counts as well
+			work.Paths, work.Bytes = totals.FetchesDone, totals.BytesDone
+		}
+		j.set(func(r *Result) { r.Build, r.BuiltOn = work, at.name() })
+		if built == 0 && work.Paths > 0 {
+			return fmt.Sprintf("%d paths downloaded", work.Paths), nil
 		}
 		if built == 0 {
 			j.nothing(StepBuild)

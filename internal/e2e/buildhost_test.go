@@ -60,7 +60,7 @@ func TestBuildOnTarget(t *testing.T) {
 	}
 
 	m.set("p510", `environment.etc.release.text = "built here";`)
-	m.run("flotilla diff p510").exits(0).says("p510: it runs", "etc-release")
+	m.run("flotilla diff p510").exits(0).says("p510: to deploy", "etc-release", "on p510: ", "copy: nothing that the host has not")
 	m.run("flotilla deployLocalBuild p510").exits(0).says("runs and boots")
 	if now := m.settled("p510"); !m.has(lab.Control, now) {
 		t.Errorf("%s was not built here", now)

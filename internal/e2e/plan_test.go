@@ -80,7 +80,7 @@ func (m *machine) untouched(hosts ...string) func() {
 func TestPlan(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	m.must(lab.Control, `sed -i 's/RATE = "48000"/RATE = "96000"/' hosts/razer/audio.nix
+	m.must(lab.Control, `sed -i 's/RATE = "48000"/RATE = "192000"/' hosts/razer/audio.nix
 		sed -i 's/10\.10\.7/10.10.8/' nixos/pkgs/by-name/jellyfin.nix
 		sed -i 's|^{$|{ pkgs, ... }: {|; s|imports = \[|boot.kernelPackages = pkgs.linuxPackages_latest; imports = [|' hosts/p620/default.nix`)
 	unchanged := m.untouched(lab.Hosts()...)
@@ -153,7 +153,7 @@ func TestDryRunsChangeNothing(t *testing.T) {
 
 	// A user who cannot become root is told all but what needs root.
 	m.must(lab.Control, `sed -i 's/^\[hosts.p510\]/[hosts.p510]\nuser = "guest"/' fleet.toml`)
-	m.run("flotilla diff p510").exits(1).says("~ etc", "copy: nothing that the host has not", "units: not known: the remote user", "sudo without a password")
+	m.run("flotilla diff p510").exits(1).says("~ etc", "copy: nothing that the host has not", "units: not known: the remote user", "sudo, doas or run0 without a password")
 	m.must(lab.Control, "git checkout -q fleet.toml")
 
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: switched")

@@ -141,7 +141,7 @@ func TestPreDeploy(t *testing.T) {
 	m.fault("razer's disk is full", m.FillDisk(t.Context(), "razer", 8<<20))
 	t.Cleanup(func() { m.fault("razer's disk is freed", m.FreeDisk(t.Context(), "razer")) })
 	m.run("flotilla preDeploy razer").exits(1).says("razer: not ready", "another switch-to-configuration is running",
-		"nvidia (", "→ other)", "must be copied", "razer: locked", "Error: not ready: ")
+		"nvidia (", "→ other)", "too little for the ", "razer: locked", "Error: not ready: ")
 	if m.settled("razer") != before {
 		t.Error("razer was changed")
 	}

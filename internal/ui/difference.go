@@ -44,7 +44,7 @@ func difference(s screen, res fleet.Result, full bool) {
 	s.item("", "packages:", fmt.Sprintf("%d added, %d removed, %d changed, %d rebuilt; closure %s",
 		len(p.Added), len(p.Removed), len(p.Changed)-rebuilt, rebuilt, closureText(p)))
 	s.units(d, full)
-	s.item("", "here:", buildText(res.Build))
+	s.item("", builtWhere(res), buildText(res.Build))
 	s.item("", "copy:", copyText(d))
 	if d.NoRoom() {
 		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
@@ -52,6 +52,14 @@ func difference(s screen, res fleet.Result, full bool) {
 	if len(d.Reboot) > 0 {
 		s.item(yellow, "!", "a reboot would be needed for: "+rebootText(d.Reboot, true))
 	}
+}
+
+// builtWhere is what the text on a host's build begins with.
+func builtWhere(res fleet.Result) string {
+	if res.BuiltOn == "" {
+		return "here:"
+	}
+	return "on " + plain(res.BuiltOn) + ":"
 }
 
 // packagesShown and unitsShown are how many packages, and units of each kind,

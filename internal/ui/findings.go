@@ -13,7 +13,7 @@ func findings(w io.Writer, r *fleet.Report) (all bool) {
 		hostChecks(w, res)
 		switch {
 		case res.Difference != nil:
-			difference(newScreen(w), res, false)
+			difference(newScreen(w), res, len(r.Results) == 1)
 		case res.Analysis != nil:
 			Analysis(w, res)
 		case res.Status != nil && res.Checks == nil:

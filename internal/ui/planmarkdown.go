@@ -117,7 +117,7 @@ func planMarkdownDetails(res fleet.Result) string {
 			item("units: "+g.what+": ", markdownList(g.units))
 		}
 	}
-	item("here: ", markdownText(buildText(res.Build)))
+	item(markdownText(strings.TrimSuffix(builtWhere(res), ":"))+": ", markdownText(buildText(res.Build)))
 	item("copy: ", markdownText(copyText(d)))
 	if d.NoRoom() {
 		item("⚠️ ", "the host's store has no room for that: deploying fails before anything is copied")
