@@ -104,7 +104,7 @@ func (p *copyProgress) end(fetched int) string {
 	if len(p.begun) == 1 {
 		text = "1 path"
 	}
-	if bytes := or(p.begunBytes(), p.bytes); bytes > 0 {
+	if bytes := or(p.begunBytes(), p.bytes); bytes > 0 && len(p.begun) > 0 {
 		text += ", " + bytesText(bytes)
 	}
 	if fetched > 0 {
