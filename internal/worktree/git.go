@@ -49,6 +49,7 @@ func Read(ctx context.Context, o Options) (*Tree, error) {
 	if err := t.readLock(ctx); err != nil {
 		return nil, err
 	}
+	t.readLinks()
 	cache.save()
 	return t.seal(), nil
 }

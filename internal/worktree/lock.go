@@ -2,8 +2,11 @@ package worktree
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -63,6 +66,11 @@ func (t *Tree) readLock(ctx context.Context) error {
 	}
 	for input, node := range lock.Nodes {
 		l := node.Locked
+		if l != nil && l.NarHash != "" {
+			if p, ok := sourcePath(l.NarHash); ok {
+				t.Inputs = append(t.Inputs, p)
+			}
+		}
 		switch {
 		case input == lock.Root && l == nil:
 		case l == nil:
@@ -107,6 +115,33 @@ func (t *Tree) readOutside(ctx context.Context, dir string) error {
 	}
 	t.Outside = append(t.Outside, Outside{dir, id})
 	return nil
+}
+
+// sourcePath is where Nix keeps a source with that hash (Nix manual, "Complete
+// Store Path Calculation").
+func sourcePath(narHash string) (string, bool) {
+	text, ok := strings.CutPrefix(narHash, "sha256-")
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return "", false
+	}
+	const dir = "/nix/store"
+	whole := sha256.Sum256(fmt.Appendf(nil, "source:sha256:%x:%s:source", sum, dir))
+	var short [20]byte
+	for i, b := range whole {
+		short[i%len(short)] ^= b
+	}
+	const digits = "0123456789abcdfghijklmnpqrsvwxyz"
+	var name strings.Builder
+	for n := len(short)*8/5 - 1; n >= 0; n-- {
+		i, j := n*5/8, n*5%8
+		c := short[i] >> j
+		if i+1 < len(short) {
+			c |= short[i+1] << (8 - j)
+		}
+		name.WriteByte(digits[c&0x1f])
+	}
+	return dir + "/" + name.String() + "-source", true
 }
 
 func sortEntries(entries []Entry) {

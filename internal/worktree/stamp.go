@@ -53,14 +53,14 @@ func (t *Tree) Stamp() (Stamp, error) {
 	return s, nil
 }
 
-// Untracked lists the .nix files in the flake's directory that Git does not
-// track, and that Nix therefore does not see, relative to Root; nil outside of
+// Untracked lists the .nix files in a flake's directory that Git does not track,
+// and that Nix therefore does not see, relative to that directory; nil outside of
 // Git.
-func (t *Tree) Untracked(ctx context.Context) ([]string, error) {
-	if !t.Git {
+func Untracked(ctx context.Context, dir string) ([]string, error) {
+	if _, ok := findRoot(dir); !ok {
 		return nil, nil
 	}
-	out, err := git(ctx, filepath.Join(t.Root, t.Dir), "ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", "*.nix")
+	out, err := git(ctx, dir, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.nix")
 	if err != nil {
 		return nil, err
 	}

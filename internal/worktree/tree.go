@@ -45,6 +45,13 @@ type Outside struct {
 	Path, ID string
 }
 
+// Link is a symlink of a tree.
+type Link struct {
+	// Path is where it is, Target what it leads to in the tree, both relative to
+	// the root; "" for the root itself, or where that is not clear.
+	Path, Target string
+}
+
 // Tree is a snapshot. It is not changed once it is made, and may be used
 // concurrently.
 type Tree struct {
@@ -71,6 +78,11 @@ type Tree struct {
 	Entries []Entry
 	// Outside are sorted by path.
 	Outside []Outside
+	// Inputs are the store paths of the sources that the lock file names; trees
+	// that were decoded have none.
+	Inputs []string
+	// Links are the symlinks among Entries; trees that were decoded have none.
+	Links []Link
 
 	fingerprint, shape string
 	gitDir, commonDir  string
@@ -123,7 +135,6 @@ func fixed(e Entry) bool {
 
 // seal computes what is asked for often.
 func (t *Tree) seal() *Tree {
-	sum := func(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:16]) }
 	t.fingerprint = sum(t.Encode())
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\x00%v\x00", t.Dir, t.Git)
@@ -145,6 +156,8 @@ func (t *Tree) seal() *Tree {
 	t.shape = sum(b.Bytes())
 	return t
 }
+
+func sum(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:16]) }
 
 const magic = "flotilla tree 1"
 
@@ -174,6 +187,9 @@ func (t *Tree) Encode() []byte {
 // if its fingerprint is not the one given.
 func Decode(data []byte, fingerprint string) (*Tree, error) {
 	bad := errors.New("not a tree")
+	if sum(data) != fingerprint {
+		return nil, bad
+	}
 	text := string(data)
 	next := func() string {
 		field, rest, ok := strings.Cut(text, "\x00")
@@ -213,10 +229,7 @@ func Decode(data []byte, fingerprint string) (*Tree, error) {
 		}
 		t.Entries = append(t.Entries, Entry{Path: path, Mode: mode, ID: id})
 	}
-	if t.seal(); t.fingerprint != fingerprint {
-		return nil, bad
-	}
-	return t, nil
+	return t.seal(), nil
 }
 
 // Change is what became of one path between two trees.
@@ -265,3 +278,7 @@ func (t *Tree) Find(path string) (Entry, bool) {
 	}
 	return Entry{}, false
 }
+
+// New returns a tree made of the fields given, as Read would; Entries must be
+// sorted.
+func New(t Tree) *Tree { return (&t).seal() }
