@@ -19,7 +19,17 @@ func installable(h Host) (nixcmd.Installable, error) {
 
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
-	return j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+	known := j.recall()
+	if known.result != nil && !j.fleet.verify {
+		return j.remembered(ctx, known)
+	}
+	j.why = known.why
+	ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: known.result != nil || j.fleet.fresh})
+	if err == nil {
+		err = j.check(known, ev)
+	}
+	ev.Imports = nil // thousands of names, which nobody needs any more
+	return ev, err
 }
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
@@ -29,19 +39,25 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		if err != nil {
 			return "", err
 		}
+		if j.why != "" {
+			j.progress(StepEvaluate, j.why, 0, 0)
+		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
-		ev.Imports = nil // thousands of names, which nobody needs yet
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
 			return "", j.explainMissing(ctx, err)
 		}
-		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
+		j.set(func(r *Result) { r.Wanted, r.Evaluation = ev.Toplevel, Verdict{Reason: j.why} })
+		text := short(ev.Toplevel)
 		if ev.Cached {
-			return short(ev.Toplevel) + ", from Nix's cache", nil
+			text += ", from Nix's cache"
 		}
-		return short(ev.Toplevel), nil
+		if j.why != "" {
+			text += ": " + j.why
+		}
+		return text, nil
 	})
 	return ev, err
 }
@@ -123,6 +139,9 @@ func (j *job) connect(ctx context.Context, try func(context.Context, Remote) err
 // build makes the derivation valid here, and keeps it from being
 // garbage-collected until the host's next build.
 func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
+	if err := j.reinstantiate(ctx, ev); err != nil {
+		return err
+	}
 	return j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
 		link, err := j.fleet.rootLink(j.host)
 		if err != nil {

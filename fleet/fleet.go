@@ -17,9 +17,13 @@ type Config struct {
 	// Dir is where the search for fleet.toml begins; empty means the working
 	// directory.
 	Dir string
-	// StateDir is where roots of built systems are kept; empty means
+	// StateDir is where roots of built systems and results of evaluations are kept;
+	// empty means
 	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
 	StateDir string
+	// Fresh evaluates every host, whatever is known from earlier runs. Verify does
+	// so as well, and fails a host that was taken to be unchanged and is not.
+	Fresh, Verify bool
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
@@ -38,6 +42,8 @@ type Fleet struct {
 	dialer   Dialer
 	stateDir string
 	patience time.Duration
+	fresh    bool
+	verify   bool
 	stages   stages
 	pool     *sshpool.Pool
 
@@ -53,7 +59,7 @@ func Open(c Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits),
+	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second)}
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err

@@ -22,6 +22,8 @@ type Result struct {
 	// Live is the system the host ran when it was surveyed, Wanted the one the
 	// flake wants; empty where that was not found out.
 	Live, Wanted nixcmd.StorePath
+	// Evaluation says whether the host was evaluated, and why.
+	Evaluation Verdict
 	// Steps are the steps taken, in the order in which they ended.
 	Steps []StepTime
 	// Duration is wall time from the start of the run to the host's end.

@@ -14,6 +14,10 @@
 // Targets for all hosts take -on=SELECTOR, those that ask take -yes (or
 // FLOTILLA_YES=1), and -json or FLOTILLA_JSON=1 writes JSON lines.
 //
+// FLOTILLA_FRESH=1 evaluates every host, whatever is known from earlier runs;
+// FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
+// was known.
+//
 // Progress goes to standard error, answers go to standard output. The exit code
 // is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if
 // some failed, 4 if some were rolled back and 130 after Ctrl-C; 2 is Mage's own.

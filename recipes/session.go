@@ -69,7 +69,7 @@ func answering(ctx context.Context, selector string, ask question, act action, t
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown})
+	f, err := fleet.Open(fleet.Config{Sink: shown, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1"})
 	if err != nil {
 		return failure(err)
 	}

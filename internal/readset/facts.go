@@ -46,7 +46,7 @@ var (
 	evades       = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\b(dirOf|outPath|sourceInfo|__curPos|unsafeGetAttrPos|toPath)\b|"/?\.\.|(?:^|[\s(\[=])/\.\s*\+`)
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(dirOf|__curPos|unsafeGetAttrPos|toPath)\b|["}]/\.\.|(?:^|[\s(\[=])/\.\s*\+`)
 
 	self = regexp.MustCompile(`\bself\b`)
 	// What follows self where it is no path: an attribute that is none, or the end

@@ -142,7 +142,7 @@ func (e *evaluation) file(name string, depth int) {
 			}
 		case "read", "slurp", "foreign":
 			e.say(kind, at, e.read(at))
-		case "key": // the part of a file that is the host's
+		case "key", "part": // the part of a file that is the host's
 			for field := range strings.FieldsSeq(e.read(at)) {
 				if strings.HasPrefix(field, e.host+"=") {
 					e.say(field)
@@ -180,15 +180,16 @@ func statements(t *rapid.T, dir string) string {
 	}
 	nix := rapid.SampledFrom([]string{"modules/common.nix", "modules/opt.nix", "link/opt.nix", "modules", "hosts/a/extra.nix", "hosts/b/extra.nix"})
 	data := rapid.SampledFrom([]string{"data/x.json", "data/y.json", "hosts/a/d.txt", "hosts/b/d.txt"})
+	read := rapid.OneOf(data, nix) // code as data
 	switch rapid.IntRange(0, 15).Draw(t, "statement") {
 	default:
 		return fmt.Sprintf("value: x = %d;", rapid.IntRange(0, 3).Draw(t, "value"))
 	case 1, 2, 3:
 		return fmt.Sprintf("import: import %s;", rel(nix.Draw(t, "nix")))
 	case 4:
-		return fmt.Sprintf("copy: src = %s;", rel(rapid.SampledFrom([]string{"data", "data/x.json", "hosts/a", "hosts/b/d.txt"}).Draw(t, "copied")))
+		return fmt.Sprintf("copy: src = %s;", rel(rapid.SampledFrom([]string{"data", "data/x.json", "hosts/a", "hosts/b/d.txt", "modules", "link"}).Draw(t, "copied")))
 	case 5:
-		return fmt.Sprintf("read: builtins.readFile %s;", rel(data.Draw(t, "data")))
+		return fmt.Sprintf("read: builtins.readFile %s;", rel(read.Draw(t, "read")))
 	case 6:
 		return fmt.Sprintf("key: (lib.importJSON %s; # . . .", rel(data.Draw(t, "data")))
 	case 7:
@@ -200,9 +201,9 @@ func statements(t *rapid.T, dir string) string {
 	case 9:
 		return fmt.Sprintf("list: builtins.readDir %s;", rel(rapid.SampledFrom([]string{"modules", "hosts", "data"}).Draw(t, "listed")))
 	case 10:
-		return fmt.Sprintf("foreign: keyFile = %s;", rel(data.Draw(t, "data")))
+		return fmt.Sprintf("%s: keyFile = %s;", rapid.SampledFrom([]string{"foreign", "part"}).Draw(t, "foreign"), rel(data.Draw(t, "data")))
 	case 11:
-		return fmt.Sprintf("slurp: lib.slurp %s;", rel(data.Draw(t, "data")))
+		return fmt.Sprintf("slurp: lib.slurp %s;", rel(read.Draw(t, "read")))
 	}
 }
 

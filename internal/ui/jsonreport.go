@@ -21,9 +21,15 @@ type jsonHost struct {
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
+	Evaluation *jsonVerdict    `json:"evaluation,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
+}
+
+type jsonVerdict struct {
+	Avoided bool   `json:"avoided"`
+	Reason  string `json:"reason"`
 }
 
 type jsonStep struct {
@@ -69,6 +75,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Error: newJSONError(res.Err),
+		}
+		if v := res.Evaluation; v != (fleet.Verdict{}) {
+			h.Evaluation = &jsonVerdict{v.Avoided, harmless(v.Reason)}
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})
