@@ -59,5 +59,8 @@ func Test(ctx context.Context) error { return chores.Test(ctx) }
 // TestShort runs lint and the tests that need no lab, in under a minute
 func TestShort(ctx context.Context) error { return chores.TestShort(ctx) }
 
+// Soak edits random flakes STEPS times (some 3 a second) and holds every prediction against both Nix versions
+func Soak(ctx context.Context, steps int) error { return chores.Soak(ctx, steps) }
+
 // Lint checks formatting, vet (also of the magefile) and staticcheck
 func Lint(ctx context.Context) error { return chores.Lint(ctx) }

@@ -14,7 +14,22 @@ import (
 
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
-	return j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace})
+	known := j.recall()
+	if known.result != nil && !j.fleet.verify {
+		return j.remembered(ctx, known)
+	}
+	j.why = known.why
+	ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: known.result != nil || j.fleet.fresh})
+	if err == nil {
+		err = j.holdTo(known, ev)
+	}
+	ev.Imports = nil // thousands of names, which nobody needs any more
+	return ev, err
+}
+
+// evaluateAfresh is evaluate without anything that was known before.
+func (j *job) evaluateAfresh(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
+	return j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: true})
 }
 
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
@@ -25,9 +40,11 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		if err != nil {
 			return "", err
 		}
+		if j.why != "" {
+			j.progress(StepEvaluate, j.why, 0, 0)
+		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		j.used(StepEvaluate, ev.Usage)
-		ev.Imports = nil // thousands of names, which nobody needs yet
 		j.tookMemory(ev, err)
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
@@ -35,12 +52,16 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		if err != nil {
 			return "", j.explainMissing(ctx, err)
 		}
-		j.set(func(r *Result) { r.Wanted = ev.Toplevel })
+		j.set(func(r *Result) { r.Wanted, r.Evaluation = ev.Toplevel, Verdict{Reason: j.why} })
+		text := short(ev.Toplevel)
 		if ev.Cached {
 			j.nothing(StepEvaluate)
-			return short(ev.Toplevel) + ", from Nix's cache", nil
+			text += ", from Nix's cache"
 		}
-		return short(ev.Toplevel), nil
+		if j.why != "" {
+			text += ": " + j.why
+		}
+		return text, nil
 	})
 	return ev, err
 }
@@ -142,6 +163,9 @@ func (j *job) connectTo(ctx context.Context, h Host, try func(context.Context, R
 // and keeps them from being garbage-collected until the host's next build there;
 // see place.keep.
 func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
+	if err := j.reinstantiate(ctx, ev); err != nil {
+		return err
+	}
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
 		at, err := j.buildPlace(ctx)
 		if err != nil {

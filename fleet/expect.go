@@ -101,8 +101,8 @@ func (j *job) tookMemory(ev nixcmd.Evaluation, err error) {
 	}
 }
 
-// recall looks up what earlier runs have taught of the host.
-func (j *job) recall() {
+// lookBack looks up what earlier runs have taught of the host.
+func (j *job) lookBack() {
 	var word string
 	if j.past, word = j.fleet.history.of(j.host.Name); word != "" {
 		j.warn(StepEvaluate, word)

@@ -20,10 +20,13 @@ type Config struct {
 	// State is what to look at instead of the files in Dir; nil means those.
 	// Validate does not know it.
 	State *State
-	// StateDir is where roots of built systems are kept, and what runs have taught
-	// of durations and memory; empty means
+	// StateDir is where roots of built systems and results of evaluations are kept,
+	// and what runs have taught of durations and memory; empty means
 	// $XDG_STATE_HOME/flotilla, by default ~/.local/state/flotilla.
 	StateDir string
+	// Fresh evaluates every host, whatever is known from earlier runs. Verify does
+	// so as well, and fails a host that was taken to be unchanged and is not.
+	Fresh, Verify bool
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
@@ -44,11 +47,12 @@ type Fleet struct {
 	stateDir string
 	patience time.Duration
 	// substituters is how long those of a host are waited for.
-	substituters time.Duration
-	stages       stages
-	history      history
-	builders     builders
-	pool         *sshpool.Pool
+	substituters  time.Duration
+	fresh, verify bool
+	stages        stages
+	history       history
+	builders      builders
+	pool          *sshpool.Pool
 
 	sinkMu sync.Mutex
 	sink   Sink
@@ -62,7 +66,7 @@ func Open(c Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits),
+	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
 	if c.State != nil {
 		f.flake = c.State.Flake

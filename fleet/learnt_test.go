@@ -154,7 +154,7 @@ func TestExpectations(t *testing.T) {
 	f := &Fleet{Inventory: &Inventory{}, history: history{dir: t.TempDir()}, sink: SinkFunc(func(e Event) { events = append(events, e) })}
 	f.history.add("a", learnt{Steps: map[Step][]float64{StepBuild: {20}, StepCopy: {10}, StepActivate: {5}, StepCommit: {1}}})
 	j := &job{fleet: f, host: Host{Name: "a"}}
-	j.recall()
+	j.lookBack()
 	if left := j.decided(Plan{Deploy: true}, DeployOptions{}); left != 36*time.Second {
 		t.Errorf("left %v", left)
 	}

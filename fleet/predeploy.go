@@ -102,7 +102,7 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 		r                            readiness
 	)
 	wg.Go(func() {
-		ev, evalErr = j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
+		ev, evalErr = j.evaluateAfresh(ctx, false)
 		heard(ev)
 		if evalErr == nil {
 			buildErr = j.build(ctx, ev)

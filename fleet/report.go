@@ -25,6 +25,8 @@ type Result struct {
 	// BuiltOn is the name of the host whose store Wanted was built in; empty if
 	// that is this machine's, or if nothing was built.
 	BuiltOn string
+	// Evaluation says whether the host was evaluated, and why.
+	Evaluation Verdict
 	// Steps are the steps taken, in the order in which they ended.
 	Steps []StepTime
 	// Duration is wall time from the start of the run to the host's end.

@@ -19,6 +19,10 @@ type job struct {
 	fleet   *Fleet
 	host    Host
 	started time.Time
+	seen    *recollection
+
+	// why says why the host is evaluated, empty if nothing is known of that.
+	why string
 
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.
@@ -79,10 +83,12 @@ func (f *Fleet) run(ctx context.Context, hosts []Host, do work) *Report {
 func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
+	seen := f.recollect(ctx)
 	one := func(i int, do work) Result {
-		j := &job{fleet: f, host: hosts[i], started: report.Started, result: Result{Host: hosts[i]}}
-		j.recall()
+		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}
+		j.lookBack()
 		outcome, err := do(ctx, j)
+		seen.warnOfUntracked(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		return report.Results[i]
 	}
@@ -102,6 +108,7 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 		}
 	}
 	wg.Wait()
+	seen.finish()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
 	return report

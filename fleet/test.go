@@ -2,15 +2,13 @@ package fleet
 
 import (
 	"context"
-
-	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 // TestOptions are options of Fleet.Test. The zero value is useful.
 type TestOptions struct {
 	// ShowTrace makes evaluation errors carry Nix's trace.
 	ShowTrace bool
-	// Fresh keeps Nix's evaluation cache out of it.
+	// Fresh evaluates anew, without what earlier runs and Nix's own cache know.
 	Fresh bool
 	// Order says which hosts are tested at the same time.
 	Order Order
@@ -24,7 +22,11 @@ func (f *Fleet) Test(ctx context.Context, hosts []Host, opt TestOptions) *Report
 	return f.runIn(ctx, opt.Order, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		j.keepBuilt = true
 		j.expect(StepEvaluate, StepBuild)
-		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: opt.ShowTrace, Fresh: opt.Fresh})
+		evaluate := j.evaluate
+		if opt.Fresh {
+			evaluate = j.evaluateAfresh
+		}
+		ev, err := evaluate(ctx, opt.ShowTrace)
 		if err != nil {
 			return "", err
 		}

@@ -84,7 +84,7 @@ func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
 	f.announce(hosts, StepEvaluate)
 	return f.validate(ctx, hosts, func(ctx context.Context, j *job, heard func(nixcmd.Evaluation)) (Outcome, error) {
 		j.expect(StepEvaluate)
-		ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{Fresh: true})
+		ev, err := j.evaluateAfresh(ctx, false)
 		heard(ev)
 		if err != nil {
 			return "", err

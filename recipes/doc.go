@@ -16,6 +16,10 @@
 // dry shows what deploying would do and activates nothing; json (or
 // FLOTILLA_JSON=1) writes JSON lines; then what a target has for itself.
 //
+// FLOTILLA_FRESH=1 evaluates every host, whatever is known from earlier runs;
+// FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
+// was known.
+//
 // Progress goes to standard error, answers go to standard output. The exit code
 // is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if
 // some failed, 4 if some were rolled back and 130 after Ctrl-C; 2 is Mage's own.

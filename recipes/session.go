@@ -94,7 +94,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state})
+	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1"})
 	if err != nil {
 		return failure(err)
 	}

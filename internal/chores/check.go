@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/bitfield/script"
 
@@ -26,6 +27,17 @@ func Test(ctx context.Context) error {
 		return err
 	}
 	return show(ctx, "go", "test", "-race", "-timeout=40m", "./...")
+}
+
+// Soak edits random flakes that many times, with each Nix of the lab, and holds
+// every prediction of change detection against an evaluation.
+func Soak(ctx context.Context, steps int) error {
+	_, err := proc.Run(ctx, proc.Cmd{
+		Argv:    []string{"go", "test", "-v", "-count=1", "-timeout=24h", "-run", "^TestSoak$", "./internal/e2e"},
+		Env:     proc.Environ(fmt.Sprintf("FLOTILLA_SOAK_STEPS=%d", steps), fmt.Sprintf("FLOTILLA_SOAK_SEED=%d", time.Now().Unix()%1e6)),
+		Inherit: true,
+	})
+	return asExit(err)
 }
 
 // TestShort runs the linters and the tests that need no lab.

@@ -23,6 +23,7 @@ type jsonHost struct {
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
+	Evaluation *jsonVerdict    `json:"evaluation,omitempty"`
 	Health     []jsonHealth    `json:"health,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
@@ -47,6 +48,11 @@ type jsonChange struct {
 	Affected bool   `json:"affected"`
 	Was      string `json:"was,omitempty"`
 	Is       string `json:"is,omitempty"`
+}
+
+type jsonVerdict struct {
+	Avoided bool   `json:"avoided"`
+	Reason  string `json:"reason"`
 }
 
 type jsonStep struct {
@@ -118,6 +124,9 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		}
 		if c := res.Change; c != nil {
 			h.Change = &jsonChange{c.Affected, string(c.Was), string(c.Is)}
+		}
+		if v := res.Evaluation; v != (fleet.Verdict{}) {
+			h.Evaluation = &jsonVerdict{v.Avoided, harmless(v.Reason)}
 		}
 		for _, s := range res.Steps {
 			h.Steps = append(h.Steps, jsonStep{s.Step, seconds(s.Duration)})

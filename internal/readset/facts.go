@@ -1,0 +1,152 @@
+package readset
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Facts are what the text of a Nix file shows of what it may read, comments and
+// strings included: rather too much than too little.
+type Facts struct {
+	// Paths are those that it mentions: files, or directories with all that is
+	// below them. Under are directories of which it mentions something below. Both
+	// are relative to the tree's root, "" for that itself.
+	Paths []string `json:"paths,omitempty"`
+	Under []string `json:"under,omitempty"`
+	// Read are those of Paths and Under that it reads the contents of, right there.
+	Read []string `json:"read,omitempty"`
+	// Reads says that it reads the contents of files that it does not name there.
+	Reads bool `json:"reads,omitempty"`
+	// Metadata says that it names what Nix says of the flake's source tree as a
+	// whole: revision, dates, hash, place. Dates says that it names those that may
+	// be the same for different revisions.
+	Metadata bool `json:"metadata,omitempty"`
+	Dates    bool `json:"dates,omitempty"`
+	// Evades says that it does what this package cannot follow.
+	Evades bool `json:"evades,omitempty"`
+}
+
+var (
+	// A path literal of Nix holds a slash, after which there may be an
+	// interpolation; what follows that is left out, as are absolute ones.
+	pathLiteral = regexp.MustCompile(`[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*/?(?:\$\{)?`)
+
+	// What observes contents, or makes a copy forget where it came from.
+	reader = regexp.MustCompile(`\b(readFile|fileContents|importJSON|importTOML|importYAML|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b`)
+	// A reader's argument that is a path literal.
+	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?[\s(]*(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+
+	// What Nix says of the source tree as a whole, as attributes and otherwise.
+	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
+	metadata     = regexp.MustCompile(`\b(toString|__curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
+	dates        = regexp.MustCompile(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`)
+	binding      = regexp.MustCompile(`^\s*=[^=]`)
+	evades       = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
+
+	// What turns a path into another above it, or makes one out of a string.
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(dirOf|__curPos|unsafeGetAttrPos|toPath)\b|["}]/\.\.|(?:^|[\s(\[=])/\.\s*\+`)
+
+	self = regexp.MustCompile(`\bself\b`)
+	// What follows self where it is no path: an attribute that is none, or the end
+	// of its place in the arguments of a function; and what precedes it in an
+	// inherit.
+	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|inputs|lib|overlays|packages|legacyPackages|nixosModules|nixosConfigurations|homeModules|homeManagerModules|homeConfigurations|darwinModules|checks|apps|devShells|formatter)\b`)
+	selfFormal  = regexp.MustCompile(`^\s*[,}?:@]`)
+	selfInherit = regexp.MustCompile(`\binherit\s*(\(\s*|(\([^()]*\))?[\sA-Za-z0-9_'-]*)$`)
+	// The flake as an attribute, as in inputs.self, and in a string.
+	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
+	// A longer name.
+	inName = regexp.MustCompile(`^[-'][A-Za-z0-9]`)
+)
+
+// Scan finds the facts of a file; name is its path in the tree.
+func Scan(name, text string) Facts {
+	var f Facts
+	dir := path.Dir(name)
+	for _, at := range pathLiteral.FindAllStringIndex(text, -1) {
+		literal := text[at[0]:at[1]]
+		if rest := at[0] > 0 && text[at[0]-1] == '/'; !rest && strings.Contains(literal, "/") {
+			f.mention(dir, literal)
+		}
+	}
+	for _, at := range reader.FindAllStringIndex(text, -1) {
+		m := readArgument.FindStringSubmatch(text[at[1]:])
+		if m == nil {
+			f.Reads = true
+			continue
+		}
+		p, _ := resolve(dir, m[1])
+		f.Read = append(f.Read, p)
+	}
+	flake := namesSelf(text)
+	if climbs.MatchString(text) || flake {
+		f.Under = append(f.Under, "")
+	}
+	f.Metadata = flake || metadata.MatchString(text) || slices.ContainsFunc(metadataAttr.FindAllStringIndex(text, -1),
+		func(at []int) bool { return !binding.MatchString(text[at[1]:]) })
+	f.Dates = dates.MatchString(text)
+	f.Evades = evades.MatchString(text)
+	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return f
+}
+
+// mention notes a path literal.
+func (f *Facts) mention(dir, literal string) {
+	p, under := resolve(dir, literal)
+	if under {
+		f.Under = append(f.Under, p)
+	} else {
+		f.Paths = append(f.Paths, p)
+	}
+}
+
+// resolve makes a literal in a file of dir a path in the tree; under says that
+// something below it is meant. A literal that leads out of the tree means all.
+func resolve(dir, literal string) (p string, under bool) {
+	literal, under = strings.CutSuffix(literal, "${")
+	if under {
+		literal = literal[:strings.LastIndexByte(literal, '/')+1]
+	}
+	p = path.Join(dir, literal)
+	switch {
+	case p == "." || p == ".." || strings.HasPrefix(p, "../"):
+		return "", true
+	case under:
+		return p, true
+	}
+	return p, false
+}
+
+// namesSelf reports whether the flake may be used as a path.
+func namesSelf(text string) bool {
+	for _, at := range self.FindAllStringIndex(text, -1) {
+		before, after := text[:at[0]], text[at[1]:]
+		switch {
+		case inName.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
+		case selfOf.MatchString(before):
+			return true
+		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether a list of directories and files holds a path or one
+// above it.
+func covers(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(p string) bool {
+		return p == "" || p == name || strings.HasPrefix(name, p) && name[len(p)] == '/'
+	})
+}
+
+// mentions reports whether the file mentions a path: itself, or one above it.
+func (f Facts) mentions(name string) (exactly, above bool) {
+	return slices.Contains(f.Paths, name), covers(f.Paths, name) || covers(f.Under, name)
+}

@@ -1,0 +1,77 @@
+package readset
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestScan(t *testing.T) {
+	const in = "hosts/a/x.nix"
+	for text, want := range map[string]Facts{
+		"imports = [ ./y.nix ../../modules ];": {Paths: []string{"hosts/a/y.nix", "modules"}},
+		"imports = [ sub/y.nix ];":             {Paths: []string{"hosts/a/sub/y.nix"}},
+		"# see ./y.nix":                        {Paths: []string{"hosts/a/y.nix"}},
+		"./../b/${name}/z.nix":                 {Under: []string{"hosts/b"}},
+		"./pre${name}.nix ./${name}":           {Under: []string{"hosts/a"}},
+		"./.":                                  {Paths: []string{"hosts/a"}},
+		"../../.":                              {Under: []string{""}},
+		"../../../out":                         {Under: []string{""}},
+		`url = "https://example.org/x"; a = "/etc/y";`: {Paths: nil},
+		"readFile ./k.txt":                           {Paths: []string{"hosts/a/k.txt"}, Read: []string{"hosts/a/k.txt"}},
+		"importJSON (./k + \"/x\")":                  {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"hashFile \"sha256\" ./k":                    {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"readFile ./k/${n}":                          {Under: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"readFile \"${./k}/x\"":                      {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"map readFile [ ./k ]":                       {Paths: []string{"hosts/a/k"}, Reads: true},
+		"inherit (builtins) readFile;":               {Reads: true},
+		"readFileType p":                             {},
+		"readDir ./k":                                {Paths: []string{"hosts/a/k"}},
+		"self.rev or \"dirty\"":                      {Metadata: true},
+		"inherit (self) shortRev;":                   {Metadata: true},
+		"inherit (self) rev outPath;":                {Under: []string{""}, Metadata: true},
+		"a.outPath":                                  {Metadata: true},
+		"fetchFromGitHub { rev = version; }":         {},
+		"a.rev == b":                                 {Metadata: true},
+		"{ self, lib, ... }: { }":                    {},
+		"specialArgs = { inherit inputs self; };":    {},
+		"self.nixosModules.x":                        {},
+		"substring 0 8 self.lastModifiedDate":        {Metadata: true, Dates: true},
+		"\"${self}/x\"":                              {Under: []string{""}, Metadata: true},
+		"self + \"/x\"":                              {Under: []string{""}, Metadata: true},
+		"inputs.self":                                {Under: []string{""}, Metadata: true},
+		"flake = self;":                              {Under: []string{""}, Metadata: true},
+		"f self":                                     {Under: []string{""}, Metadata: true},
+		"self-hosted":                                {},
+		"dirOf ./y":                                  {Paths: []string{"hosts/a/y"}, Under: []string{""}},
+		"./y + \"/../z\"":                            {Paths: []string{"hosts/a/y"}, Under: []string{""}},
+		"builtins.getFlake x":                        {Metadata: true, Evades: true},
+		"toString ./y":                               {Paths: []string{"hosts/a/y"}, Metadata: true},
+		"self ? rev":                                 {Metadata: true},
+		"self.${a}":                                  {Under: []string{""}, Metadata: true, Dates: true},
+		"builtins.hashString \"sha256\" \"${./y}\"":  {Paths: []string{"hosts/a/y"}, Read: []string{"hosts/a/y"}},
+		"unsafeDiscardStringContext (f ./y)":         {Paths: []string{"hosts/a/y"}, Reads: true},
+		"\"${./y}/../z\"":                            {Paths: []string{"hosts/a/y"}, Under: []string{""}},
+		"ln -s \"../x\"":                             {Paths: []string{"hosts/x"}},
+		"/. + \"x\"":                                 {Under: []string{""}},
+		"\"${toString ./.}/x\" __curPos":             {Paths: []string{"hosts/a"}, Under: []string{""}, Metadata: true},
+		"readFile (./k)\n++ readFile (head [ ./l ])": {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k"}, Reads: true},
+		"x = ./a/b/../c.nix; y = ./.hidden/f; z = ./a+b-c;": {Paths: []string{"hosts/a/.hidden/f", "hosts/a/a+b-c", "hosts/a/a/c.nix"}},
+	} {
+		got := Scan(in, text)
+		if !slices.Equal(got.Paths, want.Paths) || !slices.Equal(got.Under, want.Under) || !slices.Equal(got.Read, want.Read) ||
+			got.Reads != want.Reads || got.Metadata != want.Metadata || got.Dates != want.Dates || got.Evades != want.Evades {
+			t.Errorf("%q\n got %+v\nwant %+v", text, got, want)
+		}
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	f.Add("a/b.nix", "./${x}/../y")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		for _, list := range [][]string{Scan(name, text).Paths, Scan(name, text).Under} {
+			if slices.Contains(list, "..") {
+				t.Errorf("%q leads out of the tree", list)
+			}
+		}
+	})
+}

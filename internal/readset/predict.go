@@ -1,0 +1,185 @@
+package readset
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/worktree"
+)
+
+// Question is what Predict is asked.
+type Question struct {
+	// Base is an earlier result, and From the tree it is of.
+	Base *Result
+	From *worktree.Tree
+	// To is the tree in question.
+	To *worktree.Tree
+	// Imported says that another host imports a file, as far as that is known.
+	Imported func(path string) bool
+}
+
+// Predict returns "" if an evaluation of the tree in question would certainly
+// give the derivation of the earlier result, else why it may not. What
+// "certainly" rests on is in docs/change-detection.md.
+func Predict(q Question) string {
+	r := q.Base
+	changes := worktree.Changes(q.From, q.To)
+	switch {
+	case q.From.Shape() != q.To.Shape():
+		return reshaped(q.From, q.To, changes)
+	case r.Hidden != "":
+		return first(changes) + r.Hidden
+	case r.evades():
+		return first(changes) + "it uses getFlake"
+	case (q.From.Uncertain || q.To.Uncertain) && !(q.From.Dirty && q.To.Dirty):
+		return first(changes) + "files go through filters of Git"
+	}
+	var read []string
+	for _, c := range changes {
+		if r.mayRead(c, q) {
+			read = append(read, c.Path)
+		}
+	}
+	if len(read) > 0 {
+		return and(read) + " changed"
+	}
+	step, ways := difference(q.From, q.To, len(changes) > 0)
+	switch {
+	case ways.Contents && r.Whole:
+		return first(changes) + "it holds the flake's source"
+	case (ways.Revision || ways.State) && r.dates():
+		return "the revision changed, whose date it may use"
+	case !ways.within(r.Earned[step]) || ways.meets(r.Burnt[step]):
+		what := "revision"
+		if ways.Contents {
+			what = "hash"
+		}
+		return first(changes) + "whether it uses the flake's own " + what + " is not known yet"
+	}
+	return ""
+}
+
+// first names what changed, for a reason that is another.
+func first(changes []worktree.Change) string {
+	if len(changes) == 0 {
+		return ""
+	}
+	paths := make([]string, len(changes))
+	for i, c := range changes {
+		paths[i] = c.Path
+	}
+	return and(paths) + " changed, and "
+}
+
+func and(paths []string) string {
+	switch len(paths) {
+	case 1:
+		return paths[0]
+	case 2:
+		return paths[0] + " and " + paths[1]
+	}
+	return fmt.Sprintf("%s and %d more", paths[0], len(paths)-1)
+}
+
+// reshaped says how the set of paths changed.
+func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
+	var added, removed, other []string
+	for _, c := range changes {
+		base := path.Base(c.Path)
+		switch {
+		case c.Before == worktree.Entry{}:
+			added = append(added, c.Path)
+		case c.After == worktree.Entry{}:
+			removed = append(removed, c.Path)
+		case c.Before.Mode != c.After.Mode, c.After.Mode == worktree.ModeSymlink, base == "flake.nix", base == "flake.lock":
+			other = append(other, c.Path)
+		}
+	}
+	switch {
+	case len(other) > 0:
+		return and(other) + " changed"
+	case len(added) > 0 && len(removed) > 0:
+		return and(removed) + " was removed and " + and(added) + " added"
+	case len(added) == 1:
+		return added[0] + " was added"
+	case len(added) > 0:
+		return and(added) + " were added"
+	case len(removed) == 1:
+		return removed[0] + " was removed"
+	case len(removed) > 0:
+		return and(removed) + " were removed"
+	case from.Dir != to.Dir || from.Git != to.Git:
+		return "the flake is in another place of its repository"
+	}
+	return "an input outside of the flake changed"
+}
+
+// mayRead reports whether the host may read what changed of a path.
+func (r *Result) mayRead(c worktree.Change, q Question) bool {
+	if c.After.Mode == worktree.ModeSubmodule || covers(q.To.Subflakes, c.Path) || has(r.Copied, c.Path) {
+		return true
+	}
+	called := names(q.To.Links, c.Path)
+	if called == nil {
+		return true
+	}
+	exactly, above := false, false
+	for _, n := range called {
+		if _, ok := r.Imports[n]; ok {
+			return true
+		}
+		for _, f := range r.Imports {
+			if covers(f.Read, n) {
+				return true
+			}
+			e, m := f.mentions(n)
+			exactly, above = exactly || e, above || m
+		}
+	}
+	switch code := strings.HasSuffix(c.Path, ".nix"); {
+	case !above:
+		return false
+	case code && !r.reads() && q.Imported(c.Path):
+		return false
+	case !code && (exactly || r.reads()), code && exactly && r.reads():
+		return true
+	}
+	return !has(r.Unread, c.Path)
+}
+
+// maxNames bounds how many names a file may have by way of symlinks.
+const maxNames = 64
+
+// names returns a path and the names it has by way of symlinks, or nil if they
+// are too many to tell.
+func names(links []worktree.Link, name string) []string {
+	all := []string{name}
+	for i := 0; i < len(all); i++ {
+		for _, l := range links {
+			rest := ""
+			switch {
+			case l.Target == "":
+				rest = "/" + all[i]
+			case l.Target == all[i]:
+			case strings.HasPrefix(all[i], l.Target+"/"):
+				rest = all[i][len(l.Target):]
+			default:
+				continue
+			}
+			if alias := l.Path + rest; !slices.Contains(all, alias) {
+				if all = append(all, alias); len(all) > maxNames {
+					return nil
+				}
+			}
+		}
+	}
+	return all
+}
+
+// has reports whether a sorted list holds a text.
+func has(sorted []string, text string) bool {
+	_, ok := slices.BinarySearch(sorted, text)
+	return ok
+}

@@ -1,0 +1,113 @@
+package readset
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nixflotilla/flotilla/internal/worktree"
+)
+
+// Result is what one real evaluation of a host gave, and what is known of what it
+// read.
+type Result struct {
+	// Settings are those of Nix that it was made with; Tree and Shape are the
+	// fingerprint and the shape of its tree.
+	Settings, Tree, Shape string
+	// Derivation and Toplevel are store paths.
+	Derivation, Toplevel string
+	// Warnings are what Nix and the configuration warned of.
+	Warnings []string `json:",omitempty"`
+	// At is when it was made.
+	At time.Time
+	// Hidden says why what it read is not known, so that it holds for its very tree
+	// only; "" if it is.
+	Hidden string `json:",omitempty"`
+	// Imports are the files of the tree that were imported, sorted, with the facts
+	// of each.
+	Imports map[string]Facts `json:",omitempty"`
+	// Copied are the files of the tree whose contents are among the sources of the
+	// derivation, sorted. Whole says that the flake's own source tree is one.
+	Copied []string `json:",omitempty"`
+	Whole  bool     `json:",omitempty"`
+	// Own is a hash of the imported files.
+	Own string `json:",omitempty"`
+	// Same are fingerprints of other trees that it was found to hold for.
+	Same []string `json:",omitempty"`
+	// Earned says, for each kind of step between trees, in which ways they may
+	// differ, as a whole, without the derivation being another; Burnt says in which
+	// ways they may not, whatever is earned.
+	Earned map[Step]Ways `json:",omitempty"`
+	Burnt  map[Step]Ways `json:",omitempty"`
+	// Unread are files whose contents were seen to make no difference, sorted.
+	Unread []string `json:",omitempty"`
+}
+
+// Step is a kind of step from one tree to another.
+type Step string
+
+// The kinds of steps.
+const (
+	// Dirty: both are dirty. Clean: both are clean. Mixed: one is.
+	Dirty Step = "dirty"
+	Clean Step = "clean"
+	Mixed Step = "mixed"
+	// Plain: neither is under Git.
+	Plain Step = "plain"
+)
+
+// Ways are ways in which trees as a whole may differ.
+type Ways struct {
+	// Contents: their contents differ, and with them their hash and their place in
+	// the store.
+	Contents bool `json:",omitempty"`
+	// Revision: they are of different commits; outside of Git, dates.
+	Revision bool `json:",omitempty"`
+	// State: one is dirty and the other is not.
+	State bool `json:",omitempty"`
+}
+
+func (w Ways) or(v Ways) Ways {
+	return Ways{w.Contents || v.Contents, w.Revision || v.Revision, w.State || v.State}
+}
+
+func (w Ways) within(v Ways) bool {
+	return (!w.Contents || v.Contents) && (!w.Revision || v.Revision) && (!w.State || v.State)
+}
+
+func (w Ways) meets(v Ways) bool {
+	return w.Contents && v.Contents || w.Revision && v.Revision || w.State && v.State
+}
+
+// difference is how two trees differ as a whole.
+func difference(a, b *worktree.Tree, changed bool) (Step, Ways) {
+	step := Mixed
+	switch {
+	case !a.Git:
+		step = Plain
+	case a.Dirty && b.Dirty:
+		step = Dirty
+	case !a.Dirty && !b.Dirty:
+		step = Clean
+	}
+	return step, Ways{Contents: changed, Revision: a.Head != b.Head, State: a.Dirty != b.Dirty}
+}
+
+// Holds reports whether a result is known to hold for a tree.
+func (r *Result) Holds(fingerprint string) bool {
+	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
+}
+
+// any reports whether one of the imported files has a fact.
+func (r *Result) any(fact func(Facts) bool) bool {
+	for _, f := range r.Imports {
+		if fact(f) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
+func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
+func (r *Result) reads() bool    { return r.any(func(f Facts) bool { return f.Reads }) }
+func (r *Result) evades() bool   { return r.any(func(f Facts) bool { return f.Evades }) }

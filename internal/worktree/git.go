@@ -1,0 +1,377 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// Options says what Read reads.
+type Options struct {
+	// Dir is the flake's directory.
+	Dir string
+	// Cache is a file that keeps what hashing found out for the next time; "" for
+	// none. It may be deleted at any time.
+	Cache string
+}
+
+// Read takes a snapshot of a flake's directory. Errors are *OffError where there
+// is nothing that could stand for what Nix sees, or those of the file system and
+// of Git.
+func Read(ctx context.Context, o Options) (*Tree, error) {
+	dir, err := filepath.EvalSymlinks(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	cache := openCache(o.Cache)
+	defer cache.wait()
+	root, ok := findRoot(dir)
+	var t *Tree
+	if ok {
+		t, err = readGit(ctx, root, dir, cache, 0)
+	} else {
+		t, err = readPath(ctx, dir, cache)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.readLock(ctx); err != nil {
+		return nil, err
+	}
+	t.readLinks()
+	cache.save()
+	return t.seal(), nil
+}
+
+// findRoot is the nearest directory at or above dir with a .git.
+func findRoot(dir string) (string, bool) {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir, true
+		}
+		if dir == filepath.Dir(dir) {
+			return "", false
+		}
+	}
+}
+
+// gitEnv is this process's environment without what points Git elsewhere, as a
+// hook's does; Nix looks at the directory itself.
+func gitEnv() []string {
+	elsewhere := []string{
+		"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_OBJECT_DIRECTORY", "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE",
+		"GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR",
+		"GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
+	}
+	return slices.DeleteFunc(proc.Environ("LC_ALL=C", "GIT_OPTIONAL_LOCKS=0"), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(elsewhere, name)
+	})
+}
+
+// git runs Git in a directory and returns what it prints.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	argv := append([]string{"git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"}, args...)
+	res, err := proc.Run(ctx, proc.Cmd{Argv: argv, Dir: dir, Env: gitEnv()})
+	var pe *proc.Error
+	if errors.As(err, &pe) && pe.NotFound() {
+		return "", &OffError{Reason: "git is not installed", Err: err}
+	}
+	return string(res.Stdout), err
+}
+
+// parallel runs functions at the same time and joins their errors.
+func parallel(fs ...func() error) error {
+	errs := make([]error, len(fs))
+	var wg sync.WaitGroup
+	for i, f := range fs {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// maxSubmodules bounds how deep submodules are followed into each other.
+const maxSubmodules = 8
+
+func readGit(ctx context.Context, root, dir string, cache *statCache, depth int) (*Tree, error) {
+	rel, err := filepath.Rel(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tree{Root: root, Git: true}
+	if rel != "." {
+		t.Dir = filepath.ToSlash(rel)
+	}
+	var status, config string
+	err = parallel(
+		func() error {
+			files, err := git(ctx, root, "ls-files", "-s", "-v", "-z", "--full-name")
+			if err == nil {
+				err = t.parseIndex(files)
+			}
+			return err
+		},
+		func() (err error) {
+			status, err = git(ctx, root, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames", "-z", "-uno")
+			return err
+		},
+		func() (err error) {
+			config, err = git(ctx, root, "config", "-z", "--get-regexp",
+				`^core\.(autocrlf|attributesfile|filemode|symlinks|ignorestat|checkstat|trustctime|worktree)$`)
+			var pe *proc.Error
+			if errors.As(err, &pe) && pe.Code == 1 {
+				return nil // nothing set
+			}
+			return err
+		},
+	)
+	if err != nil {
+		return nil, err
+	}
+	t.parseStatus(status)
+	if err := t.findGitDirs(); err != nil {
+		return nil, err
+	}
+	if err := t.judgeConfig(config); err != nil {
+		return nil, err
+	}
+	t.judgeAttributes()
+	if t.Dirty || t.Uncertain {
+		if err := t.hashWorkTree(cache); err != nil {
+			return nil, err
+		}
+	}
+	return t, t.followSubmodules(ctx, depth)
+}
+
+// parseIndex reads `git ls-files -s -v -z`: TAG MODE ID STAGE<tab>PATH, where
+// the tag of an ordinary entry is H.
+func (t *Tree) parseIndex(out string) error {
+	t.Entries = make([]Entry, 0, strings.Count(out, "\x00"))
+	for out != "" {
+		record, rest, _ := strings.Cut(out, "\x00")
+		out = rest
+		head, path, ok := strings.Cut(record, "\t")
+		f := strings.Fields(head)
+		if !ok || len(f) != 4 {
+			return fmt.Errorf("unexpected output of git ls-files: %q", record)
+		}
+		if f[3] != "0" {
+			return off("%s is in conflict; finish the merge", path)
+		}
+		t.Uncertain = t.Uncertain || f[0] != "H" || f[1] == ModeSubmodule
+		t.Entries = append(t.Entries, Entry{Path: path, Mode: f[1], ID: f[2]})
+	}
+	// Git sorts by bytes already; paths of an entry and of files in a directory of
+	// that name cannot both be there.
+	if !slices.IsSortedFunc(t.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) }) {
+		slices.SortFunc(t.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	}
+	return nil
+}
+
+// parseStatus reads `git status --porcelain=v2 --branch -z`.
+func (t *Tree) parseStatus(out string) {
+	for record := range strings.SplitSeq(out, "\x00") {
+		if oid, ok := strings.CutPrefix(record, "# branch.oid "); ok {
+			if oid != "(initial)" {
+				t.Head = oid
+			}
+		} else if record != "" && !strings.HasPrefix(record, "# ") {
+			t.Dirty = true
+		}
+	}
+}
+
+// findGitDirs finds the repository, and marks a history that is cut short: Nix
+// counts revisions.
+func (t *Tree) findGitDirs() error {
+	t.gitDir = filepath.Join(t.Root, ".git")
+	if data, err := os.ReadFile(t.gitDir); err == nil { // of a worktree or submodule
+		link, ok := strings.CutPrefix(strings.TrimSpace(string(data)), "gitdir: ")
+		if !ok {
+			return off("%s is not what Git makes", t.gitDir)
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(t.Root, link)
+		}
+		t.gitDir = link
+	}
+	t.commonDir = t.gitDir
+	if data, err := os.ReadFile(filepath.Join(t.gitDir, "commondir")); err == nil {
+		if t.commonDir = strings.TrimSpace(string(data)); !filepath.IsAbs(t.commonDir) {
+			t.commonDir = filepath.Join(t.gitDir, t.commonDir)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(t.commonDir, "shallow")); err == nil {
+		h := blobHash(40, int64(len(data)))
+		h.Write(data)
+		t.Head += fmt.Sprintf(" shallow %x", h.Sum(nil))
+	}
+	return nil
+}
+
+// conversions are the attributes that make a file's contents in the work tree
+// other than in the repository, or leave it out of archives (gitattributes(5)).
+var conversions = regexp.MustCompile(`(?m)^[^#\n]*(filter|text|eol|crlf|ident|encoding|export)`)
+
+// judgeConfig reads `git config -z --get-regexp`: KEY<newline>VALUE.
+func (t *Tree) judgeConfig(out string) error {
+	attributes := ""
+	for record := range strings.SplitSeq(out, "\x00") {
+		key, value, _ := strings.Cut(record, "\n")
+		no := slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(value))
+		switch key {
+		case "core.worktree":
+			if !strings.Contains(t.gitDir, "/modules/") { // of a submodule
+				return off("core.worktree is set")
+			}
+		case "core.attributesfile":
+			attributes = value
+		case "core.filemode", "core.symlinks", "core.trustctime":
+			t.Uncertain = t.Uncertain || no
+		case "core.autocrlf", "core.ignorestat":
+			t.Uncertain = t.Uncertain || !no
+		case "core.checkstat":
+			t.Uncertain = t.Uncertain || value != "default"
+		}
+	}
+	home, _ := os.UserHomeDir()
+	if rest, ok := strings.CutPrefix(attributes, "~/"); ok {
+		attributes = filepath.Join(home, rest)
+	}
+	if attributes == "" {
+		dir := os.Getenv("XDG_CONFIG_HOME")
+		if dir == "" {
+			dir = filepath.Join(home, ".config")
+		}
+		attributes = filepath.Join(dir, "git", "attributes")
+	}
+	for _, file := range []string{attributes, "/etc/gitattributes", filepath.Join(t.commonDir, "info", "attributes")} {
+		if data, err := os.ReadFile(file); err == nil && conversions.Match(data) {
+			t.Uncertain = true
+		}
+	}
+	return nil
+}
+
+// judgeAttributes looks for .gitattributes, tracked or not, beside and above
+// every entry, and for what the flake asks of Git itself.
+func (t *Tree) judgeAttributes() {
+	seen := map[string]bool{}
+	look := func(dir string) {
+		if data, err := os.ReadFile(filepath.Join(t.Root, dir, ".gitattributes")); err == nil && conversions.Match(data) {
+			t.Uncertain = true
+		}
+	}
+	look("")
+	for _, e := range t.Entries {
+		for dir := e.Path; ; {
+			i := strings.LastIndexByte(dir, '/')
+			if i < 0 {
+				break
+			}
+			if dir = dir[:i]; seen[dir] {
+				break
+			}
+			seen[dir] = true
+			look(dir)
+		}
+	}
+	t.Uncertain = t.Uncertain || t.flakeNames(lfs)
+}
+
+var (
+	lfs        = regexp.MustCompile(`\blfs\b`)
+	submodules = regexp.MustCompile(`\bsubmodules\b`)
+)
+
+func (t *Tree) flakeNames(word *regexp.Regexp) bool {
+	data, err := os.ReadFile(filepath.Join(t.Root, t.Dir, "flake.nix"))
+	return err == nil && word.Match(data)
+}
+
+// hashWorkTree makes the entries those of the work tree: Nix reads it if it is
+// dirty. Where that is not certain, they are of both.
+func (t *Tree) hashWorkTree(cache *statCache) error {
+	stats, err := lstatAll(t.Root, t.Entries)
+	if err != nil {
+		return err
+	}
+	digits := 40
+	if len(t.Entries) > 0 {
+		digits = len(t.Entries[0].ID)
+	}
+	ids, err := cache.hashAll(t.Root, t.Entries, stats, digits)
+	if err != nil {
+		return err
+	}
+	kept := t.Entries[:0]
+	for i, e := range t.Entries {
+		mode := stats[i].gitMode()
+		switch {
+		case e.Mode == ModeSubmodule:
+		case stats[i].missing:
+			if !t.Uncertain {
+				continue
+			}
+			e.ID += ":"
+		case mode == ModeDirectory || mode == "":
+			return off("%s is tracked, but is not a file any more", e.Path)
+		case t.Uncertain && (mode != e.Mode || ids[i] != e.ID):
+			e.ID += ":" + ids[i] + " " + e.Mode
+			e.Mode = mode
+		default:
+			e.Mode, e.ID = mode, ids[i]
+		}
+		kept = append(kept, e)
+	}
+	t.Entries = kept
+	return nil
+}
+
+// followSubmodules makes a submodule's entry stand for its contents, if the
+// flake asks for submodules at all.
+func (t *Tree) followSubmodules(ctx context.Context, depth int) error {
+	if depth == 0 && !t.flakeNames(submodules) {
+		return nil
+	}
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Mode != ModeSubmodule {
+			continue
+		}
+		if depth == maxSubmodules {
+			return off("%s: submodules are nested too deep", e.Path)
+		}
+		root := filepath.Join(t.Root, e.Path)
+		if _, err := os.Lstat(filepath.Join(root, ".git")); err != nil {
+			e.ID += ":absent"
+			continue
+		}
+		sub, err := readGit(ctx, root, root, &statCache{}, depth+1)
+		if err != nil {
+			return err
+		}
+		// Both of what is checked out and of what is committed.
+		if !sub.Dirty && !sub.Uncertain {
+			if err := sub.hashWorkTree(&statCache{}); err != nil {
+				return err
+			}
+		}
+		e.ID += ":" + sub.seal().fingerprint
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package worktree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// lockFile is what is needed of flake.lock (Nix manual, "nix flake", "Lock
+// files").
+type lockFile struct {
+	Root  string              `json:"root"`
+	Nodes map[string]lockNode `json:"nodes"`
+}
+
+type lockNode struct {
+	Locked *struct {
+		Type    string `json:"type"`
+		Path    string `json:"path"`
+		Rev     string `json:"rev"`
+		NarHash string `json:"narHash"`
+	} `json:"locked"`
+	// Parent is the path to the input that a relative path is relative to.
+	Parent []string `json:"parent"`
+}
+
+// A flake whose outputs take nothing but the flake itself cannot have inputs;
+// one that takes whatever comes has none if it does not speak of any.
+var (
+	comments      = regexp.MustCompile(`(?m)#.*$`)
+	takesNothing  = regexp.MustCompile(`\boutputs\s*=\s*\{\s*self\s*\}\s*:`)
+	takesWhatever = regexp.MustCompile(`\boutputs\s*=\s*(\{\s*self\s*,\s*\.\.\.\s*\}|_|self)\s*:`)
+)
+
+// readLock finds inputs that are directories, and refuses what Nix may resolve
+// to something else the next time.
+func (t *Tree) readLock(ctx context.Context) error {
+	name := t.FlakePath("flake.lock")
+	if e, ok := t.Find(name); !ok || strings.HasSuffix(e.ID, ":") {
+		text, err := os.ReadFile(filepath.Join(t.Root, t.Dir, "flake.nix"))
+		if err != nil {
+			return err
+		}
+		if takesNothing.Match(comments.ReplaceAll(text, nil)) || takesWhatever.Match(text) && !strings.Contains(string(text), "inputs") {
+			return nil
+		}
+		return off("the flake has no flake.lock that Nix sees")
+	}
+	data, err := os.ReadFile(filepath.Join(t.Root, name))
+	if err != nil {
+		return err
+	}
+	var lock lockFile
+	if err := json.Unmarshal(data, &lock); err != nil {
+		return &OffError{Reason: "flake.lock cannot be read", Err: err}
+	}
+	for input, node := range lock.Nodes {
+		l := node.Locked
+		if l != nil && l.NarHash != "" {
+			if p, ok := sourcePath(l.NarHash); ok {
+				t.Inputs = append(t.Inputs, p)
+			}
+		}
+		switch {
+		case input == lock.Root && l == nil:
+		case l == nil:
+			return off("the input %s is not locked", input)
+		case l.Type == "path" && !filepath.IsAbs(l.Path):
+			if len(node.Parent) > 0 {
+				continue // below another input
+			}
+			sub := path.Join(t.Dir, l.Path)
+			if sub == ".." || strings.HasPrefix(sub, "../") {
+				return off("the input %s is outside of the flake's source tree", input)
+			}
+			t.Subflakes = append(t.Subflakes, sub)
+		case l.Type == "path":
+			if err := t.readOutside(ctx, l.Path); err != nil {
+				return err
+			}
+		case slices.Contains([]string{"git", "hg", "github", "gitlab", "sourcehut"}, l.Type) && l.Rev == "", l.Type == "indirect", l.NarHash == "":
+			return off("the input %s is not locked", input)
+		}
+	}
+	slices.Sort(t.Subflakes)
+	slices.SortFunc(t.Outside, func(a, b Outside) int { return strings.Compare(a.Path, b.Path) })
+	return nil
+}
+
+func (t *Tree) readOutside(ctx context.Context, dir string) error {
+	if strings.HasPrefix(dir, "/nix/store/") {
+		return nil
+	}
+	if slices.ContainsFunc(t.Outside, func(o Outside) bool { return o.Path == dir }) {
+		return nil
+	}
+	id := "absent"
+	outside, err := readPath(ctx, dir, &statCache{})
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // what was locked may be in the store
+	case err != nil:
+		return err
+	default:
+		id = outside.seal().fingerprint
+	}
+	t.Outside = append(t.Outside, Outside{dir, id})
+	return nil
+}
+
+// sourcePath is where Nix keeps a source with that hash (Nix manual, "Complete
+// Store Path Calculation").
+func sourcePath(narHash string) (string, bool) {
+	text, ok := strings.CutPrefix(narHash, "sha256-")
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return "", false
+	}
+	const dir = "/nix/store"
+	whole := sha256.Sum256(fmt.Appendf(nil, "source:sha256:%x:%s:source", sum, dir))
+	var short [20]byte
+	for i, b := range whole {
+		short[i%len(short)] ^= b
+	}
+	const digits = "0123456789abcdfghijklmnpqrsvwxyz"
+	var name strings.Builder
+	for n := len(short)*8/5 - 1; n >= 0; n-- {
+		i, j := n*5/8, n*5%8
+		c := short[i] >> j
+		if i+1 < len(short) {
+			c |= short[i+1] << (8 - j)
+		}
+		name.WriteByte(digits[c&0x1f])
+	}
+	return dir + "/" + name.String() + "-source", true
+}
+
+func sortEntries(entries []Entry) {
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+}

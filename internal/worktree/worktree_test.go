@@ -1,0 +1,446 @@
+package worktree
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+)
+
+// repo is a Git repository with a flake in it.
+type repo struct {
+	t   *testing.T
+	dir string
+}
+
+func newRepo(t *testing.T) repo {
+	t.Helper()
+	if _, err := proc.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", "")
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	r := repo{t, t.TempDir()}
+	r.git("init", "-q", "-b", "main")
+	r.git("config", "user.name", "T")
+	r.git("config", "user.email", "t@example.org")
+	r.write("flake.nix", "{ outputs = { self }: { }; }")
+	r.write("a.nix", "1")
+	r.write("dir/b.nix", "2")
+	r.commit()
+	return r
+}
+
+func (r repo) git(args ...string) {
+	r.t.Helper()
+	if _, err := proc.Run(r.t.Context(), proc.Cmd{Argv: append([]string{"git"}, args...), Dir: r.dir}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r repo) commit() { r.git("add", "."); r.git("commit", "-q", "--allow-empty", "-m", "x") }
+
+func (r repo) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r repo) write(name, text string) {
+	r.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(r.path(name), []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// read takes a snapshot twice, from an empty cache and from a filled one, and
+// through an encoding; all are the same.
+func (r repo) read() *Tree {
+	r.t.Helper()
+	o := Options{Dir: r.dir, Cache: filepath.Join(r.t.TempDir(), "stat")}
+	var trees [3]*Tree
+	for i := range 2 {
+		var err error
+		if trees[i], err = Read(r.t.Context(), o); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	var err error
+	if trees[2], err = Decode(trees[1].Encode(), trees[0].Fingerprint()); err != nil {
+		r.t.Fatal(err)
+	}
+	if trees[2].Shape() != trees[0].Shape() {
+		r.t.Error("the shape is lost in encoding")
+	}
+	return trees[0]
+}
+
+// off wants that no snapshot can be taken, and why.
+func (r repo) off(reason string) {
+	r.t.Helper()
+	_, err := Read(r.t.Context(), Options{Dir: r.dir})
+	var o *OffError
+	if !errors.As(err, &o) || !strings.Contains(err.Error(), reason) {
+		r.t.Errorf("%v, want %q", err, reason)
+	}
+}
+
+func changed(from, to *Tree) string {
+	var names []string
+	for _, c := range Changes(from, to) {
+		names = append(names, c.Path)
+	}
+	return strings.Join(names, " ")
+}
+
+// What Nix sees is what is tracked, as it is in the work tree; the same contents
+// have the same identity whether they are committed or not.
+func TestGitTree(t *testing.T) {
+	r := newRepo(t)
+	clean := r.read()
+	if clean.Dirty || clean.Uncertain || clean.Head == "" || len(clean.Entries) != 3 {
+		t.Fatalf("%+v", clean)
+	}
+
+	r.write("untracked.nix", "")
+	if r.read().Fingerprint() != clean.Fingerprint() {
+		t.Error("an untracked file counts")
+	}
+	if files, err := Untracked(t.Context(), r.dir); err != nil || !slices.Equal(files, []string{"untracked.nix"}) {
+		t.Errorf("untracked: %v, %v", files, err)
+	}
+
+	r.write("a.nix", "3")
+	dirty := r.read()
+	if !dirty.Dirty || changed(clean, dirty) != "a.nix" || dirty.Shape() != clean.Shape() || dirty.Head != clean.Head {
+		t.Errorf("%s: %+v", changed(clean, dirty), dirty)
+	}
+	r.git("add", "a.nix")
+	if staged := r.read(); staged.Fingerprint() != dirty.Fingerprint() {
+		t.Error("staging changes what Nix sees")
+	}
+	r.git("commit", "-q", "-m", "y")
+	committed := r.read()
+	if committed.Dirty || committed.Head == clean.Head || changed(dirty, committed) != "" || changed(clean, committed) != "a.nix" {
+		t.Errorf("%+v", committed)
+	}
+
+	for what, edit := range map[string]func(){
+		"add":     func() { r.git("add", "untracked.nix") },
+		"delete":  func() { os.Remove(r.path("a.nix")) },
+		"mode":    func() { os.Chmod(r.path("a.nix"), 0o700) },
+		"symlink": func() { os.Remove(r.path("a.nix")); os.Symlink("flake.nix", r.path("a.nix")) },
+		"lock":    func() { r.write("flake.lock", `{"root":"root","nodes":{"root":{}}}`); r.git("add", "flake.lock") },
+		"rename":  func() { r.git("mv", "a.nix", "z.nix") },
+		"flake":   func() { r.write("flake.nix", "{ outputs = { self }: { a = 1; }; }") },
+	} {
+		edit()
+		if r.read().Shape() == committed.Shape() {
+			t.Errorf("%s: the same shape", what)
+		}
+		r.git("reset", "-q", "--hard")
+	}
+	if again := r.read(); again.Fingerprint() != committed.Fingerprint() {
+		t.Error("reset is another tree")
+	}
+}
+
+// A change that keeps size and time of last change is seen all the same.
+func TestHiddenChanges(t *testing.T) {
+	r := newRepo(t)
+	long := time.Now().Add(-time.Hour)
+	for _, f := range []string{"a.nix", "flake.nix", "dir/b.nix"} {
+		os.Chtimes(r.path(f), long, long)
+	}
+	r.git("update-index", "--refresh")
+	r.write("dir/b.nix", "dirty")
+	before := r.read()
+	r.write("a.nix", "4")
+	os.Chtimes(r.path("a.nix"), long, long)
+	if got := changed(before, r.read()); got != "a.nix" {
+		t.Errorf("same size and time: %q", got)
+	}
+
+	// Git is told to look away.
+	r.git("checkout", "-q", ".")
+	for _, flag := range []string{"assume-unchanged", "skip-worktree"} {
+		r.git("update-index", "--"+flag, "a.nix")
+		before = r.read()
+		r.write("a.nix", "5")
+		if after := r.read(); !after.Uncertain || changed(before, after) != "a.nix" {
+			t.Errorf("%s: %q", flag, changed(before, after))
+		}
+		r.git("update-index", "--no-"+flag, "a.nix")
+		r.git("checkout", "-q", ".")
+	}
+	r.git("config", "core.fileMode", "false")
+	before = r.read()
+	os.Chmod(r.path("a.nix"), 0o700)
+	if after := r.read(); changed(before, after) != "a.nix" {
+		t.Errorf("core.fileMode: %q", changed(before, after))
+	}
+}
+
+// With filters Nix and Git may not agree on what is clean: contents are then
+// those of the repository and of the work tree.
+func TestFilters(t *testing.T) {
+	r := newRepo(t)
+	r.write(".gitattributes", "*.txt linguist-vendored diff\n# text\n")
+	r.commit()
+	if r.read().Uncertain {
+		t.Error("attributes that convert nothing make it uncertain")
+	}
+	r.git("config", "filter.up.clean", "tr a-z A-Z")
+	r.git("config", "filter.up.smudge", "cat")
+	r.write("dir/.gitattributes", "*.txt filter=up\n")
+	r.write("dir/data.txt", "abc")
+	r.commit()
+	before := r.read()
+	if !before.Uncertain || before.Dirty {
+		t.Fatalf("%+v", before)
+	}
+	r.write("dir/data.txt", "aBc")
+	after := r.read()
+	if after.Dirty || changed(before, after) != "dir/data.txt" {
+		t.Errorf("dirty %v, changed %q", after.Dirty, changed(before, after))
+	}
+	os.Remove(r.path("dir/.gitattributes")) // read by Git also when untracked
+	r.git("rm", "-q", "--cached", "dir/.gitattributes")
+	r.git("commit", "-q", "-m", "z")
+	r.write("dir/.gitattributes", "*.txt filter=up\n")
+	if !r.read().Uncertain {
+		t.Error("untracked attributes are not seen")
+	}
+}
+
+// Where no snapshot can stand for what Nix sees there is none.
+func TestOff(t *testing.T) {
+	r := newRepo(t)
+	r.write("flake.nix", "{ inputs.x.url = \"x\"; outputs = { self, x }: { }; }")
+	r.off("no flake.lock")
+	r.write("flake.lock", "{")
+	r.off("no flake.lock") // not tracked
+	r.git("add", ".")
+	r.off("cannot be read")
+	lock := func(node string) {
+		r.write("flake.lock", `{"root":"root","nodes":{"root":{"inputs":{"x":"x"}},"x":{"locked":`+node+`}}}`)
+	}
+	lock(`{"type":"github","narHash":"sha256-x"}`)
+	r.off("the input x is not locked")
+	lock(`{"type":"tarball"}`)
+	r.off("the input x is not locked")
+	lock(`{"type":"path","path":"../x"}`)
+	r.off("outside of the flake's source tree")
+	lock(`{"type":"path","path":"./dir"}`)
+	if got := r.read().Subflakes; !slices.Equal(got, []string{"dir"}) {
+		t.Errorf("subflakes %v", got)
+	}
+	lock(`{"type":"github","rev":"1","narHash":"sha256-x"}`)
+	r.read()
+
+	outside := t.TempDir()
+	lock(fmt.Sprintf(`{"type":"path","path":%q,"narHash":"sha256-x"}`, outside))
+	before := r.read()
+	os.WriteFile(filepath.Join(outside, "f"), nil, 0o600)
+	if after := r.read(); after.Fingerprint() == before.Fingerprint() || after.Shape() == before.Shape() {
+		t.Error("an input that is a directory does not count")
+	}
+
+	r.git("checkout", "-q", ".")
+	os.Remove(r.path("dir/b.nix"))
+	os.Remove(r.path("dir"))
+	os.Symlink(outside, r.path("dir"))
+	r.off("dir is a symlink now")
+	os.Remove(r.path("dir"))
+	r.git("reset", "-q", "--hard")
+	os.Remove(r.path("a.nix"))
+	os.Mkdir(r.path("a.nix"), 0o700)
+	r.off("a.nix is tracked, but is not a file")
+	os.Remove(r.path("a.nix"))
+	r.git("reset", "-q", "--hard")
+
+	r.git("checkout", "-q", "-b", "other")
+	r.write("a.nix", "other")
+	r.commit()
+	r.git("checkout", "-q", "main")
+	r.write("a.nix", "ours")
+	r.commit()
+	if _, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"git", "merge", "-q", "other"}, Dir: r.dir}); err == nil {
+		t.Fatal("no conflict")
+	}
+	r.off("a.nix is in conflict")
+}
+
+// Worktrees, submodules, shallow clones, flakes in a subdirectory, and a hook's
+// environment.
+func TestOtherPlaces(t *testing.T) {
+	r := newRepo(t)
+	whole := r.read()
+
+	t.Setenv("GIT_DIR", "/nonexistent")
+	t.Setenv("GIT_INDEX_FILE", "/nonexistent")
+	if r.read().Fingerprint() != whole.Fingerprint() {
+		t.Error("a hook's environment changes what is seen")
+	}
+	os.Unsetenv("GIT_DIR")
+	os.Unsetenv("GIT_INDEX_FILE")
+
+	wt := filepath.Join(t.TempDir(), "wt")
+	r.git("worktree", "add", "-q", "--detach", wt)
+	if other := (repo{t, wt}).read(); other.Fingerprint() != whole.Fingerprint() {
+		t.Error("a worktree of the same commit is another tree")
+	}
+
+	r.commit()
+	clone := repo{t, filepath.Join(t.TempDir(), "clone")}
+	r.git("clone", "-q", "--depth=1", "file://"+r.dir, clone.dir)
+	shallow := clone.read()
+	if shallow.Head == r.read().Head || shallow.Dirty {
+		t.Errorf("a shallow clone is like a whole one: %q", shallow.Head)
+	}
+
+	r.write("sub/flake.nix", "{ outputs = { self }: { }; }")
+	r.commit()
+	sub, err := Read(t.Context(), Options{Dir: r.path("sub")})
+	if err != nil || sub.Root != r.dir || sub.Dir != "sub" || len(sub.Entries) != 4 {
+		t.Errorf("%v: %+v", err, sub)
+	}
+
+	r.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "file://"+clone.dir, "module")
+	r.commit()
+	before := r.read()
+	r.write("module/a.nix", "in the submodule")
+	if after := r.read(); !after.Uncertain || changed(before, after) != "" {
+		t.Errorf("submodules are followed although the flake does not ask for them: %q", changed(before, after))
+	}
+	r.write("flake.nix", "{ inputs.self.submodules = true; outputs = { self }: { }; }")
+	r.commit()
+	before = r.read()
+	r.write("module/a.nix", "changed again")
+	if after := r.read(); changed(before, after) != "module" {
+		t.Errorf("submodules: %q", changed(before, after))
+	}
+}
+
+// Outside of Git everything counts, empty directories and times as well.
+func TestPathTree(t *testing.T) {
+	r := repo{t, t.TempDir()}
+	r.write("flake.nix", "{ outputs = { self }: { }; }")
+	long := time.Now().Add(-time.Hour)
+	os.Chtimes(r.path("flake.nix"), long, long)
+	os.Chtimes(r.dir, long, long)
+	before := r.read()
+	if before.Git || before.Head == "" || len(before.Entries) != 1 {
+		t.Fatalf("%+v", before)
+	}
+	os.Mkdir(r.path("empty"), 0o700)
+	after := r.read()
+	if after.Shape() == before.Shape() || after.Head == before.Head {
+		t.Error("an empty directory does not count")
+	}
+	if files, err := Untracked(t.Context(), r.dir); files != nil || err != nil {
+		t.Errorf("untracked: %v, %v", files, err)
+	}
+}
+
+// A change that was undone leaves its trace.
+func TestStamp(t *testing.T) {
+	r := newRepo(t)
+	tree := r.read()
+	stamp := func() Stamp {
+		s, err := tree.Stamp()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	before := stamp()
+	if !before.Same(stamp()) {
+		t.Error("it changes by itself")
+	}
+	if i := slices.IndexFunc(tree.Entries, func(e Entry) bool { return e.Path == "a.nix" }); before.Sizes[i] != 1 {
+		t.Errorf("sizes %v", before.Sizes)
+	}
+	info, _ := os.Stat(r.path("a.nix"))
+	r.write("a.nix", "9")
+	r.write("a.nix", "1")
+	os.Chtimes(r.path("a.nix"), info.ModTime(), info.ModTime())
+	if before.Same(stamp()) {
+		t.Error("a change and its reversal leave no trace")
+	}
+	before = stamp()
+	r.git("commit", "-q", "--allow-empty", "-m", "x")
+	r.git("reset", "-q", "--soft", "HEAD~1")
+	if before.Same(stamp()) {
+		t.Error("a commit and its reversal leave no trace")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	t := (&Tree{Git: true, Head: "h", Entries: []Entry{{"a", ModeFile, "1"}}, Outside: []Outside{{"/x", "y"}}, Subflakes: []string{"s"}}).seal()
+	f.Add(t.Encode(), t.Fingerprint())
+	f.Fuzz(func(t *testing.T, data []byte, fingerprint string) {
+		Decode(data, fingerprint)
+		tree, err := Decode(data, sum(data))
+		if err != nil {
+			return
+		}
+		if again, err := Decode(tree.Encode(), tree.Fingerprint()); err != nil || len(again.Entries) != len(tree.Entries) {
+			t.Errorf("%v: %+v", err, tree)
+		}
+	})
+}
+
+// BenchmarkRead is a snapshot of 5,000 files: clean, dirty, and dirty for the
+// first time.
+func BenchmarkRead(b *testing.B) {
+	dir := b.TempDir()
+	run := func(argv ...string) {
+		if _, err := proc.Run(b.Context(), proc.Cmd{Argv: argv, Dir: dir}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	run("git", "init", "-q")
+	long := time.Now().Add(-time.Hour)
+	for i := range 5000 {
+		name := filepath.Join(dir, fmt.Sprintf("d%d/e%d/f%d.nix", i/500, i/50%10, i))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(strings.Repeat(fmt.Sprintln("line", i), 40)), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		os.Chtimes(name, long, long)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "flake.nix"), []byte("{ outputs = { self }: { }; }"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	run("git", "add", ".")
+	run("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "-m", "x")
+	time.Sleep(3 * time.Second) // until the change times of the files count
+	cache := filepath.Join(b.TempDir(), "stat")
+	read := func(cache string) func(*testing.B) {
+		return func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Read(b.Context(), Options{Dir: dir, Cache: cache}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	b.Run("clean", read(cache))
+	if err := os.WriteFile(filepath.Join(dir, "flake.nix"), []byte("{ outputs = { self }: { a = 1; }; }"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("dirty-cold", read(""))
+	if _, err := Read(b.Context(), Options{Dir: dir, Cache: cache}); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("dirty-warm", read(cache))
+}

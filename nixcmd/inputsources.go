@@ -1,0 +1,122 @@
+package nixcmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// InputSources finds the sources that derivations are built from: paths that
+// were copied to the store when they were evaluated. It reads the derivations'
+// files and starts no process. The zero value is ready to use, concurrently; it
+// remembers what it read.
+type InputSources struct {
+	mu    sync.Mutex
+	known map[StorePath]inputs
+}
+
+// inputs are what a derivation needs.
+type inputs struct{ derivations, sources []StorePath }
+
+// Of returns the sources of a derivation and of all that it needs, in no order,
+// each once. It is an error if one of the derivations cannot be read, as in a
+// store that is not this machine's.
+func (s *InputSources) Of(ctx context.Context, drv StorePath) ([]StorePath, error) {
+	seen := map[StorePath]bool{drv: true}
+	var sources []StorePath
+	for todo := []StorePath{drv}; len(todo) > 0; {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		in, err := s.inputs(todo[len(todo)-1])
+		if err != nil {
+			return nil, err
+		}
+		todo = todo[:len(todo)-1]
+		for _, d := range in.derivations {
+			if !seen[d] {
+				seen[d] = true
+				todo = append(todo, d)
+			}
+		}
+		for _, p := range in.sources {
+			if !seen[p] {
+				seen[p] = true
+				sources = append(sources, p)
+			}
+		}
+	}
+	return sources, nil
+}
+
+func (s *InputSources) inputs(drv StorePath) (inputs, error) {
+	s.mu.Lock()
+	in, ok := s.known[drv]
+	s.mu.Unlock()
+	if ok {
+		return in, nil
+	}
+	text, err := os.ReadFile(string(drv))
+	if err != nil {
+		return in, err
+	}
+	if in, err = parseInputs(string(text)); err != nil {
+		return in, fmt.Errorf("%s: %w", drv, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		s.known = map[StorePath]inputs{}
+	}
+	s.known[drv] = in
+	return in, nil
+}
+
+// parseInputs reads the second and third field of a derivation (Nix manual,
+// "Derivation", "ATerm format"):
+// Derive([outputs…],[("DRV",["out",…]),…],["SOURCE",…],…).
+func parseInputs(text string) (inputs, error) {
+	var in inputs
+	field, depth := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+		case ',':
+			if depth == 1 {
+				field++
+			}
+			if field > 2 {
+				return in, nil
+			}
+		case '"':
+			begin := i + 1
+			for i = begin; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if i >= len(text) {
+				return in, fmt.Errorf("not a derivation: it ends within a string")
+			}
+			first := depth == 3 && begin >= 2 && text[begin-2] == '(' // not an output's name
+			if field == 1 && !first || field < 1 || field > 2 {
+				continue
+			}
+			p, err := ParseStorePath(strings.Clone(text[begin:i]))
+			if err != nil {
+				return in, err
+			}
+			if field == 1 {
+				in.derivations = append(in.derivations, p)
+			} else {
+				in.sources = append(in.sources, p)
+			}
+		}
+	}
+	return in, fmt.Errorf("not a derivation: it has %d fields", field)
+}
