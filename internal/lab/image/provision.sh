@@ -50,3 +50,8 @@ install -D -m 0755 "$here/boot.sh" /usr/local/lib/flotilla-lab/boot
 install -D -m 0644 "$here/flotilla-lab-boot.service" /etc/systemd/system/flotilla-lab-boot.service
 mkdir -p /etc/systemd/system/sysinit.target.wants
 ln -sfn ../flotilla-lab-boot.service /etc/systemd/system/sysinit.target.wants/flotilla-lab-boot.service
+
+# Nobody asks for a password here, and each watcher for one takes an inotify
+# instance, of which a machine has few for all its containers.
+ln -sfn /dev/null /etc/systemd/system/systemd-ask-password-wall.path
+ln -sfn /dev/null /etc/systemd/system/systemd-ask-password-console.path
