@@ -55,7 +55,11 @@ type tally struct {
 	// Of edits to the contents of code that a host does not import, and that made
 	// no difference to it; and to those of other files that it does not read.
 	codeAvoided, code, dataAvoided, data int
-	reasons                              map[string]int
+	// The same of code in flakes that have nothing to make hosts depend on it but
+	// imports: no use of the flake as a path, no helper that reads any file, no
+	// import from derivation.
+	plainAvoided, plain int
+	reasons             map[string]int
 }
 
 func (t *tally) add(o tally) {
@@ -65,6 +69,8 @@ func (t *tally) add(o tally) {
 	t.failed += o.failed
 	t.codeAvoided += o.codeAvoided
 	t.code += o.code
+	t.plain += o.plain
+	t.plainAvoided += o.plainAvoided
 	t.dataAvoided += o.dataAvoided
 	t.data += o.data
 	if t.reasons == nil {
@@ -82,8 +88,8 @@ func (t tally) String() string {
 		}
 		return fmt.Sprintf("%d of %d (%.1f %%)", n, of, 100*float64(n)/float64(of))
 	}
-	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, of data: %s; those not avoided: %v",
-		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.dataAvoided, t.data), t.reasons)
+	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, where code is only imported: %s, of data: %s; those not avoided: %v",
+		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.plainAvoided, t.plain), share(t.dataAvoided, t.data), t.reasons)
 }
 
 // soak is one flake and its repository.
@@ -472,6 +478,10 @@ func (s *soak) step(content string) {
 			if strings.HasSuffix(content, ".nix") {
 				s.tally.code++
 				s.tally.codeAvoided += hit
+				if !s.self && !s.ifd && !s.slurp && !s.inputs {
+					s.tally.plain++
+					s.tally.plainAvoided += hit
+				}
 			} else {
 				s.tally.data++
 				s.tally.dataAvoided += hit
