@@ -77,8 +77,10 @@ func TestRealNixpkgs(t *testing.T) {
 		t.Fatal(err)
 	}
 	// ours evaluates hosts as every target does, and says which were.
+	var why []string
 	ours := func(hosts []Host) (took time.Duration, evaluated int) {
 		t.Helper()
+		why = nil
 		began := time.Now()
 		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
 			_, err := j.evaluate(ctx, false)
@@ -91,6 +93,7 @@ func TestRealNixpkgs(t *testing.T) {
 			}
 			if !res.Evaluation.Avoided {
 				evaluated++
+				why = append(why, res.Host.Name+": "+res.Evaluation.Reason)
 			}
 		}
 		return took, evaluated
@@ -98,7 +101,7 @@ func TestRealNixpkgs(t *testing.T) {
 	want := func(got, evaluated int, what string) {
 		t.Helper()
 		if got != evaluated {
-			t.Errorf("%s: %d evaluations, want %d", what, got, evaluated)
+			t.Errorf("%s: %d evaluations, want %d: %v", what, got, evaluated, why)
 		}
 	}
 	// nix is what the guide's recipes run: one process a host, all at once.

@@ -188,20 +188,22 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		if r.Shape != s.tree.Shape() && found {
 			continue
 		}
-		from := s.store.Tree(r.Tree)
-		if from == nil {
-			if !found {
-				why = "what it was evaluated from is not kept any more"
+		for _, tree := range r.Trees() {
+			from := s.store.Tree(tree)
+			if from == nil {
+				if !found {
+					why = "what it was evaluated from is not kept any more"
+				}
+				continue
 			}
-			continue
-		}
-		reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
-		if reason == "" {
-			s.confirm(h, r)
-			return recalled{r, "nothing it reads changed since " + clock(r.At)}
-		}
-		if !found {
-			found, why = true, reason
+			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
+			if reason == "" {
+				s.confirm(h, r)
+				return recalled{r, "nothing it reads changed since " + clock(r.At)}
+			}
+			if !found {
+				found, why = true, reason
+			}
 		}
 	}
 	return recalled{why: why}
@@ -250,6 +252,9 @@ func (s *recollection) confirm(h Host, r *readset.Result) {
 		}
 		r := results[i]
 		if !r.Holds(same) {
+			if s.store.KeepTree(s.tree) != nil {
+				return
+			}
 			r.Same = append(r.Same, same)
 		}
 		_ = s.store.Save(h.Name, slices.Concat([]*readset.Result{r}, results[:i], results[i+1:])) // no loss but time

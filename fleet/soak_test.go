@@ -533,3 +533,56 @@ func kind(why string) string {
 	}
 	return "may be read"
 }
+
+// In a flake of a hundred hosts a change to one costs one evaluation.
+func TestRealHundredHosts(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix, and time")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, dir: filepath.Join(dir, "repo"), r: rand.New(rand.NewPCG(1, 1))}
+	s.write("flake.nix", `{ outputs = { self }: { nixosConfigurations = builtins.mapAttrs (name: _: { config.system.build.toplevel = derivation {
+  name = "nixos-system-${name}"; system = "x86_64-linux"; builder = "/bin/sh"; text = toString (import (./hosts + "/${name}")); }; }) (builtins.readDir ./hosts); }; }`)
+	var hosts []Host
+	for i := range 100 {
+		h := fmt.Sprintf("h%02d", i)
+		hosts = append(hosts, Host{Name: h, Attr: h})
+		s.write("hosts/"+h+"/default.nix", "import ./value.nix")
+		s.write("hosts/"+h+"/value.nix", "0")
+	}
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluated := func() (n int) {
+		t.Helper()
+		began := time.Now()
+		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		})
+		if err := r.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, res := range r.Results {
+			if !res.Evaluation.Avoided {
+				n++
+			}
+		}
+		t.Logf("%d evaluations in %s", n, time.Since(began).Round(time.Millisecond))
+		return n
+	}
+	if n := evaluated(); n != 100 {
+		t.Errorf("first: %d evaluations", n)
+	}
+	s.write("hosts/h07/value.nix", "1")
+	evaluated() // earns what follows
+	s.write("hosts/h42/value.nix", "1")
+	if n := evaluated(); n != 1 {
+		t.Errorf("one host touched: %d evaluations", n)
+	}
+	if n := evaluated(); n != 0 {
+		t.Errorf("nothing touched: %d evaluations", n)
+	}
+}

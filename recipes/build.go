@@ -10,11 +10,12 @@ import (
 
 // BuildAllParallel builds all hosts' systems at once, keeps them and prints HOST PATH lines
 //
-// Options: -on=SELECTOR, -json.
+// Options: -on=SELECTOR, -fresh, -json.
 // What was built is kept from the garbage collector until the host's next
 // build. The table goes to standard error.
-func BuildAllParallel(ctx context.Context, on *string, json *bool) error {
+func BuildAllParallel(ctx context.Context, on *string, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return answering(ctx, text(on, everyone), nil, test(fleet.TestOptions{}), builtPaths)
 }
 

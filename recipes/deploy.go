@@ -11,8 +11,9 @@ func Deploy(ctx context.Context, host string, force *bool) error {
 	return on(ctx, host, deploy(fleet.DeployOptions{Force: is(force)}))
 }
 
-// QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
-func QuickDeploy(ctx context.Context, host string) error {
+// QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why (-fresh)
+func QuickDeploy(ctx context.Context, host string, fresh *bool) error {
+	anew(fresh)
 	return on(ctx, host, deploy(fleet.DeployOptions{}))
 }
 
@@ -49,10 +50,11 @@ func EmergencyDeploy(ctx context.Context, host string, yes *bool) error {
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
-// Options: -on=SELECTOR, -yes, -force, -json. The hosts behind the one that
+// Options: -on=SELECTOR, -yes, -force, -fresh, -json. The hosts behind the one that
 // failed are not contacted, and reported as skipped.
-func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, json *bool) error {
+func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
 	ask := about("Deploy %s one after the other, up to the first that fails?", is(yes))
 	if is(keepGoing) {
@@ -64,9 +66,10 @@ func DeployAll(ctx context.Context, on *string, yes, force, keepGoing, json *boo
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -force, -json.
-func DeployAllParallel(ctx context.Context, on *string, yes, force, json *bool) error {
+// Options: -on=SELECTOR, -yes, -force, -fresh, -json.
+func DeployAllParallel(ctx context.Context, on *string, yes, force, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return asking(ctx, text(on, everyone), about("Deploy %s at once?", is(yes)), deploy(fleet.DeployOptions{Force: is(force)}))
 }
 

@@ -14,7 +14,7 @@
 // Targets for all hosts take -on=SELECTOR, those that ask take -yes (or
 // FLOTILLA_YES=1), and -json or FLOTILLA_JSON=1 writes JSON lines.
 //
-// FLOTILLA_FRESH=1 evaluates every host, whatever is known from earlier runs;
+// FLOTILLA_FRESH=1, or -fresh, evaluates every host, whatever is known from earlier runs;
 // FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
 // was known.
 //

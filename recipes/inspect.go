@@ -16,8 +16,9 @@ func PingHosts(ctx context.Context, on *string, json *bool) error {
 	})
 }
 
-// Diff shows what deploying HOST would change against what it runs: packages, units, reboot
-func Diff(ctx context.Context, host string) error {
+// Diff shows what deploying HOST would change against what it runs: packages, units, reboot (-fresh)
+func Diff(ctx context.Context, host string, fresh *bool) error {
+	anew(fresh)
 	return on(ctx, host, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Diff(ctx, s.hosts)
 	})

@@ -9,10 +9,11 @@ import (
 
 // QuickAll tests all hosts at once; if every one passed, it asks and deploys what was tested (-yes)
 //
-// Options: -on=SELECTOR, -yes, -json.
+// Options: -on=SELECTOR, -yes, -fresh, -json.
 // What is deployed is what the test built, whatever the flake says by then.
-func QuickAll(ctx context.Context, on *string, yes, json *bool) error {
+func QuickAll(ctx context.Context, on *string, yes, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	hosts := text(on, everyone)
 	ask := about("Every test passed. Deploy %s at once?", is(yes))
 

@@ -7,31 +7,36 @@ import (
 )
 
 // TestHost evaluates and builds HOST without deploying it, with Nix's trace if that fails
-func TestHost(ctx context.Context, host string) error {
+//
+// Option: -fresh.
+func TestHost(ctx context.Context, host string, fresh *bool) error {
+	anew(fresh)
 	return on(ctx, host, test(fleet.TestOptions{ShowTrace: true}))
 }
 
 // TestAll evaluates and builds all hosts in turn, without deploying any (-on=SELECTOR)
 //
-// Options: -on=SELECTOR, -json. A failure does not end it.
-func TestAll(ctx context.Context, on *string, json *bool) error {
+// Options: -on=SELECTOR, -fresh, -json. A failure does not end it.
+func TestAll(ctx context.Context, on *string, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{Order: fleet.InTurn}))
 }
 
 // TestAllParallel evaluates and builds all hosts at once, without deploying any (-on=SELECTOR)
 //
-// Options: -on=SELECTOR, -json.
-func TestAllParallel(ctx context.Context, on *string, json *bool) error {
+// Options: -on=SELECTOR, -fresh, -json.
+func TestAllParallel(ctx context.Context, on *string, fresh, json *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{}))
 }
 
 // QuickTest evaluates and builds all hosts at once; another name of testAllParallel
 //
-// Options: -on=SELECTOR, -json.
-func QuickTest(ctx context.Context, on *string, json *bool) error {
-	return TestAllParallel(ctx, on, json)
+// Options: -on=SELECTOR, -fresh, -json.
+func QuickTest(ctx context.Context, on *string, fresh, json *bool) error {
+	return TestAllParallel(ctx, on, fresh, json)
 }
 
 // test is the action that evaluates and builds the hosts.

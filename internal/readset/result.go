@@ -92,6 +92,14 @@ func difference(a, b *worktree.Tree, changed bool) (Step, Ways) {
 	return step, Ways{Contents: changed, Revision: a.Head != b.Head, State: a.Dirty != b.Dirty}
 }
 
+// Trees are the fingerprints of the trees that a result is known to hold for, the
+// newest first.
+func (r *Result) Trees() []string {
+	trees := append([]string{r.Tree}, r.Same...)
+	slices.Reverse(trees)
+	return trees
+}
+
 // Holds reports whether a result is known to hold for a tree.
 func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
