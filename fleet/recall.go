@@ -51,7 +51,7 @@ type recollection struct {
 	touched worktree.Stamp
 	stamped bool
 
-	sources nixcmd.InputSources
+	sources func() *nixcmd.InputSources
 
 	// learning is held by what changes the store; background is what goes on
 	// behind the hosts' backs.
@@ -65,6 +65,7 @@ func (f *Fleet) recollect(ctx context.Context) *recollection {
 	s := &recollection{fleet: f, untracked: make(chan []string, 1)}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.importers = sync.OnceValue(s.readImporters)
+	s.sources = sync.OnceValue(s.openSources)
 	return s
 }
 
@@ -216,6 +217,16 @@ func (s *recollection) importedByOthers(h Host) func(string) bool {
 		by := s.importers()[path]
 		return by != "" && by != h.Name
 	}
+}
+
+// openSources prepares to find out what derivations are made of, and which of
+// them name the place of the source tree; its Text is empty if that is not known.
+func (s *recollection) openSources() *nixcmd.InputSources {
+	in := &nixcmd.InputSources{}
+	if p, err := s.tree.StorePath(s.ctx); err == nil {
+		in.Text = nixcmd.StorePath(p).Hash()
+	}
+	return in
 }
 
 // several stands for more than one host; no host has that name.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/internal/worktree"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
@@ -579,10 +580,38 @@ func TestRealHundredHosts(t *testing.T) {
 	s.write("hosts/h07/value.nix", "1")
 	evaluated() // earns what follows
 	s.write("hosts/h42/value.nix", "1")
+	if n := evaluated(); n != 2 { // and h07, which has to earn it still
+		t.Errorf("another host touched: %d evaluations", n)
+	}
+	s.write("hosts/h42/value.nix", "2")
 	if n := evaluated(); n != 1 {
 		t.Errorf("one host touched: %d evaluations", n)
 	}
 	if n := evaluated(); n != 0 {
 		t.Errorf("nothing touched: %d evaluations", n)
+	}
+}
+
+// The place of a source tree is the one that Nix says.
+func TestRealPlace(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	s := &soak{t: t, dir: t.TempDir(), r: rand.New(rand.NewPCG(1, 1))}
+	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
+		s.write(name, text)
+	}
+	s.must("chmod +x run && ln -s a/b link && git init -q && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	for _, change := range []string{"true", "echo dirty >>a.b", "rm a-c", "echo unseen >new"} {
+		s.must(change)
+		tree, err := worktree.Read(t.Context(), worktree.Options{Dir: s.dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tree.StorePath(t.Context())
+		res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#place"}, Dir: s.dir})
+		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
+			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
+		}
 	}
 }

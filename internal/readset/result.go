@@ -26,7 +26,8 @@ type Result struct {
 	// of each.
 	Imports map[string]Facts `json:",omitempty"`
 	// Copied are the files of the tree whose contents are among the sources of the
-	// derivation, sorted. Whole says that the flake's own source tree is one.
+	// derivation, sorted. Whole says that the flake's own source tree is one, or that
+	// the derivation names its place.
 	Copied []string `json:",omitempty"`
 	Whole  bool     `json:",omitempty"`
 	// Own is a hash of the imported files.
