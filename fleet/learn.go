@@ -140,6 +140,12 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	if _, ok := r.Imports[s.tree.FlakePath(flakeName)]; !ok {
 		return "this Nix does not tell what it reads"
 	}
+	if s.sources().Text == "" {
+		for name, f := range r.Imports {
+			f.Metadata = f.Metadata || f.Strings
+			r.Imports[name] = f
+		}
+	}
 	r.Own = readset.Own(r.Imports, s.tree)
 	var err error
 	if r.Copied, r.Whole, err = s.copied(ev.Derivation); err != nil {
@@ -174,9 +180,10 @@ func (s *recollection) isBuilt(file string) bool {
 }
 
 // copied finds the files of the tree whose contents are among the sources of a
-// derivation. Whole says that flake.nix is one, at its place in the tree.
+// derivation. Whole says that flake.nix is one, at its place in the tree, or that
+// the derivation names the place of the tree.
 func (s *recollection) copied(drv nixcmd.StorePath) (paths []string, whole bool, err error) {
-	sources, err := s.sources.Of(s.ctx, drv)
+	sources, whole, err := s.sources().Of(s.ctx, drv)
 	if err != nil {
 		return nil, false, err
 	}

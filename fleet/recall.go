@@ -51,7 +51,7 @@ type recollection struct {
 	touched worktree.Stamp
 	stamped bool
 
-	sources nixcmd.InputSources
+	sources func() *nixcmd.InputSources
 
 	// learning is held by what changes the store; background is what goes on
 	// behind the hosts' backs.
@@ -65,6 +65,7 @@ func (f *Fleet) recollect(ctx context.Context) *recollection {
 	s := &recollection{fleet: f, untracked: make(chan []string, 1)}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.importers = sync.OnceValue(s.readImporters)
+	s.sources = sync.OnceValue(s.openSources)
 	return s
 }
 
@@ -188,20 +189,22 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		if r.Shape != s.tree.Shape() && found {
 			continue
 		}
-		from := s.store.Tree(r.Tree)
-		if from == nil {
-			if !found {
-				why = "what it was evaluated from is not kept any more"
+		for _, tree := range r.Trees() {
+			from := s.store.Tree(tree)
+			if from == nil {
+				if !found {
+					why = "what it was evaluated from is not kept any more"
+				}
+				continue
 			}
-			continue
-		}
-		reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
-		if reason == "" {
-			s.confirm(h, r)
-			return recalled{r, "nothing it reads changed since " + clock(r.At)}
-		}
-		if !found {
-			found, why = true, reason
+			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
+			if reason == "" {
+				s.confirm(h, r)
+				return recalled{r, "nothing it reads changed since " + clock(r.At)}
+			}
+			if !found {
+				found, why = true, reason
+			}
 		}
 	}
 	return recalled{why: why}
@@ -214,6 +217,16 @@ func (s *recollection) importedByOthers(h Host) func(string) bool {
 		by := s.importers()[path]
 		return by != "" && by != h.Name
 	}
+}
+
+// openSources prepares to find out what derivations are made of, and which of
+// them name the place of the source tree; its Text is empty if that is not known.
+func (s *recollection) openSources() *nixcmd.InputSources {
+	in := &nixcmd.InputSources{}
+	if p, err := s.tree.StorePath(s.ctx); err == nil {
+		in.Text = nixcmd.StorePath(p).Hash()
+	}
+	return in
 }
 
 // several stands for more than one host; no host has that name.
@@ -250,6 +263,9 @@ func (s *recollection) confirm(h Host, r *readset.Result) {
 		}
 		r := results[i]
 		if !r.Holds(same) {
+			if s.store.KeepTree(s.tree) != nil {
+				return
+			}
 			r.Same = append(r.Same, same)
 		}
 		_ = s.store.Save(h.Name, slices.Concat([]*readset.Result{r}, results[:i], results[i+1:])) // no loss but time

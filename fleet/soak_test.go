@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/internal/worktree"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
@@ -55,7 +56,11 @@ type tally struct {
 	// Of edits to the contents of code that a host does not import, and that made
 	// no difference to it; and to those of other files that it does not read.
 	codeAvoided, code, dataAvoided, data int
-	reasons                              map[string]int
+	// The same of code in flakes that have nothing to make hosts depend on it but
+	// imports: no use of the flake as a path, no helper that reads any file, no
+	// import from derivation.
+	plainAvoided, plain int
+	reasons             map[string]int
 }
 
 func (t *tally) add(o tally) {
@@ -65,6 +70,8 @@ func (t *tally) add(o tally) {
 	t.failed += o.failed
 	t.codeAvoided += o.codeAvoided
 	t.code += o.code
+	t.plain += o.plain
+	t.plainAvoided += o.plainAvoided
 	t.dataAvoided += o.dataAvoided
 	t.data += o.data
 	if t.reasons == nil {
@@ -82,8 +89,8 @@ func (t tally) String() string {
 		}
 		return fmt.Sprintf("%d of %d (%.1f %%)", n, of, 100*float64(n)/float64(of))
 	}
-	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, of data: %s; those not avoided: %v",
-		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.dataAvoided, t.data), t.reasons)
+	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, where code is only imported: %s, of data: %s; those not avoided: %v",
+		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.plainAvoided, t.plain), share(t.dataAvoided, t.data), t.reasons)
 }
 
 // soak is one flake and its repository.
@@ -339,7 +346,6 @@ func (s *soak) expr(in string) string {
 // contents alone changed, or "".
 func (s *soak) edit() (what, content string) {
 	name := pick(s, append(s.code(), s.data()...)...)
-	old, _ := os.ReadFile(s.path(name))
 	switch n := s.r.IntN(40); {
 	default:
 		name = pick(s, s.code()...)
@@ -348,7 +354,7 @@ func (s *soak) edit() (what, content string) {
 		if _, err := os.Lstat(s.path(name)); err != nil {
 			return "nothing", ""
 		}
-		old, _ = os.ReadFile(s.path(name))
+		old, _ := os.ReadFile(s.path(name))
 		text := s.content(name)
 		if s.chance(3) && strings.HasSuffix(name, ".nix") {
 			text = string(old) + fmt.Sprintf("# %d\n", s.r.IntN(1000))
@@ -472,6 +478,10 @@ func (s *soak) step(content string) {
 			if strings.HasSuffix(content, ".nix") {
 				s.tally.code++
 				s.tally.codeAvoided += hit
+				if !s.self && !s.ifd && !s.slurp && !s.inputs {
+					s.tally.plain++
+					s.tally.plainAvoided += hit
+				}
 			} else {
 				s.tally.data++
 				s.tally.dataAvoided += hit
@@ -522,4 +532,85 @@ func kind(why string) string {
 		}
 	}
 	return "may be read"
+}
+
+// In a flake of a hundred hosts a change to one costs one evaluation.
+func TestRealHundredHosts(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix, and time")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, dir: filepath.Join(dir, "repo"), r: rand.New(rand.NewPCG(1, 1))}
+	s.write("flake.nix", `{ outputs = { self }: { nixosConfigurations = builtins.mapAttrs (name: _: { config.system.build.toplevel = derivation {
+  name = "nixos-system-${name}"; system = "x86_64-linux"; builder = "/bin/sh"; text = toString (import (./hosts + "/${name}")); }; }) (builtins.readDir ./hosts); }; }`)
+	var hosts []Host
+	for i := range 100 {
+		h := fmt.Sprintf("h%02d", i)
+		hosts = append(hosts, Host{Name: h, Attr: h})
+		s.write("hosts/"+h+"/default.nix", "import ./value.nix")
+		s.write("hosts/"+h+"/value.nix", "0")
+	}
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluated := func() (n int) {
+		t.Helper()
+		began := time.Now()
+		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		})
+		if err := r.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, res := range r.Results {
+			if !res.Evaluation.Avoided {
+				n++
+			}
+		}
+		t.Logf("%d evaluations in %s", n, time.Since(began).Round(time.Millisecond))
+		return n
+	}
+	if n := evaluated(); n != 100 {
+		t.Errorf("first: %d evaluations", n)
+	}
+	s.write("hosts/h07/value.nix", "1")
+	evaluated() // earns what follows
+	s.write("hosts/h42/value.nix", "1")
+	if n := evaluated(); n != 2 { // and h07, which has to earn it still
+		t.Errorf("another host touched: %d evaluations", n)
+	}
+	s.write("hosts/h42/value.nix", "2")
+	if n := evaluated(); n != 1 {
+		t.Errorf("one host touched: %d evaluations", n)
+	}
+	if n := evaluated(); n != 0 {
+		t.Errorf("nothing touched: %d evaluations", n)
+	}
+}
+
+// The place of a source tree is the one that Nix says.
+func TestRealPlace(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	s := &soak{t: t, dir: t.TempDir(), r: rand.New(rand.NewPCG(1, 1))}
+	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
+		s.write(name, text)
+	}
+	s.must("chmod +x run && ln -s a/b link && git init -q && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	for _, change := range []string{"true", "echo dirty >>a.b", "rm a-c", "echo unseen >new"} {
+		s.must(change)
+		tree, err := worktree.Read(t.Context(), worktree.Options{Dir: s.dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tree.StorePath(t.Context())
+		res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#place"}, Dir: s.dir})
+		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
+			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
+		}
+	}
 }

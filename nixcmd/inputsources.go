@@ -13,27 +13,34 @@ import (
 // files and starts no process. The zero value is ready to use, concurrently; it
 // remembers what it read.
 type InputSources struct {
+	// Text is looked for in the derivations; "" for nothing. It is not to be
+	// changed once Of was called.
+	Text string
+
 	mu    sync.Mutex
 	known map[StorePath]inputs
 }
 
 // inputs are what a derivation needs.
-type inputs struct{ derivations, sources []StorePath }
+type inputs struct {
+	derivations, sources []StorePath
+	holds                bool // InputSources.Text
+}
 
 // Of returns the sources of a derivation and of all that it needs, in no order,
-// each once. It is an error if one of the derivations cannot be read, as in a
+// each once, and whether one of the derivations holds Text. It is an error if one of the derivations cannot be read, as in a
 // store that is not this machine's.
-func (s *InputSources) Of(ctx context.Context, drv StorePath) ([]StorePath, error) {
+func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds bool, err error) {
 	seen := map[StorePath]bool{drv: true}
-	var sources []StorePath
 	for todo := []StorePath{drv}; len(todo) > 0; {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		}
 		in, err := s.inputs(todo[len(todo)-1])
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		holds = holds || in.holds
 		todo = todo[:len(todo)-1]
 		for _, d := range in.derivations {
 			if !seen[d] {
@@ -48,7 +55,7 @@ func (s *InputSources) Of(ctx context.Context, drv StorePath) ([]StorePath, erro
 			}
 		}
 	}
-	return sources, nil
+	return sources, holds, nil
 }
 
 func (s *InputSources) inputs(drv StorePath) (inputs, error) {
@@ -65,6 +72,7 @@ func (s *InputSources) inputs(drv StorePath) (inputs, error) {
 	if in, err = parseInputs(string(text)); err != nil {
 		return in, fmt.Errorf("%s: %w", drv, err)
 	}
+	in.holds = s.Text != "" && strings.Contains(string(text), s.Text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {

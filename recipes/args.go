@@ -25,6 +25,13 @@ func asJSON(flag *bool) {
 	}
 }
 
+// anew is the option -fresh, which says what FLOTILLA_FRESH=1 says.
+func anew(flag *bool) {
+	if is(flag) {
+		os.Setenv("FLOTILLA_FRESH", "1")
+	}
+}
+
 // names lists hosts for a person.
 func names(hosts []fleet.Host) string {
 	if len(hosts) == 1 {

@@ -10,12 +10,13 @@ import (
 
 // BuildAllParallel builds all hosts' systems at once, keeps them and prints HOST PATH lines
 //
-// Options: -on=SELECTOR, -json.
+// Options: -on=SELECTOR, -json, -fresh.
 // What was built is kept from the garbage collector until the host's next
 // build. A path that is in another host's store is followed by "on" and its name.
 // The table goes to standard error.
-func BuildAllParallel(ctx context.Context, on *string, json *bool) error {
+func BuildAllParallel(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return answering(ctx, text(on, everyone), nil, test(fleet.TestOptions{}), builtPaths)
 }
 

@@ -8,18 +8,20 @@ import (
 
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
-// Options: -dry, -json, -force.
-func Deploy(ctx context.Context, host string, dry, json, force *bool) error {
+// Options: -dry, -json, -force, -fresh.
+func Deploy(ctx context.Context, host string, dry, json, force, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	meant := func(_ context.Context, s session) error { return strayTarget(words(), host, s.fleet.Inventory) }
 	return asking(ctx, host, meant, deploy(fleet.DeployOptions{Force: is(force)}, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
 //
-// Options: -dry, -json.
-func QuickDeploy(ctx context.Context, host string, dry, json *bool) error {
+// Options: -dry, -json, -fresh.
+func QuickDeploy(ctx context.Context, host string, dry, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
 }
 
@@ -64,11 +66,12 @@ func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) err
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing. The hosts behind
-// the one that failed are not contacted, and reported as skipped. The turns are
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing, -fresh. The hosts
+// behind the one that failed are not contacted, and reported as skipped. The turns are
 // those of the waves in fleet.toml's [rollout], of which nothing else applies here.
-func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing *bool) error {
+func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
 	ask := about("Deploy %s one after the other, up to the first that fails?", yes, dry)
 	if is(keepGoing) {
@@ -80,11 +83,12 @@ func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force. It follows [rollout] in
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -fresh. It follows [rollout] in
 // fleet.toml, if there is one: waves, pauses between them, and after how many
 // failures to stop.
-func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force *bool) error {
+func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s?", yes, dry), deploy(fleet.DeployOptions{Force: is(force), Order: fleet.InWaves}, dry))
 }
 

@@ -16,7 +16,7 @@
 // dry shows what deploying would do and activates nothing; json (or
 // FLOTILLA_JSON=1) writes JSON lines; then what a target has for itself.
 //
-// FLOTILLA_FRESH=1 evaluates every host, whatever is known from earlier runs;
+// FLOTILLA_FRESH=1, or -fresh, evaluates every host, whatever is known from earlier runs;
 // FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
 // was known.
 //

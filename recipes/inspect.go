@@ -21,11 +21,12 @@ func PingHosts(ctx context.Context, on *string, json *bool) error {
 
 // Plan shows what deploying would do to each host, and does none of it (-on=SELECTOR, -markdown)
 //
-// Options: -on=SELECTOR, -json, -markdown: GitHub's Markdown to standard output.
+// Options: -on=SELECTOR, -json, -fresh, -markdown: GitHub's Markdown to standard output.
 // Changed systems are built and copied to their hosts, which say what activating
 // them would do. What a host runs, its profile and its boot entry stay as they are.
-func Plan(ctx context.Context, on *string, json, markdown *bool) error {
+func Plan(ctx context.Context, on *string, json, markdown, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	if !is(markdown) {
 		return asking(ctx, text(on, everyone), nil, deploy(fleet.DeployOptions{}, new(true)))
 	}
@@ -37,16 +38,17 @@ func Plan(ctx context.Context, on *string, json, markdown *bool) error {
 
 // DryRun shows what deploying HOST would do: packages, units, reboot, what to copy
 //
-// Options: -json. It is quickDeploy HOST -dry; see plan.
-func DryRun(ctx context.Context, host string, json *bool) error {
-	return QuickDeploy(ctx, host, new(true), json)
+// Options: -json, -fresh. It is quickDeploy HOST -dry; see plan.
+func DryRun(ctx context.Context, host string, json, fresh *bool) error {
+	return QuickDeploy(ctx, host, new(true), json, fresh)
 }
 
 // Diff shows what deploying HOST would do as dryRun does, with every package and unit
 //
-// Options: -json.
-func Diff(ctx context.Context, host string, json *bool) error {
+// Options: -json, -fresh.
+func Diff(ctx context.Context, host string, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	return answering(ctx, host, nil, deploy(fleet.DeployOptions{}, new(true)), ui.Differences)
 }
 

@@ -9,11 +9,12 @@ import (
 
 // QuickAll tests all hosts at once; if every one passed, it asks and deploys what was tested (-yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json.
+// Options: -on=SELECTOR, -yes, -dry, -json, -fresh.
 // What is deployed is what the test built, whatever the flake says by then. The
 // deployment follows [rollout] in fleet.toml, as that of DeployAllParallel.
-func QuickAll(ctx context.Context, on *string, yes, dry, json *bool) error {
+func QuickAll(ctx context.Context, on *string, yes, dry, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	hosts := text(on, everyone)
 	ask := aboutWaves("Every test passed. Deploy %s?", yes, dry)
 

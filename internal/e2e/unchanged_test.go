@@ -82,14 +82,14 @@ func TestOnlyWhatMayHaveChangedIsEvaluated(t *testing.T) {
 				sh("FLOTILLA_VERIFY=1 flotilla testAllParallel -json")
 			}
 			all := slices.Sorted(slices.Values(lab.Hosts()))
-			sh("git reset -q --hard " + head + " && rm -rf ~/.local/state/flotilla/evaluations")
+			sh("git reset -q --hard " + head + " && rm -rf ~/.local/state/flotilla/evaluations ~/.cache/nix/eval-cache-*") // which would not say what was read
 			after("true", "not evaluated before", all...)
 			after("true", "")
 			after("echo '# 1' >>hosts/razer/audio.nix", "hosts/razer/audio.nix changed", all...) // what they earn by that lasts
 			after("echo '# 2' >>hosts/razer/audio.nix", "hosts/razer/audio.nix changed", "razer")
-			after("echo '# 3' >>hosts/p510/network.nix", "hosts/p510/network.nix changed", "p510", "razer")
+			after("echo '# 3' >>hosts/p510/network.nix", "hosts/p510/network.nix changed", "p510")
 			after("git commit -qam one", "is not known yet", all...)
-			after("echo '# 4' >>hosts/razer/audio.nix", "hosts/razer/audio.nix changed", "p510", "razer")
+			after("echo '# 4' >>hosts/razer/audio.nix", "hosts/razer/audio.nix changed", "razer")
 			after("echo '# 5' >>data/motd", "data/motd changed", all...)
 			after("git checkout -q . && git mv modules/media/library.nix modules/media/lib.nix && sed -i s/library.nix/lib.nix/ modules/media/default.nix", "", all...)
 			after("git reset -q --hard", "")

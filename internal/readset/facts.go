@@ -24,6 +24,9 @@ type Facts struct {
 	// be the same for different revisions.
 	Metadata bool `json:"metadata,omitempty"`
 	Dates    bool `json:"dates,omitempty"`
+	// Strings says that it may make a text of a path, which names the source tree's
+	// place.
+	Strings bool `json:"strings,omitempty"`
 	// Evades says that it does what this package cannot follow.
 	Evades bool `json:"evades,omitempty"`
 }
@@ -40,9 +43,10 @@ var (
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
-	metadata     = regexp.MustCompile(`\b(toString|__curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
+	metadata     = regexp.MustCompile(`\b(__curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
 	dates        = regexp.MustCompile(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`)
 	binding      = regexp.MustCompile(`^\s*=[^=]`)
+	isAsked      = regexp.MustCompile(`\?\s*outPath$`) // which everything has that can be built
 	evades       = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
 
 	// What turns a path into another above it, or makes one out of a string.
@@ -60,6 +64,9 @@ var (
 	// A longer name.
 	inName = regexp.MustCompile(`^[-'][A-Za-z0-9]`)
 )
+
+// near is how far back a name's context is looked at, in bytes.
+const near = 200
 
 // Scan finds the facts of a file; name is its path in the tree.
 func Scan(name, text string) Facts {
@@ -85,7 +92,10 @@ func Scan(name, text string) Facts {
 		f.Under = append(f.Under, "")
 	}
 	f.Metadata = flake || metadata.MatchString(text) || slices.ContainsFunc(metadataAttr.FindAllStringIndex(text, -1),
-		func(at []int) bool { return !binding.MatchString(text[at[1]:]) })
+		func(at []int) bool {
+			return !binding.MatchString(text[at[1]:]) && !isAsked.MatchString(text[max(0, at[0]-near):at[1]])
+		})
+	f.Strings = strings.Contains(text, "toString")
 	f.Dates = dates.MatchString(text)
 	f.Evades = evades.MatchString(text)
 	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read} {
@@ -125,7 +135,7 @@ func resolve(dir, literal string) (p string, under bool) {
 // namesSelf reports whether the flake may be used as a path.
 func namesSelf(text string) bool {
 	for _, at := range self.FindAllStringIndex(text, -1) {
-		before, after := text[:at[0]], text[at[1]:]
+		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
 		case inName.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
 		case selfOf.MatchString(before):

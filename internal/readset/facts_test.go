@@ -2,6 +2,7 @@ package readset
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +31,7 @@ func TestScan(t *testing.T) {
 		"inherit (self) shortRev;":                   {Metadata: true},
 		"inherit (self) rev outPath;":                {Under: []string{""}, Metadata: true},
 		"a.outPath":                                  {Metadata: true},
+		"v ? outPath":                                {},
 		"fetchFromGitHub { rev = version; }":         {},
 		"a.rev == b":                                 {Metadata: true},
 		"{ self, lib, ... }: { }":                    {},
@@ -45,7 +47,7 @@ func TestScan(t *testing.T) {
 		"dirOf ./y":                                  {Paths: []string{"hosts/a/y"}, Under: []string{""}},
 		"./y + \"/../z\"":                            {Paths: []string{"hosts/a/y"}, Under: []string{""}},
 		"builtins.getFlake x":                        {Metadata: true, Evades: true},
-		"toString ./y":                               {Paths: []string{"hosts/a/y"}, Metadata: true},
+		"toString ./y":                               {Paths: []string{"hosts/a/y"}, Strings: true},
 		"self ? rev":                                 {Metadata: true},
 		"self.${a}":                                  {Under: []string{""}, Metadata: true, Dates: true},
 		"builtins.hashString \"sha256\" \"${./y}\"":  {Paths: []string{"hosts/a/y"}, Read: []string{"hosts/a/y"}},
@@ -53,15 +55,24 @@ func TestScan(t *testing.T) {
 		"\"${./y}/../z\"":                            {Paths: []string{"hosts/a/y"}, Under: []string{""}},
 		"ln -s \"../x\"":                             {Paths: []string{"hosts/x"}},
 		"/. + \"x\"":                                 {Under: []string{""}},
-		"\"${toString ./.}/x\" __curPos":             {Paths: []string{"hosts/a"}, Under: []string{""}, Metadata: true},
+		"\"${toString ./.}/x\" __curPos":             {Paths: []string{"hosts/a"}, Under: []string{""}, Metadata: true, Strings: true},
 		"readFile (./k)\n++ readFile (head [ ./l ])": {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k"}, Reads: true},
 		"x = ./a/b/../c.nix; y = ./.hidden/f; z = ./a+b-c;": {Paths: []string{"hosts/a/.hidden/f", "hosts/a/a+b-c", "hosts/a/a/c.nix"}},
 	} {
 		got := Scan(in, text)
 		if !slices.Equal(got.Paths, want.Paths) || !slices.Equal(got.Under, want.Under) || !slices.Equal(got.Read, want.Read) ||
-			got.Reads != want.Reads || got.Metadata != want.Metadata || got.Dates != want.Dates || got.Evades != want.Evades {
+			got.Reads != want.Reads || got.Metadata != want.Metadata || got.Dates != want.Dates || got.Strings != want.Strings || got.Evades != want.Evades {
 			t.Errorf("%q\n got %+v\nwant %+v", text, got, want)
 		}
+	}
+}
+
+// BenchmarkScan is a large file that is full of what is looked at closely.
+func BenchmarkScan(b *testing.B) {
+	text := strings.Repeat("x = self.rev or (f ./a/b self) ? outPath + readFile ./c;\n", 5000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		Scan("a.nix", text)
 	}
 }
 

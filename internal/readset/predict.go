@@ -11,7 +11,7 @@ import (
 
 // Question is what Predict is asked.
 type Question struct {
-	// Base is an earlier result, and From the tree it is of.
+	// Base is an earlier result, and From a tree that it holds for.
 	Base *Result
 	From *worktree.Tree
 	// To is the tree in question.

@@ -26,7 +26,8 @@ type Result struct {
 	// of each.
 	Imports map[string]Facts `json:",omitempty"`
 	// Copied are the files of the tree whose contents are among the sources of the
-	// derivation, sorted. Whole says that the flake's own source tree is one.
+	// derivation, sorted. Whole says that the flake's own source tree is one, or that
+	// the derivation names its place.
 	Copied []string `json:",omitempty"`
 	Whole  bool     `json:",omitempty"`
 	// Own is a hash of the imported files.
@@ -90,6 +91,14 @@ func difference(a, b *worktree.Tree, changed bool) (Step, Ways) {
 		step = Clean
 	}
 	return step, Ways{Contents: changed, Revision: a.Head != b.Head, State: a.Dirty != b.Dirty}
+}
+
+// Trees are the fingerprints of the trees that a result is known to hold for, the
+// newest first.
+func (r *Result) Trees() []string {
+	trees := append([]string{r.Tree}, r.Same...)
+	slices.Reverse(trees)
+	return trees
 }
 
 // Holds reports whether a result is known to hold for a tree.

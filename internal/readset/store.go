@@ -36,7 +36,7 @@ func Open(dir string) *Store { return &Store{dir: dir, trees: map[string]*worktr
 const (
 	keepKnown  = 6
 	keepHidden = 8
-	keepSame   = 16
+	keepSame   = 4
 )
 
 // version is part of every file; another reads as nothing.
@@ -83,8 +83,8 @@ func (s *Store) treeFile(fingerprint string) string {
 	return filepath.Join(s.dir, "trees", fingerprint)
 }
 
-// Save keeps the newest results for a host in place of what was there. Their
-// trees must have been kept with KeepTree.
+// Save keeps the newest results for a host in place of what was there. The trees
+// that they hold for must have been kept with KeepTree.
 func (s *Store) Save(host string, results []*Result) error {
 	known, hidden := 0, 0
 	var kept []*Result
@@ -142,13 +142,15 @@ func (s *Store) Tree(fingerprint string) *worktree.Tree {
 // and not for one that another process is about to use.
 const old = time.Hour
 
-// Clean removes trees that no result is of, and what processes that were killed
+// Clean removes trees that no result holds for, and what processes that were killed
 // left behind.
 func (s *Store) Clean() {
 	used := map[string]bool{}
 	for _, host := range s.Hosts() {
 		for _, r := range s.Load(host) {
-			used[r.Tree] = true
+			for _, tree := range r.Trees() {
+				used[tree] = true
+			}
 		}
 	}
 	for _, folder := range []string{"trees", "hosts"} {

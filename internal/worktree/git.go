@@ -91,7 +91,8 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return string(res.Stdout), err
 }
 
-// parallel runs functions at the same time and joins their errors.
+// parallel runs functions at the same time and returns the first error in their
+// order; often they have the same.
 func parallel(fs ...func() error) error {
 	errs := make([]error, len(fs))
 	var wg sync.WaitGroup
@@ -99,7 +100,12 @@ func parallel(fs ...func() error) error {
 		wg.Go(func() { errs[i] = f() })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxSubmodules bounds how deep submodules are followed into each other.

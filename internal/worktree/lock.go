@@ -67,8 +67,9 @@ func (t *Tree) readLock(ctx context.Context) error {
 	for input, node := range lock.Nodes {
 		l := node.Locked
 		if l != nil && l.NarHash != "" {
-			if p, ok := sourcePath(l.NarHash); ok {
-				t.Inputs = append(t.Inputs, p)
+			text, isSHA256 := strings.CutPrefix(l.NarHash, "sha256-")
+			if sum, err := base64.StdEncoding.DecodeString(text); isSHA256 && err == nil {
+				t.Inputs = append(t.Inputs, sourcePath(sum))
 			}
 		}
 		switch {
@@ -117,14 +118,9 @@ func (t *Tree) readOutside(ctx context.Context, dir string) error {
 	return nil
 }
 
-// sourcePath is where Nix keeps a source with that hash (Nix manual, "Complete
-// Store Path Calculation").
-func sourcePath(narHash string) (string, bool) {
-	text, ok := strings.CutPrefix(narHash, "sha256-")
-	sum, err := base64.StdEncoding.DecodeString(text)
-	if !ok || err != nil || len(sum) != sha256.Size {
-		return "", false
-	}
+// sourcePath is where Nix keeps a source whose archive has that SHA-256 (Nix
+// manual, "Complete Store Path Calculation").
+func sourcePath(sum []byte) string {
 	const dir = "/nix/store"
 	whole := sha256.Sum256(fmt.Appendf(nil, "source:sha256:%x:%s:source", sum, dir))
 	var short [20]byte
@@ -141,7 +137,7 @@ func sourcePath(narHash string) (string, bool) {
 		}
 		name.WriteByte(digits[c&0x1f])
 	}
-	return dir + "/" + name.String() + "-source", true
+	return dir + "/" + name.String() + "-source"
 }
 
 func sortEntries(entries []Entry) {

@@ -1,0 +1,130 @@
+package worktree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// StorePath is where Nix keeps the tree when it copies it, by the contents of the
+// work tree (Nix manual, "Nix Archive (NAR)"). It is an error for trees of which
+// it is not certain what Nix sees.
+func (t *Tree) StorePath(ctx context.Context) (string, error) {
+	if t.Uncertain || t.Root == "" {
+		return "", errors.New("it is not certain what Nix copies")
+	}
+	a := archive{ctx: ctx, root: t.Root, hash: sha256.New()}
+	a.text("nix-archive-1")
+	if err := a.directory("", t.Entries); err != nil {
+		return "", err
+	}
+	return sourcePath(a.hash.Sum(nil)), nil
+}
+
+// archive writes a Nix archive into a hash.
+type archive struct {
+	ctx  context.Context
+	root string
+	hash hash.Hash
+}
+
+func (a *archive) text(parts ...string) {
+	var size [8]byte
+	for _, s := range parts {
+		binary.LittleEndian.PutUint64(size[:], uint64(len(s)))
+		a.hash.Write(size[:])
+		io.WriteString(a.hash, s)
+		a.pad(int64(len(s)))
+	}
+}
+
+func (a *archive) pad(n int64) { a.hash.Write(make([]byte, (8-n%8)%8)) }
+
+// directory writes the entries below a directory, which all begin with prefix.
+func (a *archive) directory(prefix string, entries []Entry) error {
+	type child struct {
+		name string
+		all  []Entry
+	}
+	// Sorted by name, which paths are not: "a.b" comes before "a/b".
+	var children []child
+	at := map[string]int{}
+	for _, e := range entries {
+		name, _, _ := strings.Cut(e.Path[len(prefix):], "/")
+		i, ok := at[name]
+		if !ok {
+			i = len(children)
+			at[name] = i
+			children = append(children, child{name: name})
+		}
+		if e.Path[len(prefix):] != name || e.Mode != ModeDirectory {
+			children[i].all = append(children[i].all, e)
+		}
+	}
+	slices.SortFunc(children, func(x, y child) int { return strings.Compare(x.name, y.name) })
+	a.text("(", "type", "directory")
+	for _, c := range children {
+		a.text("entry", "(", "name", c.name, "node")
+		var err error
+		if len(c.all) == 1 && c.all[0].Path == prefix+c.name {
+			err = a.file(c.all[0])
+		} else {
+			err = a.directory(prefix+c.name+"/", c.all)
+		}
+		if err != nil {
+			return err
+		}
+		a.text(")")
+	}
+	a.text(")")
+	return nil
+}
+
+func (a *archive) file(e Entry) error {
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
+	}
+	name := a.root + "/" + e.Path
+	switch e.Mode {
+	case ModeSymlink:
+		target, err := os.Readlink(name)
+		if err != nil {
+			return err
+		}
+		a.text("(", "type", "symlink", "target", target, ")")
+		return nil
+	case ModeFile, ModeExecutable:
+	default:
+		return errors.New("it is not certain what Nix copies of " + e.Path)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	a.text("(", "type", "regular")
+	if e.Mode == ModeExecutable {
+		a.text("executable", "")
+	}
+	a.text("contents")
+	var size [8]byte
+	binary.LittleEndian.PutUint64(size[:], uint64(info.Size()))
+	a.hash.Write(size[:])
+	n, err := io.Copy(a.hash, f)
+	if err == nil && n != info.Size() {
+		err = errors.New(e.Path + " changes while it is read")
+	}
+	a.pad(n)
+	a.text(")")
+	return err
+}
