@@ -31,6 +31,11 @@ type DeployOptions struct {
 	// them as they are. With FromCache, what is not yet built is built here: Nix
 	// hands no substituter on to another machine.
 	BuildHost string
+	// Reboot reboots a host that ended as SwitchedNeedsReboot or Staged, as
+	// Fleet.Reboot does; it is then Switched, or what Reboot makes of one that does
+	// not come back well. A host that was Unchanged is not rebooted. Plans do not
+	// heed it.
+	Reboot bool
 	// SkipHealth leaves out the checks of Inventory.Health.
 	SkipHealth bool
 	// Abandon, when closed, stops the wait for activations that are under way:
@@ -100,7 +105,11 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
-	return j.activate(ctx, s, opt.Abandon)
+	outcome, err := j.activate(ctx, s, opt.Abandon)
+	if err != nil || !opt.Reboot {
+		return outcome, err
+	}
+	return j.rebootAfter(ctx, s, outcome, opt.Abandon)
 }
 
 // decide asks the host and the flake, and says what comes of it.

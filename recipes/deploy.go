@@ -8,18 +8,20 @@ import (
 
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
-// Options: -dry, -json, -force.
-func Deploy(ctx context.Context, host string, dry, json, force *bool) error {
+// Options: -dry, -json, -force, -reboot. With -reboot it asks first (-yes), and then
+// also reboots a host whose new system needs that.
+func Deploy(ctx context.Context, host string, dry, json, force, reboot, yes *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{Force: is(force)}, dry))
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Force: is(force), Reboot: is(reboot)}, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
 //
-// Options: -dry, -json.
-func QuickDeploy(ctx context.Context, host string, dry, json *bool) error {
+// Options: -dry, -json, -reboot. With -reboot it asks first (-yes), and then also
+// reboots a host whose new system needs that.
+func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Reboot: is(reboot)}, dry))
 }
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
@@ -63,28 +65,31 @@ func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) err
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing. The hosts behind
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing, -reboot: also reboots
+// those that need it, each before the next is deployed. The hosts behind
 // the one that failed are not contacted, and reported as skipped. The turns are
 // those of the waves in fleet.toml's [rollout], of which nothing else applies here.
-func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing *bool) error {
+func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, reboot *bool) error {
 	asJSON(json)
-	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
-	ask := about("Deploy %s one after the other, up to the first that fails?", yes, dry)
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure, Reboot: is(reboot)}
+	ask := about("Deploy %s one after the other, up to the first that fails"+andReboot(reboot)+"?", yes, dry)
 	if is(keepGoing) {
 		opt.Order = fleet.InTurn
-		ask = about("Deploy %s one after the other, going on after failures?", yes, dry)
+		ask = about("Deploy %s one after the other, going on after failures"+andReboot(reboot)+"?", yes, dry)
 	}
 	return asking(ctx, text(on, everyone), ask, deploy(opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force. It follows [rollout] in
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -reboot: also reboots those that
+// need it, as part of their wave. It follows [rollout] in
 // fleet.toml, if there is one: waves, pauses between them, and after how many
 // failures to stop.
-func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force *bool) error {
+func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, reboot *bool) error {
 	asJSON(json)
-	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s?", yes, dry), deploy(fleet.DeployOptions{Force: is(force), Order: fleet.InWaves}, dry))
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot)}
+	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry), deploy(opt, dry))
 }
 
 // deploy is the action that deploys the hosts, or with dry only works out what

@@ -39,7 +39,7 @@ func Plan(ctx context.Context, on *string, json, markdown *bool) error {
 //
 // Options: -json. It is quickDeploy HOST -dry; see plan.
 func DryRun(ctx context.Context, host string, json *bool) error {
-	return QuickDeploy(ctx, host, new(true), json)
+	return QuickDeploy(ctx, host, new(true), json, nil, nil)
 }
 
 // Diff shows what deploying HOST would do as dryRun does, with every package and unit
