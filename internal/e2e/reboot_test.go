@@ -53,7 +53,7 @@ func TestReboot(t *testing.T) {
 	// The second wave goes once the first is back.
 	m.must(lab.Control, `printf '\n[rollout]\nwaves = ["p510"]\n' >>fleet.toml`)
 	events := m.run("flotilla reboot p510,razer -yes -json").exits(0).events()
-	back := slices.IndexFunc(events, func(e event) bool { return e.Kind == "result" && e.Host == "p510" && e.Outcome == "rebooted" })
+	back := slices.IndexFunc(events, func(e event) bool { return e.Kind == "done" && e.Host == "p510" && e.Step == "reboot" })
 	begun := slices.IndexFunc(events, func(e event) bool { return e.Kind == "started" && e.Host == "razer" && e.Step == "reboot" })
 	if back < 0 || begun < back {
 		t.Errorf("p510 was back at event %d, razer went down at %d", back, begun)
