@@ -8,11 +8,13 @@ import (
 
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
-// Options: -dry, -json, -force, -reboot. With -reboot it asks first (-yes), and then
-// also reboots a host whose new system needs that.
-func Deploy(ctx context.Context, host string, dry, json, force, reboot, yes *bool) error {
+// Options: -dry, -json, -force, -boot: activates nothing, and makes it the system that
+// boots next. -reboot: asks first (-yes), and then also reboots a host whose new
+// system needs that.
+func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes *bool) error {
 	asJSON(json)
-	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Force: is(force), Reboot: is(reboot)}, dry))
+	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot)}
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why

@@ -97,3 +97,46 @@ func TestRebootGoesWrong(t *testing.T) {
 		t.Error("it has not booted what it should")
 	}
 }
+
+// -boot activates nothing: the host runs what it did, and boots the new system,
+// which a reboot or a rollback decides on.
+func TestDeployForTheNextBoot(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	before := m.settled("p510")
+	m.set("p510", `environment.etc.motd.text = "next time";`)
+	m.run("flotilla deploy p510 -boot -dry").exits(0).says("p510: to deploy", "units: none would be touched")
+	if m.settled("p510") != before {
+		t.Error("-dry staged it")
+	}
+	m.run("flotilla deploy p510 -boot").exits(0).says("it boots ", "p510: staged")
+	s := m.systems("p510")
+	if s.current != before || s.profile == before || s.boot != s.profile {
+		t.Errorf("not staged: %+v", s)
+	}
+	m.run("flotilla deploy p510 -boot").exits(0).says("p510: unchanged", "already boots")
+	if units := m.must("p510", "systemctl list-units --all --no-legend 'flotilla-commit-*'; ls /nix/var/nix/gcroots/flotilla 2>/dev/null || true"); units != "" {
+		t.Errorf("left behind: %s", units)
+	}
+
+	m.run("flotilla rollback p510 -yes").exits(0).says("back to what it runs")
+	if m.settled("p510") != before {
+		t.Error("the staged system was not taken back")
+	}
+	m.run("flotilla deploy p510 -boot -reboot -yes").exits(0).says("p510: switched,", "back after")
+	if now := m.settled("p510"); now != s.profile {
+		t.Errorf("runs %s, not %s", now, s.profile)
+	}
+	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged")
+
+	// Somebody else's switch, and a boot loader that fails: as it was before.
+	m.set("p510", "lab.failBootloader = true;")
+	m.run("flotilla deploy p510 -boot").exits(1).says("p510: failed", "making the new system the one that boots failed", "no space left on /boot")
+	m.must("p510", "systemd-run --quiet --unit=lab-holder flock /run/nixos/switch-to-configuration.lock sleep infinity")
+	t.Cleanup(func() { m.must("p510", "systemctl stop lab-holder") })
+	m.must("p510", "while flock -n /run/nixos/switch-to-configuration.lock true; do :; done")
+	m.run("flotilla deploy p510 -boot").exits(1).says("p510: locked")
+	if m.settled("p510") != s.profile {
+		t.Error("something has changed")
+	}
+}
