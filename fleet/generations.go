@@ -52,7 +52,7 @@ func (f *Fleet) Generations(ctx context.Context, hosts []Host) *Report {
 	})
 }
 
-// history of a host's system profile.
+// profileHistory is what a host tells of its system profile.
 type profileHistory struct {
 	// all are the generations by number; empty, not nil, if there are none.
 	all []Generation
@@ -96,9 +96,9 @@ func parseGenerations(a answer, s Survey) profileHistory {
 		h.last, h.before = "", ""
 	}
 	for key, path := range a.values {
-		link, ok := strings.CutSuffix(strings.TrimPrefix(key, "generations/"), "/path")
+		link := strings.TrimSuffix(strings.TrimPrefix(key, "generations/"), "/path")
 		number := linkNumber(link)
-		if !ok || number == 0 || key != "generations/"+link+"/path" {
+		if number == 0 || key != "generations/"+link+"/path" {
 			continue
 		}
 		get := func(what string) string { return a.values["generations/"+link+"/"+what] }
@@ -167,8 +167,9 @@ func (h profileHistory) text(s Survey) string {
 // linkNumber is the number in a generation's link, such as "system-42-link"; 0 if
 // it is no such name.
 func linkNumber(link string) int {
-	digits, ok := strings.CutPrefix(link, "system-")
-	if digits, ok = strings.CutSuffix(digits, "-link"); !ok {
+	digits, starts := strings.CutPrefix(link, "system-")
+	digits, ends := strings.CutSuffix(digits, "-link")
+	if !starts || !ends {
 		return 0
 	}
 	n, err := strconv.ParseInt(digits, 10, 32)

@@ -17,7 +17,7 @@ func Reboot(ctx context.Context, selector string, yes, json, ifNeeded *bool) err
 	asJSON(json)
 	ask := aboutWaves("Reboot %s?", yes, nil)
 	if is(ifNeeded) {
-		ask = aboutWaves("Reboot %s, those of them that need it?", yes, nil)
+		ask = aboutWaves("Reboot %s, if needed?", yes, nil)
 	}
 	return showing(ctx, selector, ask, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Reboot(ctx, s.hosts, fleet.RebootOptions{IfNeeded: is(ifNeeded), Abandon: s.abandon})
@@ -27,7 +27,7 @@ func Reboot(ctx context.Context, selector string, yes, json, ifNeeded *bool) err
 // andReboot is what -reboot adds to a question.
 func andReboot(reboot *bool) string {
 	if is(reboot) {
-		return ", and reboot those whose new system needs it"
+		return ", and reboot where the new system needs it"
 	}
 	return ""
 }
