@@ -31,6 +31,14 @@ type DeployOptions struct {
 	// them as they are. With FromCache, what is not yet built is built here: Nix
 	// hands no substituter on to another machine.
 	BuildHost string
+	// Boot makes the system the one that boots next, and activates nothing: the host
+	// is then Staged. One that already boots it is Unchanged, whatever it runs.
+	Boot bool
+	// Reboot reboots a host that ended as SwitchedNeedsReboot or Staged, as
+	// Fleet.Reboot does; it is then Switched, or what Reboot makes of one that does
+	// not come back well. A host that was Unchanged is not rebooted. Plans do not
+	// heed it.
+	Reboot bool
 	// SkipHealth leaves out the checks of Inventory.Health.
 	SkipHealth bool
 	// Abandon, when closed, stops the wait for activations that are under way:
@@ -87,7 +95,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := s.survey.unfit(); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
-	if !opt.SkipHealth {
+	if !opt.SkipHealth && (!opt.Boot || opt.Reboot) {
 		if j.checkup, err = j.startCheckup(ctx, s); err != nil {
 			return "", err
 		}
@@ -101,7 +109,15 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
-	return j.activate(ctx, s, opt.Abandon)
+	bring := j.activate
+	if opt.Boot {
+		bring = j.stage
+	}
+	outcome, err := bring(ctx, s, opt.Abandon)
+	if err != nil || !opt.Reboot {
+		return outcome, err
+	}
+	return j.rebootAfter(ctx, s, outcome, opt.Abandon)
 }
 
 // decide asks the host and the flake, and says what comes of it.
@@ -119,6 +135,9 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 		return s, Plan{}, err
 	}
 	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
+	if opt.Boot {
+		plan = decideBoot(s.survey, s.eval.Toplevel, opt.Force)
+	}
 	j.set(func(r *Result) { r.Reason = plan.Reason })
 	return s, plan, nil
 }
@@ -318,7 +337,11 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 	case end.end == "not-live":
 		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
 	case end.status != 0:
-		return "", &activationError{text: fmt.Sprintf("the new system is live, but making it the one that boots failed with exit code %d", end.status),
+		text := "the new system is live, but making it the one that boots failed with exit code %d"
+		if outcome == Staged {
+			text = "making the new system the one that boots failed with exit code %d; it was not activated"
+		}
+		return "", &activationError{text: fmt.Sprintf(text, end.status),
 			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
 	case profile != string(wanted):
 		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}

@@ -82,6 +82,9 @@ type surveyed struct {
 	conn   Remote
 	survey Survey
 	eval   nixcmd.Evaluation
+	// generation is the number of the generation that eval's toplevel has in the
+	// host's profile, if it is to be switched to; 0 if it is to have a new one.
+	generation int
 	// stores is nil until they were asked.
 	stores *stores
 }

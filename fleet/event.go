@@ -23,6 +23,8 @@ const (
 	StepHealth Step = "health"
 	// StepCommit verifies the live system and makes it the one that boots.
 	StepCommit Step = "commit"
+	// StepReboot reboots it, and waits until it is back.
+	StepReboot Step = "reboot"
 	// StepCompare works out the difference between two systems.
 	StepCompare Step = "compare"
 	// StepExec runs a command of the user's.

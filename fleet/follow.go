@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type unit struct {
 	survey Survey
 	name   string
 	cursor string
+	// generation is what a commit switches the profile to; "-" is a new one.
+	generation string
 	// each receives the lines that the command prints; nil means nobody looks.
 	each func(line string)
 	// seen says that unit.sh has answered at least once.
@@ -39,8 +42,12 @@ type unit struct {
 }
 
 func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
-	return &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey,
-		name: "flotilla-" + string(step) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-"}
+	u := &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey,
+		name: "flotilla-" + string(step) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-", generation: "-"}
+	if s.generation > 0 {
+		u.generation = strconv.Itoa(s.generation)
+	}
+	return u
 }
 
 // start runs switch-to-configuration with an action and waits for its end.
@@ -55,7 +62,7 @@ func (u *unit) commit(ctx context.Context, toplevel nixcmd.StorePath, mustBeLive
 	if mustBeLive {
 		live = "live"
 	}
-	return u.follow(ctx, "commit", string(toplevel), live, activation.name)
+	return u.follow(ctx, "commit", string(toplevel), live, activation.name, u.generation)
 }
 
 // unitEnd is how a unit ended.
@@ -175,9 +182,9 @@ func (e *unitEnd) check(problems []string) error {
 	switch e.end {
 	case "ok", "not-live":
 	case "gone":
-		return &hintedError{errors.New("the copied system is no longer in the host's store"), "a garbage collection there may have taken it; deploy again"}
+		return &hintedError{errors.New("the system is no longer in the host's store"), "a garbage collection there may have taken it; deploy again"}
 	case "not-a-system":
-		return errors.New("the copied path is not a NixOS system: it has no nixos-version or no bin/switch-to-configuration")
+		return errors.New("the path is not a NixOS system: it has no nixos-version or no bin/switch-to-configuration")
 	case "no-systemd":
 		return errors.New("the host is not run by systemd")
 	case "rebooted":

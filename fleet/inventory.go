@@ -25,9 +25,11 @@ type Inventory struct {
 	// Cache is the fleet's own binary cache; the zero value is none.
 	Cache Cache
 	// Health says how hosts are checked, Rollout in which order they are deployed
-	// to. A Go program may set both before anything is done with the hosts.
+	// to, Reboot how they are rebooted. A Go program may set these before anything
+	// is done with the hosts.
 	Health  Health
 	Rollout Rollout
+	Reboot  Reboot
 
 	defaults fileDefaults
 }

@@ -65,6 +65,7 @@ type file struct {
 	} `toml:"ssh"`
 	Health  fileHealth  `toml:"health"`
 	Rollout fileRollout `toml:"rollout"`
+	Reboot  fileReboot  `toml:"reboot"`
 }
 
 type fileDefaults struct {
@@ -263,6 +264,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	errs = append(errs, inv.noBuildHosts(keys, bad)...)
 	r := &reader{path: path, keys: keys}
 	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
+	inv.Reboot = f.Reboot.reboot(r)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)

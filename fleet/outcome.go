@@ -26,8 +26,11 @@ const (
 	// SwitchedNeedsReboot: as Switched, but kernel, initrd, modules or kernel
 	// parameters take effect only at the next boot.
 	SwitchedNeedsReboot Outcome = "switched-needs-reboot"
+	// Rebooted: the host has rebooted, and runs the system that it was to boot.
+	Rebooted Outcome = "rebooted"
 	// Degraded: the new system is live, but units or health checks failed; it was
-	// not made the one that boots. Of Fleet.Health: some checks failed.
+	// not made the one that boots. Of Fleet.Health, and after a reboot: some checks
+	// failed.
 	Degraded Outcome = "degraded"
 	// RolledBack: the new system was tried and the old one restored.
 	RolledBack Outcome = "rolled-back"
@@ -46,7 +49,7 @@ const (
 // OK reports whether the outcome is what the user asked for.
 func (o Outcome) OK() bool {
 	switch o {
-	case Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot:
+	case Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot, Rebooted:
 		return true
 	}
 	return false

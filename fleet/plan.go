@@ -83,7 +83,11 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		d.UnitsUnknown = unfit.Error()
 		return "", j.stepError(StepSurvey, unfit)
 	}
-	return j.planCopy(ctx, s, d, opt.Abandon)
+	outcome, err := j.planCopy(ctx, s, d, opt.Abandon)
+	if opt.Boot && err == nil && !d.NoRoom() {
+		d.Units, d.UnitsUnknown = UnitChanges{}, "" // none before the boot
+	}
+	return outcome, err
 }
 
 // planNothing is the plan for a host that is unchanged.

@@ -20,7 +20,7 @@ type Result struct {
 	// none: Reason says why it was not tried.
 	Err error
 	// Live is the system the host ran when it was surveyed, Wanted the one the
-	// flake wants; empty where that was not found out.
+	// flake or a rollback wants; empty where that was not found out.
 	Live, Wanted nixcmd.StorePath
 	// BuiltOn is the name of the host whose store Wanted was built in; empty if
 	// that is this machine's, or if nothing was built.
@@ -45,6 +45,12 @@ type Result struct {
 	Health []HealthResult
 	// Status is set by Status for a host that answered.
 	Status *HostStatus
+	// Generations is set by Generations, in order of their numbers; empty, not nil,
+	// for a host that answered and has none.
+	Generations []Generation
+	// Generation is where Rollback and PlanRollback go back to, and Wanted its
+	// system; nil if that was not found out.
+	Generation *Generation
 	// Checks are set by PreDeploy.
 	Checks []Check
 	// Analysis is set by Analyze.

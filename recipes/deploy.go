@@ -8,21 +8,24 @@ import (
 
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
-// Options: -dry, -json, -force, -fresh.
-func Deploy(ctx context.Context, host string, dry, json, force, fresh *bool) error {
+// Options: -dry, -json, -force, -fresh, -boot: activates nothing, and makes it the system that
+// boots next. -reboot: asks first (-yes), and then also reboots a host whose new
+// system needs that.
+func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	meant := func(_ context.Context, s session) error { return strayTarget(words(), host, s.fleet.Inventory) }
-	return asking(ctx, host, meant, deploy(fleet.DeployOptions{Force: is(force)}, dry))
+	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot)}
+	return asking(ctx, host, meant(host, aboutReboot(reboot, yes, dry)), deploy(opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
 //
-// Options: -dry, -json, -fresh.
-func QuickDeploy(ctx context.Context, host string, dry, json, fresh *bool) error {
+// Options: -dry, -json, -fresh, -reboot. With -reboot it asks first (-yes), and then also
+// reboots a host whose new system needs that.
+func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return on(ctx, host, deploy(fleet.DeployOptions{}, dry))
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Reboot: is(reboot)}, dry))
 }
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
@@ -66,30 +69,33 @@ func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) err
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing, -fresh. The hosts
-// behind the one that failed are not contacted, and reported as skipped. The turns are
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -keepGoing, -fresh, -reboot: also reboots
+// those that need it, each before the next is deployed. The hosts behind
+// the one that failed are not contacted, and reported as skipped. The turns are
 // those of the waves in fleet.toml's [rollout], of which nothing else applies here.
-func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, fresh *bool) error {
+func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, reboot, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure}
-	ask := about("Deploy %s one after the other, up to the first that fails?", yes, dry)
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure, Reboot: is(reboot)}
+	ask := about("Deploy %s one after the other, up to the first that fails"+andReboot(reboot)+"?", yes, dry)
 	if is(keepGoing) {
 		opt.Order = fleet.InTurn
-		ask = about("Deploy %s one after the other, going on after failures?", yes, dry)
+		ask = about("Deploy %s one after the other, going on after failures"+andReboot(reboot)+"?", yes, dry)
 	}
 	return asking(ctx, text(on, everyone), ask, deploy(opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -force, -fresh. It follows [rollout] in
+// Options: -on=SELECTOR, -yes, -dry, -json, -force, -fresh, -reboot: also reboots those that
+// need it, as part of their wave. It follows [rollout] in
 // fleet.toml, if there is one: waves, pauses between them, and after how many
 // failures to stop.
-func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, fresh *bool) error {
+func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, reboot, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s?", yes, dry), deploy(fleet.DeployOptions{Force: is(force), Order: fleet.InWaves}, dry))
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot)}
+	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry), deploy(opt, dry))
 }
 
 // deploy is the action that deploys the hosts, or with dry only works out what

@@ -9,17 +9,18 @@ import (
 
 // QuickAll tests all hosts at once; if every one passed, it asks and deploys what was tested (-yes)
 //
-// Options: -on=SELECTOR, -yes, -dry, -json, -fresh.
+// Options: -on=SELECTOR, -yes, -dry, -json, -fresh, -reboot: also reboots those that need it,
+// as part of their wave.
 // What is deployed is what the test built, whatever the flake says by then. The
 // deployment follows [rollout] in fleet.toml, as that of DeployAllParallel.
-func QuickAll(ctx context.Context, on *string, yes, dry, json, fresh *bool) error {
+func QuickAll(ctx context.Context, on *string, yes, dry, json, reboot, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
 	hosts := text(on, everyone)
-	ask := aboutWaves("Every test passed. Deploy %s?", yes, dry)
+	ask := aboutWaves("Every test passed. Deploy %s"+andReboot(reboot)+"?", yes, dry)
 
 	var tested *fleet.Report
-	askable := answerableWaves("Deploy %s if every test passes?", yes, dry)
+	askable := answerableWaves("Deploy %s if every test passes"+andReboot(reboot)+"?", yes, dry)
 	err := showing(ctx, hosts, askable, func(ctx context.Context, s session) *fleet.Report {
 		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
 		return tested
@@ -32,6 +33,6 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json, fresh *bool) erro
 	for _, r := range tested.Results {
 		names = append(names, r.Host.Name)
 	}
-	act := deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves}, dry)
+	act := deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves, Reboot: is(reboot)}, dry)
 	return showing(ctx, strings.Join(names, ","), ask, act, nil, manner{part: part{name: "deploy"}})
 }

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,16 @@ func strayTarget(words []string, host string, inv *fleet.Inventory) error {
 		return nil
 	}
 	return errors.New(words[i] + " after " + words[i-1] + " would be deployed; if that is meant, write deploy " + words[i])
+}
+
+// meant is a question that comes after strayTarget's; nil means yes.
+func meant(host string, ask question) question {
+	return func(ctx context.Context, s session) error {
+		if err := strayTarget(words(), host, s.fleet.Inventory); err != nil || ask == nil {
+			return err
+		}
+		return ask(ctx, s)
+	}
 }
 
 func isHost(inv *fleet.Inventory, word string) bool {

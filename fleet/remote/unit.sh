@@ -5,9 +5,10 @@
 #
 #   start  UNIT CURSOR BOOT TOPLEVEL ACTION
 #       switch-to-configuration ACTION
-#   commit UNIT CURSOR BOOT TOPLEVEL live|any ACTIVATION
-#       verify that TOPLEVEL is live (unless "any"), make it the profile, then
-#       the boot entry; if all is well, forget UNIT and the unit ACTIVATION
+#   commit UNIT CURSOR BOOT TOPLEVEL live|any ACTIVATION GENERATION
+#       verify that TOPLEVEL is live (unless "any"), make it the profile, as a new
+#       generation ("-") or by switching to one that is it, then the boot entry;
+#       if all is well, forget UNIT and the unit ACTIVATION
 #   join   UNIT CURSOR BOOT TOPLEVEL
 #       follow UNIT if it was started, but never start it
 #   clean  UNIT
@@ -22,7 +23,7 @@ say() { printf '%s %s\n' "$1" "$2"; }
 finish() { say end "$1"; exit 0; }
 say flotilla-unit 1
 
-mode=$1 unit=$2.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} activation=${7:-}
+mode=$1 unit=$2.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} activation=${7:-} generation=${8:--}
 profile=/nix/var/nix/profiles/system
 root=/nix/var/nix/gcroots/flotilla
 
@@ -121,11 +122,21 @@ clean() {
 # a host that loses power there is not taken for one that is done; if the boot
 # entry cannot be made, the profile goes back to where it was. The text is an
 # argument of systemd-run, which would expand a dollar sign before a brace.
+# What a new generation took the place of is written down for "rollback": a
+# generation that was switched to, or rolled back from, is not what ran before.
 commit='
 marker=/nix/var/nix/flotilla-uncommitted
 old=$(readlink /nix/var/nix/profiles/system | sed "s/[^0-9]//g")
+was=$(readlink -f /nix/var/nix/profiles/system)
 echo "$1" >"$marker" && sync -f "$marker" || exit 1
-nix-env --profile /nix/var/nix/profiles/system --set "$1" || { code=$?; rm -f "$marker"; exit $code; }
+if [ "$2" = - ]; then
+  nix-env --profile /nix/var/nix/profiles/system --set "$1"
+elif [ "$(readlink -f "/nix/var/nix/profiles/system-$2-link")" != "$1" ]; then
+  echo "generation $2 is no longer $1" >&2
+  false
+else
+  nix-env --profile /nix/var/nix/profiles/system --switch-generation "$2"
+fi || { code=$?; rm -f "$marker"; exit $code; }
 "$1/bin/switch-to-configuration" boot
 code=$?
 if [ "$code" != 0 ]; then
@@ -133,6 +144,7 @@ if [ "$code" != 0 ]; then
   nix-env --profile /nix/var/nix/profiles/system --switch-generation "$old" || exit "$code"
 fi
 rm -f "$marker"
+[ "$code/$2" != 0/- ] || [ "$was" = "$1" ] || echo "$1 $was" >/nix/var/nix/flotilla-previous
 exit "$code"
 '
 
@@ -154,7 +166,7 @@ if ! exists; then
       ;;
     commit)
       [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$toplevel" ] || { facts; finish not-live; }
-      launch /bin/sh -c "$commit" sh "$toplevel"
+      launch /bin/sh -c "$commit" sh "$toplevel" "$generation"
       ;;
     join)
       finish never-started

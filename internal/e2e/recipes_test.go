@@ -82,7 +82,7 @@ func TestImportedRecipes(t *testing.T) {
 	imported := targets(t, binary)
 	for _, name := range []string{
 		"quickDeploy", "quickTest", "quickAll", "deploy", "deployFast", "deployLocalBuild", "deployCached", "emergencyDeploy",
-		"deployAll", "deployAllParallel", "testAll", "testAllParallel", "testHost", "buildAllParallel", "plan", "dryRun", "diff", "pingHosts", "health",
+		"deployAll", "deployAllParallel", "testAll", "testAllParallel", "testHost", "buildAllParallel", "generations", "rollback", "reboot", "plan", "dryRun", "diff", "pingHosts", "health",
 		"benchHost", "perfParallel", "perfMemory", "perfCache",
 	} {
 		if imported[name] == "" {

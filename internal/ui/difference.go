@@ -26,7 +26,7 @@ func Difference(w io.Writer, res fleet.Result) { difference(newScreen(w), res, t
 // take: in full, or the most interesting of it in about twenty lines.
 func difference(s screen, res fleet.Result, full bool) {
 	d := res.Difference
-	fmt.Fprintf(s.w, "%s: %s\n", s.paint(bold, res.Host.Name), s.paint(outcomeColor(res.Outcome), planWord(res.Outcome)))
+	fmt.Fprintf(s.w, "%s: %s\n", s.paint(bold, res.Host.Name), s.paint(outcomeColor(res.Outcome), planWordOf(res)))
 	s.item("", "", planReason(res))
 	if d == nil || res.Outcome == fleet.Unchanged {
 		return
@@ -37,15 +37,20 @@ func difference(s screen, res fleet.Result, full bool) {
 		rows, hidden = mostInteresting(rows, packagesShown)
 	}
 	s.packages(rows)
-	if hidden > 0 {
+	switch {
+	case hidden > 0 && res.Generation != nil:
+		s.item("", "", fmt.Sprintf("… and %d more", hidden))
+	case hidden > 0:
 		s.item("", "", fmt.Sprintf("… and %d more; `diff %s` lists all", hidden, res.Host.Name))
 	}
 	p := d.Packages
 	s.item("", "packages:", fmt.Sprintf("%d added, %d removed, %d changed, %d rebuilt; closure %s",
 		len(p.Added), len(p.Removed), len(p.Changed)-rebuilt, rebuilt, closureText(p)))
 	s.units(d, full)
-	s.item("", builtWhere(res), buildText(res.Build))
-	s.item("", "copy:", copyText(d))
+	if res.Generation == nil {
+		s.item("", builtWhere(res), buildText(res.Build))
+		s.item("", "copy:", copyText(d))
+	}
 	if d.NoRoom() {
 		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
 	}

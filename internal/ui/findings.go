@@ -16,6 +16,8 @@ func findings(w io.Writer, r *fleet.Report) (all bool) {
 			difference(newScreen(w), res, len(r.Results) == 1)
 		case res.Analysis != nil:
 			Analysis(w, res)
+		case res.Generations != nil:
+			Generations(w, res)
 		case res.Status != nil && res.Checks == nil:
 			all = true
 		}

@@ -33,6 +33,9 @@ type jsonHost struct {
 	Checks     []jsonHostCheck `json:"checks,omitempty"`
 	Analysis   *jsonAnalysis   `json:"analysis,omitempty"`
 	Error      *jsonError      `json:"error,omitempty"`
+
+	Generation  *jsonGeneration    `json:"generation,omitempty"`
+	Generations *[]*jsonGeneration `json:"generations,omitempty"`
 }
 
 type jsonHealth struct {
@@ -122,6 +125,10 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		for _, c := range res.Health {
 			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
 		}
+		if g := res.Generation; g != nil {
+			h.Generation = newJSONGeneration(*g)
+		}
+		h.Generations = newJSONGenerations(res.Generations)
 		if c := res.Change; c != nil {
 			h.Change = &jsonChange{c.Affected, string(c.Was), string(c.Is)}
 		}

@@ -28,7 +28,7 @@ func planTo(s screen, r *fleet.Report) {
 func planTable(s screen, r *fleet.Report) {
 	rows := [][]string{{"HOST", "PLAN", "PACKAGES", "UNITS", "COPY", "WHY"}}
 	for _, res := range r.Results {
-		row := []string{res.Host.Name, planWord(res.Outcome), "", "", "", plain(planWhy(res))}
+		row := []string{res.Host.Name, planWordOf(res), "", "", "", plain(planWhy(res))}
 		if d := res.Difference; d != nil && res.Outcome != fleet.Unchanged {
 			row[2], row[3], row[4] = packageCount(d.Packages), unitCount(d), Bytes(d.Copy.Bytes)
 		}

@@ -80,7 +80,7 @@ func planMarkdownRow(res fleet.Result) string {
 	for _, text := range []string{packages, units, copied, reboot, planReason(res)} {
 		cells = append(cells, markdownText(cut(text, 200)))
 	}
-	return fmt.Sprintf("| %s | %s %s | %s |\n", markdownText(res.Host.Name), mark, planWord(res.Outcome), strings.Join(cells, " | "))
+	return fmt.Sprintf("| %s | %s %s | %s |\n", markdownText(res.Host.Name), mark, planWordOf(res), strings.Join(cells, " | "))
 }
 
 func planMarkdownDetails(res fleet.Result) string {

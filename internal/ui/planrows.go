@@ -225,6 +225,23 @@ func planWord(o fleet.Outcome) string {
 	return string(o)
 }
 
+// planWordIn is planWord for a run, whose hosts are all to be deployed or all to
+// be rolled back.
+func planWordIn(r *fleet.Report) func(fleet.Outcome) string {
+	return func(o fleet.Outcome) string {
+		i := slices.IndexFunc(r.Results, func(res fleet.Result) bool { return res.Outcome == o })
+		return planWordOf(r.Results[i])
+	}
+}
+
+// planWordOf is a result's outcome in a plan's words.
+func planWordOf(res fleet.Result) string {
+	if res.Outcome == fleet.Compared && res.Generation != nil {
+		return "to roll back"
+	}
+	return planWord(res.Outcome)
+}
+
 // planReason is why a host would be deployed, or why not.
 func planReason(res fleet.Result) string {
 	if res.Outcome == fleet.Compared {

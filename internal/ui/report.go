@@ -65,7 +65,7 @@ func Summary(r *fleet.Report) string {
 		return text
 	}
 	if r.Planned {
-		return outcomes(r, planWord) + " (a plan: nothing was activated)"
+		return outcomes(r, planWordIn(r)) + " (a plan: nothing was activated)"
 	}
 	return outcomes(r, func(o fleet.Outcome) string { return string(o) })
 }

@@ -1,0 +1,67 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// decideBoot is Decide for a system that is only to be booted next: what the host
+// runs does not matter.
+func decideBoot(s Survey, wanted nixcmd.StorePath, force bool) Plan {
+	switch {
+	case s.Profile == wanted && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("it is to boot %s, but an earlier deployment was cut short before its boot entry was made", short(wanted))}
+	case s.Profile == wanted && force:
+		return Plan{true, "it already boots this system; making its boot entry again was asked for"}
+	case s.Profile == wanted && s.Current != wanted:
+		return Plan{false, fmt.Sprintf("it runs %s, and already boots %s next", short(s.Current), short(wanted))}
+	case s.Profile == wanted:
+		return Plan{false, "it already runs and boots " + short(wanted)}
+	}
+	return Plan{true, fmt.Sprintf("it boots %s, wanted is %s", short(s.Profile), short(wanted))}
+}
+
+// stage makes the system the one that boots, and activates nothing. The unit has
+// run to its end when it returns, unless the host was lost or the wait abandoned.
+func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (Outcome, error) {
+	if j.gate != nil {
+		if err := j.gate.enter(ctx, j); err != nil {
+			return "", err
+		}
+	}
+	if err := j.fleet.stages.activations.Acquire(ctx, 1); err != nil {
+		return "", j.stepError(StepCommit, context.Cause(ctx))
+	}
+	defer j.fleet.stages.activations.Release(1)
+	run := ctx
+	ctx, release := untilAbandoned(ctx, abandon)
+	defer release()
+
+	outcome := Staged
+	c := j.newUnit(run, StepCommit, s)
+	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
+		end, err := c.commit(ctx, s.eval.Toplevel, false, c)
+		if err != nil {
+			return "", err
+		}
+		if end.status == 11 {
+			outcome, err = judge(end, "")
+		}
+		var text string
+		if err == nil {
+			text, err = verified(end, s, Staged)
+		}
+		if err != nil {
+			c.clean(ctx)
+			return "", err
+		}
+		j.set(func(r *Result) { r.RebootFor = rebootParts(end.answer, "booted/", "next/") })
+		return text, nil
+	})
+	if err != nil && outcome == Staged {
+		outcome = ""
+	}
+	return outcome, err
+}
