@@ -139,7 +139,7 @@ func (j *job) connect(ctx context.Context, try func(context.Context, Remote) err
 // build makes the derivation valid here, and keeps it from being
 // garbage-collected until the host's next build.
 func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
-	if err := j.reinstantiate(ctx, ev); err != nil {
+	if built, err := j.kept(ctx, ev); built || err != nil {
 		return err
 	}
 	return j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
