@@ -166,7 +166,7 @@ func (j *job) connectTo(ctx context.Context, h Host, try func(context.Context, R
 // and keeps them from being garbage-collected until the host's next build there;
 // see place.keep.
 func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
-	if err := j.reinstantiate(ctx, ev); err != nil {
+	if built, err := j.kept(ctx, ev); built || err != nil {
 		return err
 	}
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {

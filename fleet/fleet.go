@@ -30,7 +30,8 @@ type Config struct {
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
-	// `ssh` programs.
+	// `ssh` programs. A Nix without nixcmd.Client's SettingsKey evaluates every
+	// host in every run.
 	Nix    Nix
 	Dialer Dialer
 }

@@ -35,24 +35,31 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 	return ev, err
 }
 
-// reinstantiate makes sure that a derivation that was not evaluated in this run
-// is still there: the garbage collector may have taken it.
-func (j *job) reinstantiate(ctx context.Context, ev nixcmd.Evaluation) error {
+// kept looks after what was not evaluated in this run. If its last build is what
+// is wanted, and still there, there is nothing to build. If the garbage collector
+// has taken the derivation, it is evaluated after all.
+func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err error) {
 	j.mu.Lock()
 	avoided := j.result.Evaluation.Avoided
 	j.mu.Unlock()
 	if !avoided {
-		return nil
+		return false, nil
+	}
+	if link, err := j.fleet.rootLink(j.host); err == nil {
+		target, _ := os.Readlink(link)
+		if _, err := os.Lstat(string(ev.Toplevel)); err == nil && target == string(ev.Toplevel) {
+			return true, j.step(ctx, StepBuild, nil, func(context.Context) (string, error) { return "was built before", nil })
+		}
 	}
 	if _, err := os.Lstat(string(ev.Derivation)); err == nil {
-		return nil
+		return false, nil
 	}
 	j.why = "its derivation is not in the store any more"
 	again, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{})
 	if err == nil && again.Toplevel != ev.Toplevel {
 		err = j.stepError(StepEvaluate, &wrongError{ev, again})
 	}
-	return err
+	return false, err
 }
 
 // wrongError says that an evaluation gave something else than was foretold.

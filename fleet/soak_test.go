@@ -354,7 +354,10 @@ func (s *soak) edit() (what, content string) {
 		if _, err := os.Lstat(s.path(name)); err != nil {
 			return "nothing", ""
 		}
-		old, _ := os.ReadFile(s.path(name))
+		old, err := os.ReadFile(s.path(name))
+		if err != nil {
+			s.t.Fatal(err)
+		}
 		text := s.content(name)
 		if s.chance(3) && strings.HasSuffix(name, ".nix") {
 			text = string(old) + fmt.Sprintf("# %d\n", s.r.IntN(1000))

@@ -98,26 +98,28 @@ func TestOnlyWhatMayHaveChangedIsEvaluated(t *testing.T) {
 	}
 }
 
-// Where nothing relevant has changed no process of Nix is started here, however
-// many hosts there are and whether the tree is clean or not.
+// Where nothing relevant has changed no process of Nix is started here, to deploy
+// or to test, however many hosts there are and whether the tree is clean or not.
 func TestNothingChangedStartsNoNix(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.must(lab.Control, `mkdir -p /tmp/counted && for p in nix nix-store nix-instantiate nix-daemon nix-env; do
 		printf '#!/bin/sh\necho "$0 $*" >>/tmp/counted/log\nexec /usr/bin/%s "$@"\n' $p >/tmp/counted/$p && chmod +x /tmp/counted/$p; done`)
 	t.Cleanup(func() { m.must(lab.Control, "rm -rf /tmp/counted") })
-	const quick = "PATH=/tmp/counted:$PATH flotilla quickDeploy '*'"
+	const quick, test = "PATH=/tmp/counted:$PATH flotilla quickDeploy '*'", "PATH=/tmp/counted:$PATH flotilla testAllParallel"
 	m.run("FLOTILLA_FRESH=1 " + quick).exits(0)
 	if n := m.must(lab.Control, "wc -l </tmp/counted/log"); n == "0" {
 		t.Error("the first run started no Nix either: nothing is counted")
 	}
 	m.must(lab.Control, "echo '# x' >>hosts/installer/default.nix")
 	m.run(quick).exits(0) // earns what follows
+	m.run(test).exits(0)
 	m.must(lab.Control, "echo '# y' >>README.md; echo '# y' >>hosts/installer/default.nix; git add -A; rm /tmp/counted/log")
 	o := m.run(quick).exits(0).says("nothing it reads changed since")
 	for _, h := range lab.Hosts() {
 		o.row(h, "unchanged")
 	}
+	m.run(test).exits(0).says("was built before")
 	if log := m.must(lab.Control, "cat /tmp/counted/log || true"); log != "" {
 		t.Errorf("processes were started:\n%s\n%s", log, o.stderr)
 	}

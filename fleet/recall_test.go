@@ -1,0 +1,102 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// countingNix evaluates at once, and counts.
+type countingNix struct {
+	Nix
+	evaluations atomic.Int64
+	broken      atomic.Bool
+}
+
+func (n *countingNix) SettingsKey() (string, error) { return "settings", nil }
+
+func (n *countingNix) Evaluate(_ context.Context, what nixcmd.Installable, _ nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
+	n.evaluations.Add(1)
+	if n.broken.Load() {
+		return nixcmd.Evaluation{}, errors.New("broken")
+	}
+	name := strings.Split(what.String(), ".")[2]
+	return nixcmd.Evaluation{
+		Derivation: nixcmd.StorePath(nixcmd.StoreDir + "/00000000000000000000000000000000-" + name + ".drv"),
+		Toplevel:   nixcmd.StorePath(nixcmd.StoreDir + "/11111111111111111111111111111111-" + name),
+		Imports:    []string{"flake.nix"}, Warnings: []string{"old " + name},
+	}, nil
+}
+
+// Many hosts at once, from several fleets on one state: each is evaluated once
+// for a tree, by whoever comes first, and its warnings are heard every time. What
+// failed is not remembered, and neither is what a program's own Nix cannot vouch
+// for.
+func TestRecall(t *testing.T) {
+	if _, err := proc.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir, state := t.TempDir(), t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "flake.nix"), []byte("{ outputs = { self }: { }; }"), 0o600),
+		os.WriteFile(filepath.Join(dir, FileName), nil, 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "-m", "x"}} {
+		if _, err := proc.Run(t.Context(), proc.Cmd{Argv: append([]string{"git"}, args...), Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var hosts []Host
+	for i := range 20 {
+		name := fmt.Sprintf("h%d", i)
+		hosts = append(hosts, Host{Name: name, Attr: name})
+	}
+	evaluate := func(nix Nix) (*Report, int64) {
+		t.Helper()
+		var warnings atomic.Int64
+		f, err := Open(Config{Dir: dir, StateDir: state, Nix: nix, Dialer: noDialer{}, Sink: SinkFunc(func(e Event) {
+			if e.Kind == KindWarning && e.Text == "old "+e.Host {
+				warnings.Add(1)
+			}
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		})
+		return r, warnings.Load()
+	}
+
+	broken := &countingNix{}
+	broken.broken.Store(true)
+	evaluate(broken)
+	nix := &countingNix{}
+	for i, want := range []int64{20, 20, 20} {
+		r, warnings := evaluate(nix)
+		if n := nix.evaluations.Load(); r.Err() != nil || n != want || warnings != 20 {
+			t.Errorf("run %d: %v, %d evaluations, want %d; %d warnings", i, r.Err(), n, want, warnings)
+		}
+		for _, res := range r.Results {
+			if res.Evaluation.Avoided != (i > 0) || res.Evaluation.Reason == "" || res.Wanted.Name() != res.Host.Name {
+				t.Errorf("run %d: %+v", i, res)
+			}
+		}
+	}
+	own := struct{ Nix }{nix} // without SettingsKey
+	r, _ := evaluate(own)
+	if n := nix.evaluations.Load(); n != 40 || r.Results[0].Evaluation != (Verdict{}) {
+		t.Errorf("%d evaluations: %+v", n, r.Results[0].Evaluation)
+	}
+}
