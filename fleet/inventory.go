@@ -28,6 +28,8 @@ type Inventory struct {
 	// to. A Go program may set both before anything is done with the hosts.
 	Health  Health
 	Rollout Rollout
+	// Activation says how hosts are kept from being stranded.
+	Activation Activation
 
 	defaults fileDefaults
 }

@@ -65,6 +65,8 @@ type file struct {
 	} `toml:"ssh"`
 	Health  fileHealth  `toml:"health"`
 	Rollout fileRollout `toml:"rollout"`
+
+	Activation fileActivation `toml:"activation"`
 }
 
 type fileDefaults struct {
@@ -263,6 +265,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	errs = append(errs, inv.noBuildHosts(keys, bad)...)
 	r := &reader{path: path, keys: keys}
 	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
+	inv.Activation = f.Activation.activation(r)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)
