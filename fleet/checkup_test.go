@@ -64,7 +64,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 			word = "ok"
 		}
 		text = "check-1 " + word + " exit code\nend ok\n"
-	case unitScript, activateScript:
+	case unitScript, activateScript():
 		h.asked = append(h.asked, cmd.Argv[0])
 		switch cmd.Argv[0] {
 		case "activate":

@@ -280,7 +280,10 @@ func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) 
 		}
 		return text, nil
 	})
-	return outcome, err
+	if err != nil {
+		return "", err
+	}
+	return outcome, nil
 }
 
 // untilAbandoned is ctx without its cancellation, done once abandon is closed.

@@ -165,7 +165,7 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	var text strings.Builder
 	script, run := unitScript, u.conn.Run
 	if mode == "activate" {
-		script = activateScript
+		script = activateScript()
 	}
 	if u.fresh && !u.seen {
 		run = u.conn.Fresh

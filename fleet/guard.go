@@ -19,7 +19,9 @@ var guardScript string
 
 // activateScript is unit.sh with the guard's script in a function, since it is too
 // long for an argument.
-var activateScript = "guard() {\ncat <<'FLOTILLA-GUARD'\n" + guardScript + "FLOTILLA-GUARD\n}\n" + unitScript
+func activateScript() string {
+	return "guard() {\ncat <<'FLOTILLA-GUARD'\n" + guardScript + "FLOTILLA-GUARD\n}\n" + unitScript
+}
 
 // Activation says how hosts are kept from being stranded by a system that does not
 // work. The zero value is useful.

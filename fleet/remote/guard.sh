@@ -32,7 +32,7 @@ export LC_ALL=C.UTF-8 PATH
 shell=$previous/sw/bin/sh
 [ -x "$shell" ] || shell=/bin/sh
 
-claim() { ln -s "$1" "$dir/verdict" 2>/dev/null; }
+claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
 
 running() {
   for each; do
@@ -159,6 +159,7 @@ case $mode in
     report "$why"
     over "$outcome"
     forget
+    exit 0
     ;;
   restore)
     if claim restore; then

@@ -190,10 +190,11 @@ tell() {
   done <"$base/$1/deployment" 2>/dev/null
 }
 
-# Takes the lock. One whose timers are gone is of a deployment that is over.
+# Takes the lock, which leads to a directory: without -n a link would be made in
+# there. One whose timers are gone is of a deployment that is over.
 lock() {
   tries=0
-  until ln -s "$id" "$base/lock" 2>/dev/null; do
+  until ln -sn "$id" "$base/lock" 2>/dev/null; do
     tries=$((tries + 1))
     if locked && { [ "$tries" -gt 50 ] || busy "$holder"; }; then
       tell "$holder"
@@ -251,7 +252,7 @@ case $mode in
   clean)
     clean "$unit"
     if [ -d "$dir" ] && ! running "flotilla-activate-$id.service"; then
-      ln -s kept "$dir/verdict" 2>/dev/null && drop "$id"
+      ln -sn kept "$dir/verdict" 2>/dev/null && drop "$id"
     fi
     finish ok
     ;;
@@ -267,7 +268,7 @@ case $mode in
       finish waiting
     fi
     if [ "$mode" = unlock ]; then
-      ln -s unlocked "$base/$holder/verdict" 2>/dev/null
+      ln -sn unlocked "$base/$holder/verdict" 2>/dev/null
       drop "$holder"
       # Whoever was to free it has died.
       [ "$(readlink "$base/lock")" != "$holder" ] || rm -f "$base/lock"
