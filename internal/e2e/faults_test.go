@@ -158,8 +158,8 @@ func TestActivationOutcomes(t *testing.T) {
 	m.deployed()
 	for _, c := range []struct {
 		name, module, prepare, target, outcome string
-		code                                  int
-		says                                  []string
+		code                                   int
+		says                                   []string
 	}{
 		{name: "failed unit", module: "lab.failUnit = true;", target: "quickDeploy p510", outcome: "rolled-back", code: 4,
 			says: []string{"units failed", "lab-fail.service", "cannot start: the lab says so", "all of it: journalctl -u flotilla-activate-", "the old system was brought back: it runs and boots "}},
