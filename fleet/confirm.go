@@ -22,6 +22,9 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host) *Report {
 		switch {
 		case held.end == "waiting" && s.eval.Toplevel != "":
 			j.set(func(r *Result) { r.Wanted = s.eval.Toplevel })
+			if status := held.values["lock/status"]; status != "0" && status != "" {
+				j.warn(StepCommit, "its activation ended with exit code "+status)
+			}
 		case held.end == "running":
 			return Locked, j.stepError(StepCommit, j.newUnit(ctx, StepCommit, s).locked(held))
 		case s.survey.Restored != nil:

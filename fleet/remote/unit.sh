@@ -260,6 +260,8 @@ case $mode in
     locked || finish free
     tell "$holder"
     say lock/id "$holder"
+    look "flotilla-activate-$holder.service"
+    say lock/status "$status"
     if running "flotilla-activate-$holder.service" "flotilla-commit-$holder.service" "flotilla-restore-$holder.service" \
       "flotilla-guard-$holder.service" "flotilla-confirm-$holder.service"; then
       finish running

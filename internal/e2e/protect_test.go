@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -97,6 +98,26 @@ func TestGuardBringsBack(t *testing.T) {
 	if o := m.run("flotilla status").exits(0); strings.Contains(o.stderr, "rolled back") {
 		t.Errorf("told again, after one that went well:\n%s", o.stderr)
 	}
+}
+
+// The guard needs neither the network nor room on a disk, and outlives a service manager
+// that is executed anew.
+func TestGuardNeedsLittle(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	before := m.systems("p510")
+	m.windows("60s", "4s")
+	m.set("p510", `lab.cutNetwork = true; lab.activationSeconds = 2; system.activationScripts.labAnew.text = "systemctl daemon-reexec";`)
+	m.must("p510", "mount -t tmpfs -o size=16k lab-tmp /tmp && { head -c 64k /dev/zero >/tmp/full; ! echo more >/tmp/more; } 2>/dev/null")
+	t.Cleanup(func() { m.must("p510", "umount /tmp") })
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("flotilla quickDeploy p510") }()
+	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
+	m.fault("p510's disk is full", m.FillDisk(t.Context(), "p510", 0))
+	t.Cleanup(func() { m.fault("p510's disk is freed", m.FreeDisk(context.Background(), "p510")) })
+	o := <-done
+	o.exits(4).says("p510: rolled-back", "it was not confirmed within 4s")
+	m.asBefore("p510", before)
 }
 
 // A controller that is killed, at whichever point, leaves a host that goes back by
