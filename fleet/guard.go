@@ -172,6 +172,8 @@ func (e *endedError) Error() string {
 		return "the new system is live, but was given up: " + why
 	case "committed":
 		return "someone else has confirmed the new system"
+	case "foreign":
+		return "the new system was given up, but someone else has switched the host since, which was left alone: " + why
 	}
 	return fmt.Sprintf("%s, and the old system could not be brought back: its switch-to-configuration ended with %d", why, e.code)
 }
@@ -264,7 +266,11 @@ func (u *unit) restore(ctx context.Context, why string) (*endedError, error) {
 	case err != nil:
 		return nil, err
 	}
-	if ended = end.ended(u.survey); ended == nil {
+	ended = end.ended(u.survey)
+	if ended == nil || ended.result != "restored" {
+		u.clean(ctx)
+	}
+	if ended == nil {
 		return nil, &hintedError{fmt.Errorf("the host does not say what became of it; it runs %s", storePathOr(end.values["current"])),
 			"see `journalctl -u " + u.name + "` there"}
 	}
@@ -308,7 +314,7 @@ type Restored struct {
 // restoredOf is what the survey's answer has on it, nil if nothing.
 func restoredOf(a answer) *Restored {
 	as := a.values["restored/as"]
-	if as == "" || as == "kept" {
+	if as != "restored" && as != "failed" {
 		return nil
 	}
 	r := &Restored{System: storePath(a.values["restored/of"]), By: a.values["restored/by"], Why: a.values["restored/why"], OK: as == "restored"}

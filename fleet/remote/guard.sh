@@ -88,6 +88,16 @@ go_back() {
     outcome="kept 0 $1"
     return 0
   fi
+  # What neither the old nor the new system has made live is not ours to undo.
+  now=$(readlink -f /run/current-system)
+  case $now in
+    "$previous" | "$toplevel") ;;
+    *)
+      outcome="foreign 0 $1"
+      echo "flotilla: $1, but someone else has made $now live: leaving it" >&2
+      return 0
+      ;;
+  esac
   echo "flotilla: $1: going back to $previous" >&2
   tries=0
   while :; do

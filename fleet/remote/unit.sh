@@ -252,7 +252,7 @@ case $mode in
   clean)
     clean "$unit"
     if [ -d "$dir" ] && ! running "flotilla-activate-$id.service"; then
-      ln -sn kept "$dir/verdict" 2>/dev/null && drop "$id"
+      { [ -e "$dir/ended" ] || ln -sn kept "$dir/verdict" 2>/dev/null; } && drop "$id"
     fi
     finish ok
     ;;

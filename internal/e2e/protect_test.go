@@ -100,16 +100,13 @@ func TestGuardBringsBack(t *testing.T) {
 	}
 }
 
-// The guard needs neither the network nor room on a disk, and outlives a service manager
-// that is executed anew.
+// The guard needs neither the network nor room on a disk.
 func TestGuardNeedsLittle(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	before := m.systems("p510")
 	m.windows("60s", "4s")
-	m.set("p510", `lab.cutNetwork = true; lab.activationSeconds = 2; system.activationScripts.labAnew.text = "systemctl daemon-reexec";`)
-	m.must("p510", "mount -t tmpfs -o size=16k lab-tmp /tmp && { head -c 64k /dev/zero >/tmp/full; ! echo more >/tmp/more; } 2>/dev/null")
-	t.Cleanup(func() { m.must("p510", "umount /tmp") })
+	m.set("p510", `lab.cutNetwork = true; lab.activationSeconds = 2;`)
 	done := make(chan outcome, 1)
 	go func() { done <- m.run("flotilla quickDeploy p510") }()
 	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
@@ -150,6 +147,51 @@ func TestControllerKilled(t *testing.T) {
 		end()
 		m.asBefore("p510", before)
 	})
+}
+
+// What a third party has switched to meanwhile is not undone.
+func TestGuardLeavesOthersAlone(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	before := m.systems("p510")
+	m.windows("60s", "1s")
+	end := m.waitingRoom("4s")
+	m.must(lab.Control, "kill -KILL $(pidof flotilla)")
+	end()
+	other := m.must("p510", "set -- /nix/store/*-nixos-system-installer-*/bin/switch-to-configuration; $1 test >/dev/null 2>&1; readlink -f /run/current-system")
+	m.asBefore("p510", systems{other, before.profile, before.boot})
+	m.run("flotilla deployFast p510").exits(0)
+	m.settled("p510")
+}
+
+// An old system that cannot be brought back is a failure, which says what the host runs
+// and boots.
+func TestOldSystemDoesNotComeBack(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	before := m.systems("p510")
+	m.must("p510", "mount --bind /bin/false $(readlink -f /run/current-system)/bin/switch-to-configuration")
+	mended := false
+	mend := func() {
+		if !mended {
+			mended = true
+			m.must("p510", "umount "+before.current+"/bin/switch-to-configuration")
+		}
+	}
+	t.Cleanup(mend)
+	m.set("p510", "lab.failUnit = true;")
+	m.run("flotilla quickDeploy p510").exits(1).says("p510: failed", "p510: restore failed: ",
+		"the old system could not be brought back: its switch-to-configuration ended with 1", "it runs ", " and boots ")
+	if now := m.systems("p510"); now.current == before.current || now.profile != before.profile || now.boot != before.boot {
+		t.Errorf("%+v, before %+v", now, before)
+	}
+	m.clear("p510")
+	mend()
+	m.must(lab.Control, "git reset --quiet --hard")
+	m.run("flotilla quickDeploy p510").exits(0)
+	if m.settled("p510") != before.current {
+		t.Error("not as before")
+	}
 }
 
 // A deployment that its controller has left can be confirmed by hand; until then no
