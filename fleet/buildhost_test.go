@@ -84,6 +84,9 @@ type session struct {
 }
 
 func (s session) NixSSHOpts() string { return "to " + s.host.Name }
+func (s session) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	return s.Run(ctx, cmd)
+}
 
 func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
 	script := cmd.Script
@@ -151,7 +154,7 @@ func TestWhereBuildsGo(t *testing.T) {
 			w := &world{}
 			f, hosts := fleetOf(t, w, threeOfThem+c.toml)
 			f.Deploy(t.Context(), hosts[1:], c.opt)
-			if len(w.did) < 2 || !strings.HasPrefix(w.did[0], "survey a") || !strings.HasPrefix(w.did[len(w.did)-1], "run on a: [start") {
+			if len(w.did) < 2 || !strings.HasPrefix(w.did[0], "survey a") || !strings.HasPrefix(w.did[len(w.did)-1], "run on a: [activate") {
 				t.Fatalf("did %q", w.did)
 			}
 			if got := w.did[1 : len(w.did)-1]; !slices.Equal(got, c.want) {
@@ -172,7 +175,7 @@ func TestDeployOfWhatWasTestedElsewhere(t *testing.T) {
 	}
 	f, hosts = fleetOf(t, w, threeOfThem)
 	f.Deploy(t.Context(), hosts[1:], DeployOptions{Tested: tested})
-	if rest := w.did[len(want):]; len(rest) != 2 || !strings.HasPrefix(rest[1], "run on a: [start") {
+	if rest := w.did[len(want):]; len(rest) != 2 || !strings.HasPrefix(rest[1], "run on a: [activate") {
 		t.Errorf("did %q", rest)
 	}
 }

@@ -167,19 +167,10 @@ func (c *checkup) after(ctx context.Context, s surveyed, u *unit) error {
 		failed := new(failedChecks)
 		switch {
 		case errors.As(err, &failed):
-			failed.hint = c.hint(s, u, failed)
-			u.clean(ctx)
+			failed.hint = fmt.Sprintf("mend it, or correct [health.checks.%s] in %s, and deploy again", failed.failed[0].Check, FileName)
 		case err != nil:
-			err = &hintedError{err, "the new system is live, but not confirmed; deploy again to confirm it; if it lost power now, " + u.boots()}
+			err = &hintedError{err, "the new system is live, but not confirmed; " + u.goesBack()}
 		}
 		return text, err
 	})
-}
-
-func (c *checkup) hint(s surveyed, u *unit, failed *failedChecks) string {
-	hint := fmt.Sprintf("mend it, or correct [health.checks.%s] in %s, and deploy again", failed.failed[0].Check, FileName)
-	if s.survey.Profile != s.eval.Toplevel {
-		hint += "; if it lost power now, " + u.boots()
-	}
-	return hint
 }

@@ -40,6 +40,9 @@ type fakeHost struct {
 
 func (h *fakeHost) Connect(context.Context, Host) (Remote, error) { return h, nil }
 func (h *fakeHost) NixSSHOpts() string                            { return "" }
+func (h *fakeHost) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	return h.Run(ctx, cmd)
+}
 
 func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
 	if ctx.Err() != nil {
@@ -61,15 +64,17 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 			word = "ok"
 		}
 		text = "check-1 " + word + " exit code\nend ok\n"
-	case unitScript:
+	case unitScript, activateScript():
 		h.asked = append(h.asked, cmd.Argv[0])
 		switch cmd.Argv[0] {
-		case "start":
+		case "activate":
 			h.current = nixcmd.StorePath(cmd.Argv[4])
+		case "restore":
+			h.current = oldSystem
 		case "commit":
 			h.profile = nixcmd.StorePath(cmd.Argv[4])
 		}
-		text = fmt.Sprintf("flotilla-unit 1\nresult success\ncode 1\nstatus 0\ncurrent %s\nprofile %s\nend ok\n", h.current, h.profile)
+		text = fmt.Sprintf("flotilla-unit 1\nresult success\ncode 1\nstatus 0\ncurrent %s\nprofile %s\nended restored 0\nend ok\n", h.current, h.profile)
 	}
 	for line := range strings.Lines(text) {
 		if cmd.Stdout != nil {
@@ -112,16 +117,16 @@ func TestHealthyIsCommitted(t *testing.T) {
 		if r.Outcome != Switched || h.profile != newSystem || len(r.Health) != 1 || !r.Health[0].OK || r.Health[0].Tries != 2 {
 			t.Errorf("%+v", r)
 		}
-		if got := h.said(); got != "survey health start health commit" && got != "survey start health commit" {
+		if got := h.said(); got != "survey health activate health commit" && got != "survey activate health commit" {
 			t.Errorf("asked %s", got)
 		}
 		h.current, h.profile = oldSystem, oldSystem
-		if r := deployOne(t, f, DeployOptions{SkipHealth: true}); r.Outcome != Switched || h.said() != "survey start commit" || r.Health != nil {
+		if r := deployOne(t, f, DeployOptions{SkipHealth: true}); r.Outcome != Switched || h.said() != "survey activate commit" || r.Health != nil {
 			t.Errorf("%+v", r)
 		}
 		h.current, h.profile = oldSystem, oldSystem
 		f.Inventory.Health.Checks[0].On = "b"
-		if r := deployOne(t, f, DeployOptions{}); r.Outcome != Switched || h.said() != "survey start commit" {
+		if r := deployOne(t, f, DeployOptions{}); r.Outcome != Switched || h.said() != "survey activate commit" {
 			t.Errorf("%+v", r)
 		}
 		if r := deployOne(t, f, DeployOptions{}); r.Outcome != Unchanged || h.said() != "survey" {
@@ -130,24 +135,32 @@ func TestHealthyIsCommitted(t *testing.T) {
 	})
 }
 
-// A system that is not healthy by the deadline is degraded and not committed, and
-// a second deployment changes nothing about that.
+// A system that is not healthy by the deadline is rolled back, at the second try too;
+// without a rollback it is degraded, and not committed.
 func TestUnhealthyIsNotCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, h := hospital(t, func(p nixcmd.StorePath) bool { return p != newSystem })
 		for range 2 {
 			r := deployOne(t, f, DeployOptions{})
 			var se *StepError
-			if r.Outcome != Degraded || !errors.As(r.Err, &se) || se.Step != StepHealth || se.Brief != "1 of 1 check failed: web" ||
-				!strings.Contains(se.Hint, "it would boot 0000000-old") || len(se.Details) != 1 || r.Duration < time.Minute {
+			if r.Outcome != RolledBack || !errors.As(r.Err, &se) || se.Step != StepHealth || se.Brief != "1 of 1 check failed: web" ||
+				!strings.Contains(se.Hint, "it runs and boots 0000000-old, as before") || len(se.Details) != 1 || r.Duration < time.Minute {
 				t.Errorf("%+v: %+v", r, se)
 			}
-			if h.current != newSystem || h.profile != oldSystem || r.Health[0].OK || r.Health[0].FailedBefore {
+			if h.current != oldSystem || h.profile != oldSystem || r.Health[0].OK || r.Health[0].FailedBefore {
 				t.Errorf("%+v, runs %s, boots %s", r.Health, h.current, h.profile)
 			}
-			if got := h.said(); !strings.HasSuffix(got, "start health clean") {
+			if got := h.said(); !strings.HasSuffix(got, "activate health restore") {
 				t.Errorf("asked %s", got)
 			}
+		}
+		r := deployOne(t, f, DeployOptions{NoRollback: true})
+		var se *StepError
+		if r.Outcome != Degraded || h.current != newSystem || h.profile != oldSystem || !errors.As(r.Err, &se) || !strings.Contains(se.Hint, "it would boot 0000000-old") {
+			t.Errorf("%+v, runs %s, boots %s", r, h.current, h.profile)
+		}
+		if got := h.said(); !strings.HasSuffix(got, "activate health clean") {
+			t.Errorf("asked %s", got)
 		}
 	})
 }
@@ -201,7 +214,7 @@ func TestInterruptedCheckup(t *testing.T) {
 				t.Errorf("not brought to its end: %+v", r)
 			case abandoned && (r.Outcome != Cancelled || h.profile != oldSystem || !errors.Is(r.Err, ErrAbandoned)):
 				t.Errorf("not abandoned: %+v", r)
-			case abandoned && (!errors.As(r.Err, &se) || !strings.Contains(se.Hint, "not confirmed; deploy again to confirm it; if it lost power now, it would boot 0000000-old")):
+			case abandoned && (!errors.As(r.Err, &se) || !strings.Contains(se.Hint, "not confirmed; unless `confirm a` is run in time, the host goes back to 0000000-old by itself")):
 				t.Errorf("%+v", se)
 			}
 		})

@@ -39,6 +39,9 @@ type DeployOptions struct {
 	// not come back well. A host that was Unchanged is not rebooted. Plans do not
 	// heed it.
 	Reboot bool
+	// NoRollback leaves the new system live whatever comes of it, also if it is never
+	// confirmed. It is made the one that boots only if all went well, as ever.
+	NoRollback bool
 	// SkipHealth leaves out the checks of Inventory.Health.
 	SkipHealth bool
 	// Abandon, when closed, stops the wait for activations that are under way:
@@ -60,9 +63,13 @@ var ErrAbandoned = errors.New("no longer waited for")
 // anything is. A host that is listed twice is taken once.
 //
 // The new system becomes the host's profile and boot entry only after it was
-// seen live and its health checks have passed. If anything fails before, the next
-// boot is into the old one. A check that had failed on the old system is not held
-// against the new one.
+// seen live and its health checks have passed. If anything fails before, the system
+// that was live is brought back, by the host itself if it cannot be reached, and the
+// next boot is into the old one; see Activation. A check that had failed on the old
+// system is not held against the new one.
+//
+// Only one deployment at a time has a host; one that finds another's lock there is
+// Locked.
 //
 // When ctx is done nothing new is started, but an activation that has begun is
 // brought to its end; see DeployOptions.Abandon.
@@ -122,7 +129,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 
 // decide asks the host and the flake, and says what comes of it.
 func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, error) {
-	j.host.BuildHost = or(opt.BuildHost, j.host.BuildHost)
+	j.host.BuildHost, j.noRollback = or(opt.BuildHost, j.host.BuildHost), opt.NoRollback
 	if opt.FromCache {
 		if err := j.fleet.Inventory.NeedCache(); err != nil {
 			return surveyed{}, Plan{}, j.stepError(StepBuild, err)
@@ -216,8 +223,9 @@ func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
 }
 
 // activate makes the system live in a detached unit, verifies that it is and that
-// it is healthy, and makes it the one that boots. Both units have run to their end
-// when it returns, unless the host was lost or the wait abandoned.
+// it is healthy, and makes it the one that boots; or else it brings the old one back.
+// All units have run to their end when it returns, unless the host was lost or the
+// wait abandoned: then the host's own guard does that.
 func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{}) (Outcome, error) {
 	j.checkup.before()
 	if j.gate != nil {
@@ -236,41 +244,48 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	defer release()
 
 	var outcome Outcome
+	var untouched bool
 	u := j.newUnit(run, StepActivate, s)
+	u.guard = j.newGuard(s)
 	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
-		end, err := u.start(ctx, s.eval.Toplevel, "test")
+		end, err := u.activate(ctx, "test")
 		if err != nil {
 			return "", err
 		}
-		if outcome, err = judge(end, u.boots()); err != nil {
-			u.clean(ctx)
-		}
+		untouched = end.values["untouched"] == "yes"
+		outcome, err = judge(end, u.boots())
 		return "", err
 	})
 	if err != nil {
-		return outcome, err
+		return j.giveUp(ctx, u, outcome, untouched, err)
 	}
 
 	if outcome != Staged {
 		if err := j.checkup.after(ctx, s, u); err != nil {
-			if failed := new(failedChecks); errors.As(err, &failed) {
-				return Degraded, err
-			}
-			return "", err
+			return j.giveUp(ctx, u, Degraded, false, err)
 		}
 	}
 
-	c := j.newUnit(run, StepCommit, s)
-	c.conn = u.conn
-	err = j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
-		end, err := c.commit(ctx, s.eval.Toplevel, outcome != Staged, u)
+	outcome, err = j.commit(ctx, u.sibling(StepCommit), s, outcome)
+	if err != nil {
+		return j.giveUp(ctx, u, Failed, untouched, err)
+	}
+	return outcome, nil
+}
+
+// commit verifies that the new system is live, unless it is Staged, and makes it the
+// one that boots.
+func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) (Outcome, error) {
+	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
+		end, err := c.commit(ctx, outcome != Staged)
 		if err != nil {
 			return "", err
 		}
 		text, err := verified(end, s, outcome)
 		if err != nil {
-			c.clean(ctx)
-			u.clean(ctx)
+			if end.end == "not-live" {
+				c.clean(ctx)
+			}
 			return "", err
 		}
 		if parts := rebootParts(end.answer, "booted/", "next/"); len(parts) > 0 {
@@ -369,12 +384,15 @@ type activationError struct {
 	unit       string
 }
 
-// details are the last lines, and where all of them are.
-func (e *activationError) details() []string {
-	if len(e.lines) == 0 || e.unit == "" {
-		return e.lines
+func (e *activationError) details() []string { return journaled(e.lines, e.unit) }
+func (e *endedError) details() []string      { return journaled(e.lines, e.unit) }
+
+// journaled are the last lines of a unit, and where all of them are.
+func journaled(lines []string, unit string) []string {
+	if len(lines) == 0 || unit == "" {
+		return lines
 	}
-	return append(slices.Clone(e.lines), fmt.Sprintf("all of it: journalctl -u %s, on the host", e.unit))
+	return append(slices.Clone(lines), fmt.Sprintf("all of it: journalctl -u %s, on the host", unit))
 }
 
 func (e *activationError) Error() string { return e.text }

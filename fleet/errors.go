@@ -53,6 +53,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	}
 	var (
 		activation *activationError
+		ended      *endedError
 		checks     *failedChecks
 		eval       *nixcmd.EvalError
 		build      *nixcmd.BuildError
@@ -65,6 +66,8 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &activation):
 		e.Argv, e.ExitCode, e.Stderr = activation.command()
 		e.Details = activation.details()
+	case errors.As(err, &ended):
+		e.Details = ended.details()
 	case errors.As(err, &checks):
 		e.Details = checks.lines()
 	case errors.As(err, &eval):

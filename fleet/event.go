@@ -23,6 +23,9 @@ const (
 	StepHealth Step = "health"
 	// StepCommit verifies the live system and makes it the one that boots.
 	StepCommit Step = "commit"
+	// StepRestore brings the old system back after one of the three before it went
+	// wrong.
+	StepRestore Step = "restore"
 	// StepReboot reboots it, and waits until it is back.
 	StepReboot Step = "reboot"
 	// StepCompare works out the difference between two systems.

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,17 @@ var unitScript string
 // reattachFor is how long a host may be gone in the middle of an activation
 // before it is given up; a bridge or a firewall that restarts takes seconds.
 const reattachFor = 3 * time.Minute
+
+// afterConfirm is how long a host may take to bring the old system back until it is
+// given up.
+const afterConfirm = time.Minute
+
+func (u *unit) patience() time.Duration {
+	if u.guard == nil {
+		return reattachFor
+	}
+	return max(reattachFor, u.guard.confirm+afterConfirm)
+}
 
 // unit is a command that runs in a detached transient unit of a host. A
 // connection that drops does not concern it: its output is in the host's
@@ -39,10 +51,17 @@ type unit struct {
 	each func(line string)
 	// seen says that unit.sh has answered at least once.
 	seen bool
+	// toplevel is the system that the unit is about.
+	toplevel nixcmd.StorePath
+	// guard is nil for a unit that changes nothing.
+	guard *guard
+	// fresh has the first call made over a new connection, which is tried for as
+	// long as the guard waits.
+	fresh bool
 }
 
 func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
-	u := &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey,
+	u := &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey, toplevel: s.eval.Toplevel,
 		name: "flotilla-" + string(step) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-", generation: "-"}
 	if s.generation > 0 {
 		u.generation = strconv.Itoa(s.generation)
@@ -50,19 +69,37 @@ func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
 	return u
 }
 
+// sibling is another unit of the same deployment.
+func (u *unit) sibling(step Step) *unit {
+	_, id, _ := cutLast(u.name, "-")
+	return &unit{job: u.job, step: step, run: u.run, conn: u.conn, survey: u.survey, toplevel: u.toplevel, guard: u.guard,
+		name: "flotilla-" + string(step) + "-" + id, cursor: "-"}
+}
+
+// activate is start under the host's lock, with the guard armed.
+func (u *unit) activate(ctx context.Context, action string) (unitEnd, error) {
+	return u.follow(ctx, "activate", slices.Concat([]string{string(u.toplevel), action}, u.guard.arguments(), []string{u.generation})...)
+}
+
 // start runs switch-to-configuration with an action and waits for its end.
 func (u *unit) start(ctx context.Context, toplevel nixcmd.StorePath, action string) (unitEnd, error) {
 	return u.follow(ctx, "start", string(toplevel), action)
 }
 
-// commit makes a system the profile and the boot entry, and waits for its end.
-// If all is well it forgets both units.
-func (u *unit) commit(ctx context.Context, toplevel nixcmd.StorePath, mustBeLive bool, activation *unit) (unitEnd, error) {
+// commit makes the system the profile and the boot entry, and waits for its end. If
+// all is well it forgets the deployment.
+func (u *unit) commit(ctx context.Context, mustBeLive bool) (unitEnd, error) {
 	live := "any"
 	if mustBeLive {
 		live = "live"
 	}
-	return u.follow(ctx, "commit", string(toplevel), live, activation.name, u.generation)
+	u.fresh = true
+	end, err := u.follow(ctx, "commit", string(u.toplevel), live)
+	if ended := (*endedError)(nil); errors.As(err, &ended) && ended.result == "committed" {
+		end.status = 0
+		return end, nil
+	}
+	return end, err
 }
 
 // unitEnd is how a unit ended.
@@ -91,16 +128,27 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 	end := unitEnd{unit: u.name}
 	var problems []string
 	var gone time.Time
+	var attempt error
+	began := time.Now()
 	for first := true; ; first = false {
 		text, err := u.call(ctx, mode, args, &end, &problems, func() { gone = time.Time{} })
 		if err == nil {
 			if end.answer, err = parseAnswer(text); err == nil {
-				return end, end.check(problems)
+				return end, u.check(&end, problems, attempt)
 			}
 		}
 		switch {
 		case ctx.Err() != nil:
 			return end, u.abandoned(err)
+		case u.fresh && !u.seen && notStarted(err):
+			if attempt = err; time.Since(began) > u.guard.confirm+afterConfirm {
+				return end, u.unconfirmed(err)
+			}
+			if first {
+				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again until it goes back by itself", err))
+			}
+			pause(ctx)
+			continue
 		case !u.mayRun(err) && (!first || !dropped(err)):
 			return end, err
 		}
@@ -110,7 +158,7 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 				u.job.warn(u.step, "the connection dropped; what was started goes on there, attaching again")
 			}
 		}
-		if time.Since(gone) > reattachFor {
+		if time.Since(gone) > u.patience() {
 			return end, u.lost(err)
 		}
 		if u.run.Err() != nil && !u.seen {
@@ -123,7 +171,14 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 // call runs unit.sh once and returns what it said besides the unit's output.
 func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, alive func()) (string, error) {
 	var text strings.Builder
-	cmd := u.survey.Root.script(unitScript, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
+	script, run := unitScript, u.conn.Run
+	if mode == "activate" {
+		script = activateScript()
+	}
+	if u.fresh && !u.seen {
+		run = u.conn.Fresh
+	}
+	cmd := u.survey.Root.script(script, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
 	cmd.Stdout = func(line string) {
 		alive()
 		key, value, _ := strings.Cut(line, " ")
@@ -144,8 +199,14 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 			text.WriteString(line + "\n")
 		}
 	}
-	_, err := u.conn.Run(ctx, cmd)
+	_, err := run(ctx, cmd)
 	return text.String(), err
+}
+
+// notStarted reports whether a command has provably not been started.
+func notStarted(err error) bool {
+	var se *sshpool.Error
+	return errors.As(err, &se) && se.NotStarted && se.Kind != sshpool.KindCancelled && se.Kind != sshpool.KindConfig
 }
 
 // mayRun reports whether, after an error, the unit may have been started.
@@ -164,13 +225,16 @@ func dropped(err error) bool {
 		(se.Kind == sshpool.KindLost || se.Kind == sshpool.KindUnreachable)
 }
 
-// reconnect makes one attempt at a new connection, after a pause.
-func (u *unit) reconnect(ctx context.Context) {
+func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-		return
 	case <-time.After(time.Second):
 	}
+}
+
+// reconnect makes one attempt at a new connection, after a pause.
+func (u *unit) reconnect(ctx context.Context) {
+	pause(ctx)
 	if c, err := u.job.fleet.dialer.Connect(ctx, u.job.host); err == nil {
 		u.conn = c
 	}
@@ -178,9 +242,27 @@ func (u *unit) reconnect(ctx context.Context) {
 
 // check turns what the script said into an error, if the unit did not come to
 // an end of its own. An exit status other than 0 is not an error here.
-func (e *unitEnd) check(problems []string) error {
+func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
+	if by := e.values["stale"]; by != "" {
+		u.job.warn(u.step, "took over the lock of "+by+", whose deployment is over")
+	}
 	switch e.end {
 	case "ok", "not-live":
+	case "locked":
+		return u.locked(e.answer)
+	case "ended":
+		if ended := e.ended(u.survey); ended != nil {
+			ended.attempt = attempt
+			return ended
+		}
+		return errors.New("the deployment is over, and the host does not say how")
+	case "over":
+		if e.values["current"] == string(u.toplevel) && e.values["profile"] == string(u.toplevel) && u.step == StepCommit {
+			return &endedError{result: "committed"}
+		}
+		return fmt.Errorf("the host knows nothing of this deployment any more; it runs %s", storePathOr(e.values["current"]))
+	case "unguarded":
+		return fmt.Errorf("the host cannot be guarded, so that nothing was activated: %s", strings.Join(problems, "; "))
 	case "gone":
 		return &hintedError{errors.New("the system is no longer in the host's store"), "a garbage collection there may have taken it; deploy again"}
 	case "not-a-system":
@@ -228,8 +310,15 @@ func (e *outOfSightError) Hint() string {
 
 // lost is the error for a host that does not come back.
 func (u *unit) lost(err error) error {
-	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", reattachFor, err),
-		unit: u.name, boots: u.boots(), err: err}
+	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", u.patience(), err),
+		unit: u.name, boots: u.goesBack(), err: err}
+}
+
+// unconfirmed is the error for a host that no new connection can be made to, and
+// that should have gone back by now.
+func (u *unit) unconfirmed(err error) error {
+	return &hintedError{fmt.Errorf("no new connection could be made after the activation, so that it was not confirmed: %w", err),
+		fmt.Sprintf("the host was to go back to %s by itself within %s; if it lost power now, %s", short(u.survey.Current), u.guard.confirm, u.boots())}
 }
 
 // abandoned is the error for a unit that is no longer waited for.
@@ -237,7 +326,7 @@ func (u *unit) abandoned(err error) error {
 	if !u.mayRun(err) {
 		return err
 	}
-	return &outOfSightError{text: "no longer waited for", unit: u.name, boots: u.boots(), err: ErrAbandoned}
+	return &outOfSightError{text: "no longer waited for", unit: u.name, boots: u.goesBack(), err: ErrAbandoned}
 }
 
 // boots says what the host would boot if it lost power now.

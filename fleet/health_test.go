@@ -100,6 +100,11 @@ func TestParseHealthSaysWhereAndWhat(t *testing.T) {
 		{"failures", "[rollout]\nmax-failures = -1\n", []string{":2: rollout.max-failures is -1", "0 or more"}},
 		{"failures as text", "[rollout]\nmax-failures = \"1\"\n", []string{":2: rollout.max-failures must be a whole number"}},
 		{"pause", "[hosts.a]\n[rollout]\npause = \"30s\"\n", []string{":3: ", "between waves, and there are none"}},
+		{"activation too short", "[activation]\nconfirm = \"90ms\"\n", []string{":2: activation.confirm is 90ms", "1s at least"}},
+		{"activation too long", "[activation]\ntimeout = \"48h\"\n", []string{":2: activation.timeout is 48h0m0s", "24h at most"}},
+		{"activation without a unit", "[activation]\ntimeout = \"90\"\n", []string{":2: activation.timeout: \"90\" is not a duration"}},
+		{"on-degraded", "[activation]\non-degraded = \"\"\n", []string{":2: activation.on-degraded is \"\"", "\"rollback\" or \"keep\""}},
+		{"unknown activation", "[activation]\nconfirn = \"9s\"\n", []string{":2: ", "did you mean confirm?"}},
 		{"unknown rollout", "[rollout]\nmax-failure = 1\n", []string{":2: ", "did you mean max-failures?"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

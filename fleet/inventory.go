@@ -30,6 +30,8 @@ type Inventory struct {
 	Health  Health
 	Rollout Rollout
 	Reboot  Reboot
+	// Activation says how hosts are kept from being stranded.
+	Activation Activation
 
 	defaults fileDefaults
 }

@@ -66,6 +66,8 @@ type file struct {
 	Health  fileHealth  `toml:"health"`
 	Rollout fileRollout `toml:"rollout"`
 	Reboot  fileReboot  `toml:"reboot"`
+
+	Activation fileActivation `toml:"activation"`
 }
 
 type fileDefaults struct {
@@ -265,6 +267,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	r := &reader{path: path, keys: keys}
 	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
 	inv.Reboot = f.Reboot.reboot(r)
+	inv.Activation = f.Activation.activation(r)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)

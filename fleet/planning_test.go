@@ -65,6 +65,9 @@ type remoteHost struct {
 }
 
 func (r *remoteHost) NixSSHOpts() string { return "" }
+func (r *remoteHost) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	return r.Run(ctx, cmd)
+}
 
 func (r *remoteHost) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
 	answer := ""

@@ -70,6 +70,9 @@ type Installation interface {
 type Remote interface {
 	// Run runs one command or script there, in one session.
 	Run(context.Context, sshpool.Cmd) (sshpool.Result, error)
+	// Fresh does so over a new connection, which proves that the host can still
+	// be logged in to.
+	Fresh(context.Context, sshpool.Cmd) (sshpool.Result, error)
 	// NixSSHOpts is the value of NIX_SSHOPTS with which Nix uses the same
 	// connection.
 	NixSSHOpts() string

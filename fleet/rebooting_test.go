@@ -55,6 +55,9 @@ func (h *rebooter) Connect(context.Context, Host) (Remote, error) {
 	return h, nil
 }
 func (h *rebooter) NixSSHOpts() string { return "" }
+func (h *rebooter) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	return h.Run(ctx, cmd)
+}
 
 func (h *rebooter) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
 	h.mu.Lock()

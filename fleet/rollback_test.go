@@ -13,9 +13,9 @@ import (
 // historian is a fakeHost whose profile has the generations 1, 2… of these systems.
 type historian struct {
 	fakeHost
-	systems []nixcmd.StorePath
-	number  int
-	commit  []string
+	systems  []nixcmd.StorePath
+	number   int
+	activate []string
 }
 
 func (h *historian) Connect(context.Context, Host) (Remote, error) { return h, nil }
@@ -29,8 +29,8 @@ func (h *historian) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, e
 		}
 		res, err := h.fakeHost.Run(ctx, sshpool.Cmd{Script: surveyScript})
 		return sshpool.Result{Stdout: append([]byte(text), res.Stdout...)}, err
-	case len(cmd.Argv) > 0 && cmd.Argv[0] == "commit":
-		h.commit = cmd.Argv
+	case len(cmd.Argv) > 0 && cmd.Argv[0] == "activate":
+		h.activate = cmd.Argv
 	}
 	return h.fakeHost.Run(ctx, cmd)
 }
@@ -50,11 +50,11 @@ func TestRollbackSwitchesTheProfile(t *testing.T) {
 	if r.Outcome != Switched || h.current != oldSystem || h.profile != oldSystem || r.Wanted != oldSystem || r.Live != newSystem || r.Generation.Number != 1 {
 		t.Fatalf("%+v", r)
 	}
-	if got := h.said(); got != "survey start commit" {
+	if got := h.said(); got != "survey activate commit" {
 		t.Errorf("asked %s", got)
 	}
-	if n := len(h.commit); n != 8 || h.commit[4] != string(oldSystem) || h.commit[5] != "live" || h.commit[7] != "1" {
-		t.Errorf("%q", h.commit)
+	if n := len(h.activate); n != 11 || h.activate[4] != string(oldSystem) || h.activate[5] != "test" || h.activate[10] != "1" {
+		t.Errorf("%q", h.activate)
 	}
 	h.number = 1
 	if r = f.Rollback(t.Context(), f.Inventory.Hosts, RollbackOptions{To: "1"}).Results[0]; r.Outcome != Unchanged || h.said() != "survey" {

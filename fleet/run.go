@@ -35,6 +35,8 @@ type job struct {
 	keepBuilt bool
 	// gate holds back the activation; nil means nothing does.
 	gate *gate
+	// noRollback leaves a new system live whatever comes of it.
+	noRollback bool
 	// checkup is nil if the host's health is not to be checked.
 	checkup *checkup
 

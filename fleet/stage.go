@@ -40,9 +40,16 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 	defer release()
 
 	outcome := Staged
-	c := j.newUnit(run, StepCommit, s)
+	u := j.newUnit(run, StepActivate, s)
+	u.step, u.guard = StepCommit, j.newGuard(s)
+	u.guard.restore = false
+	c := u.sibling(StepCommit)
 	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
-		end, err := c.commit(ctx, s.eval.Toplevel, false, c)
+		// Nothing is activated, but the host's lock is taken.
+		if _, err := u.activate(ctx, "stage"); err != nil {
+			return "", err
+		}
+		end, err := c.commit(ctx, false)
 		if err != nil {
 			return "", err
 		}

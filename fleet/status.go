@@ -111,6 +111,7 @@ func (j *job) status(ctx context.Context) (conn Remote, s *HostStatus, err error
 		j.set(func(r *Result) {
 			r.Live, r.RebootFor, r.RoundTrip, r.Status = s.Current, s.RebootPending, s.RoundTrip, s
 		})
+		j.tellRestored(s.Survey)
 		return s.String(), nil
 	})
 	return conn, s, err

@@ -122,6 +122,9 @@ func TestStanding(t *testing.T) {
 type here struct{}
 
 func (here) NixSSHOpts() string { return "" }
+func (h here) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	return h.Run(ctx, cmd)
+}
 func (here) Run(ctx context.Context, c sshpool.Cmd) (sshpool.Result, error) {
 	argv := c.Argv
 	if c.Script != "" {

@@ -44,6 +44,9 @@ type Survey struct {
 	// RebootPending names the parts in which the live system differs from the
 	// booted one: of kernel, initrd, kernel-modules, kernel-params.
 	RebootPending []string
+	// Restored tells of the last deployment that the host's guard rolled back, since
+	// its last boot or the last deployment that went well; nil if none.
+	Restored *Restored
 
 	become Become // what was tried
 }
@@ -83,6 +86,7 @@ func parseSurvey(text string) (Survey, error) {
 		s.FreeBytes = kib * 1024
 	}
 	s.RebootPending = rebootParts(a, "booted-system/", "current-system/")
+	s.Restored = restoredOf(a)
 	return s, nil
 }
 

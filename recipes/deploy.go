@@ -59,12 +59,12 @@ func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
-// Options: -yes, -dry, -json.
-// It takes no wave. What boots is changed only after the new system was seen
-// live, as ever.
-func EmergencyDeploy(ctx context.Context, host string, yes, dry, json *bool) error {
+// Options: -yes, -dry, -json, -noRollback. It takes no wave. What boots is changed only
+// after the new system was seen live, as ever. A system that fails, or cannot be
+// reached, is rolled back unless -noRollback leaves it live.
+func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true}, dry))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback)}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -83,7 +84,7 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 
 // Fresh runs a command over a new connection of its own that no later command
 // uses, which proves that the host can still be logged in to. It counts as a
-// handshake for Config.MaxConnecting as long as it runs, and not as a session.
+// handshake for Config.MaxConnecting until the command has printed a line, and not as a session.
 // Errors are like those of Run, except that it never tries twice; a banner of
 // sshd is part of the Result's Stderr.
 func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
@@ -97,7 +98,15 @@ func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
 	if err := p.connecting.Acquire(ctx, 1); err != nil {
 		return Result{}, cancelled(ctx, c.host.target)
 	}
-	defer p.connecting.Release(1)
+	connected := sync.OnceFunc(func() { p.connecting.Release(1) })
+	defer connected()
+	each := cmd.Stdout
+	cmd.Stdout = func(line string) {
+		connected()
+		if each != nil {
+			each(line)
+		}
+	}
 	return c.host.fresh(ctx, cmd)
 }
 

@@ -58,4 +58,6 @@ for part in kernel initrd kernel-modules kernel-params; do
     say "$system/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
   done
 done
+# What the guard of a deployment has done since the last one that went well.
+cat /run/flotilla/report 2>/dev/null
 say end ok

@@ -3,17 +3,28 @@
 # a connection that drops takes nothing with it: the same call, made again,
 # joins the unit of that name instead of starting another.
 #
-#   start  UNIT CURSOR BOOT TOPLEVEL ACTION
-#       switch-to-configuration ACTION
-#   commit UNIT CURSOR BOOT TOPLEVEL live|any ACTIVATION GENERATION
+#   start    UNIT CURSOR BOOT TOPLEVEL ACTION
+#       switch-to-configuration ACTION, without more ado
+#   activate UNIT CURSOR BOOT TOPLEVEL ACTION BY TIMEOUT CONFIRM yes|no GENERATION
+#       take the host's lock for BY and arm the guard, then switch-to-configuration
+#       ACTION ("stage": nothing); see guard.sh, which the function guard writes
+#   commit   UNIT CURSOR BOOT TOPLEVEL live|any
 #       verify that TOPLEVEL is live (unless "any"), make it the profile, as a new
-#       generation ("-") or by switching to one that is it, then the boot entry;
-#       if all is well, forget UNIT and the unit ACTIVATION
-#   join   UNIT CURSOR BOOT TOPLEVEL
+#       generation ("-") or by switching to GENERATION, then the boot entry; if all
+#       is well, forget the deployment
+#   restore  UNIT CURSOR BOOT TOPLEVEL WHY
+#       bring the system back that was live before, then forget the deployment
+#   join     UNIT CURSOR BOOT TOPLEVEL
 #       follow UNIT if it was started, but never start it
-#   clean  UNIT
-#       forget an ended unit
+#   clean    UNIT
+#       forget an ended unit, and its deployment as it is
+#   look
+#       tell of the deployment that holds the lock
+#   unlock
+#       remove the lock, unless something goes on under it
 #
+# A deployment's units are called flotilla-STEP-ID, and it has the directory
+# /run/flotilla/ID; the link /run/flotilla/lock says which one has the host.
 # CURSOR is where in the journal to go on, or "-"; BOOT is the boot id that the
 # host must still have. Answers are "key value" lines that end with "end".
 system=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
@@ -23,9 +34,13 @@ say() { printf '%s %s\n' "$1" "$2"; }
 finish() { say end "$1"; exit 0; }
 say flotilla-unit 1
 
-mode=$1 unit=$2.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} activation=${7:-} generation=${8:--}
+mode=$1 unit=${2:-}.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-}
 profile=/nix/var/nix/profiles/system
 root=/nix/var/nix/gcroots/flotilla
+base=/run/flotilla
+id=${2:-}
+id=${id##*-}
+dir=$base/$id
 
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
@@ -70,7 +85,11 @@ follow() {
   while :; do
     look "$unit"
     case $load/$active/$sub in
-      not-found/*) facts && finish vanished ;;
+      not-found/*)
+        journal
+        ended
+        facts && finish vanished
+        ;;
       */failed/* | */active/exited) break ;;
       # Not yet, if its start is still queued.
       */inactive/*) case $job in '' | 0) break ;; esac ;;
@@ -101,7 +120,7 @@ facts() {
 launch() {
   systemd-run --quiet --unit="$unit" --service-type=exec --no-ask-password \
     -p RemainAfterExit=yes -p StandardOutput=journal -p StandardError=journal \
-    -E PATH="$system" -E LC_ALL=C.UTF-8 -- "$@" 2>&1 | sed 's/^/problem /'
+    -E PATH="$system" -E LC_ALL=C.UTF-8 "$@" 2>&1 | sed 's/^/problem /'
 }
 
 # A unit that still runs is never stopped.
@@ -115,58 +134,193 @@ clean() {
         ;;
     esac
   done
-  rm -f "$root"
+  [ -L "$base/lock" ] || rm -f "$root" "$root-previous"
 }
 
-# What the commit's unit runs. Between the two steps the marker stands, so that
-# a host that loses power there is not taken for one that is done; if the boot
-# entry cannot be made, the profile goes back to where it was. The text is an
-# argument of systemd-run, which would expand a dollar sign before a brace.
-# What a new generation took the place of is written down for "rollback": a
-# generation that was switched to, or rolled back from, is not what ran before.
-commit='
-marker=/nix/var/nix/flotilla-uncommitted
-old=$(readlink /nix/var/nix/profiles/system | sed "s/[^0-9]//g")
-was=$(readlink -f /nix/var/nix/profiles/system)
-echo "$1" >"$marker" && sync -f "$marker" || exit 1
-if [ "$2" = - ]; then
-  nix-env --profile /nix/var/nix/profiles/system --set "$1"
-elif [ "$(readlink -f "/nix/var/nix/profiles/system-$2-link")" != "$1" ]; then
-  echo "generation $2 is no longer $1" >&2
-  false
-else
-  nix-env --profile /nix/var/nix/profiles/system --switch-generation "$2"
-fi || { code=$?; rm -f "$marker"; exit $code; }
-"$1/bin/switch-to-configuration" boot
-code=$?
-if [ "$code" != 0 ]; then
-  echo "making the boot entry failed: the profile goes back to generation $old" >&2
-  nix-env --profile /nix/var/nix/profiles/system --switch-generation "$old" || exit "$code"
-fi
-rm -f "$marker"
-[ "$code/$2" != 0/- ] || [ "$was" = "$1" ] || echo "$1 $was" >/nix/var/nix/flotilla-previous
-exit "$code"
-'
+running() {
+  for each; do
+    look "$each"
+    case $sub in
+      condition | start* | running | reload* | stop* | final*) return 0 ;;
+    esac
+  done
+  return 1
+}
 
-if [ "$mode" = clean ]; then
-  clean "$unit"
-  finish ok
-fi
+# A timer is active until what it has started has ended. It is armed before the lock
+# is taken and disarmed before that is released.
+waits() { systemctl is-active --quiet -- "flotilla-guard-$1.timer" "flotilla-confirm-$1.timer"; }
+busy() { waits "$1" || running "flotilla-activate-$1.service" "flotilla-restore-$1.service" "flotilla-commit-$1.service"; }
+
+# If the deployment is over, or is being ended by someone else, says how it ends.
+ended() {
+  [ -d "$dir" ] || return 0
+  case $(readlink "$dir/verdict") in
+    guard | confirm | restore)
+      while [ ! -e "$dir/ended" ] && busy "$id"; do sleep 0.2; done
+      ;;
+  esac
+  [ -e "$dir/ended" ] || return 0
+  say ended "$(cat "$dir/ended")"
+  facts
+  finish ended
+}
+
+# Forgets a deployment that is over. Only one may ever free a lock, or the next
+# one's would be freed with it.
+drop() {
+  systemctl stop -- "flotilla-guard-$1.timer" "flotilla-confirm-$1.timer" 2>/dev/null
+  mkdir -p "$base/$1"
+  if mkdir "$base/$1/taken" 2>/dev/null && [ "$(readlink "$base/lock")" = "$1" ]; then
+    rm -f "$base/lock"
+  fi
+  clean "flotilla-activate-$1.service" "flotilla-commit-$1.service" "flotilla-restore-$1.service"
+  rm -rf "${base:?}/$1"
+}
+
+# Whom the lock is of, in holder; fails if nobody has it.
+locked() {
+  holder=$(readlink "$base/lock") && [ -n "$holder" ]
+}
+
+tell() {
+  while read -r key value; do
+    case $key in
+      by | since | toplevel | restore) say "lock/$key" "$value" ;;
+    esac
+  done <"$base/$1/deployment" 2>/dev/null
+}
+
+# Takes the lock, which leads to a directory: without -n a link would be made in
+# there. One whose timers are gone is of a deployment that is over.
+lock() {
+  tries=0
+  until ln -sn "$id" "$base/lock" 2>/dev/null; do
+    tries=$((tries + 1))
+    if locked && { [ "$tries" -gt 50 ] || busy "$holder"; }; then
+      tell "$holder"
+      return 1
+    elif locked && [ "$tries" = 1 ]; then
+      stale=$(tell "$holder" | sed -n 's/^lock.by //p')
+      drop "$holder"
+    else
+      sleep 0.1
+    fi
+  done
+}
+
+cannot() {
+  rm -rf "$dir"
+  say problem "$1"
+  finish unguarded
+}
+
+# Fails if an earlier call has begun already.
+begin() {
+  mkdir -p -m 711 "$base"
+  if ! text=$(mkdir -m 700 "$dir" 2>&1); then
+    [ -d "$dir" ] || cannot "$text"
+    return 1
+  fi
+  for each in "$base"/*/ended; do
+    [ -e "$each" ] && [ -n "$(find "$each" -mmin +60)" ] || continue
+    each=${each%/ended}
+    drop "${each##*/}"
+  done
+  previous=$(readlink -f /run/current-system)
+  [ -x "$previous/bin/switch-to-configuration" ] || restore=no
+  shell=$previous/sw/bin/sh
+  [ -x "$shell" ] || shell=/bin/sh
+  {
+    guard >"$dir/run" &&
+      printf '%s %s\n' previous "$previous" toplevel "$toplevel" action "$argument" timeout "$timeout" \
+        confirm "$confirm" restore "$restore" generation "$generation" by "$by" since "$(date +%s)" >"$dir/deployment"
+  } 2>/dev/null || cannot "$base cannot be written to"
+  text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
+    -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
+  if ! lock; then
+    systemctl stop -- "flotilla-guard-$id.timer" 2>/dev/null
+    rm -rf "$dir"
+    finish locked
+  fi
+  # What is to come back must still be there then.
+  ln -sfn "$toplevel" "$root"
+  ln -sfn "$previous" "$root-previous"
+}
+
+case $mode in
+  clean)
+    clean "$unit"
+    if [ -d "$dir" ] && ! running "flotilla-activate-$id.service"; then
+      { [ -e "$dir/ended" ] || ln -sn kept "$dir/verdict" 2>/dev/null; } && drop "$id"
+    fi
+    finish ok
+    ;;
+  look | unlock)
+    locked || finish free
+    tell "$holder"
+    say lock/id "$holder"
+    look "flotilla-activate-$holder.service"
+    say lock/status "$status"
+    if running "flotilla-activate-$holder.service" "flotilla-commit-$holder.service" "flotilla-restore-$holder.service" \
+      "flotilla-guard-$holder.service" "flotilla-confirm-$holder.service"; then
+      finish running
+    fi
+    if waits "$holder" && { [ "$mode" = look ] || ! grep -qx 'restore no' "$base/$holder/deployment"; }; then
+      finish waiting
+    fi
+    if [ "$mode" = unlock ]; then
+      ln -sn unlocked "$base/$holder/verdict" 2>/dev/null
+      drop "$holder"
+      # Whoever was to free it has died.
+      [ "$(readlink "$base/lock")" != "$holder" ] || rm -f "$base/lock"
+    fi
+    finish stale
+    ;;
+esac
 [ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || finish rebooted
 [ -d /run/systemd/system ] || finish no-systemd
 
 if ! exists; then
   case $mode in
-    start)
+    start | activate)
       # Until the profile keeps it, nothing else does.
       ln -sfn "$toplevel" "$root"
       nix-store --check-validity "$toplevel" >/dev/null 2>&1 || finish gone
       [ -e "$toplevel/nixos-version" ] && [ -x "$toplevel/bin/switch-to-configuration" ] || finish not-a-system
-      launch "$toplevel/bin/switch-to-configuration" "$argument"
+      if [ "$mode" = start ]; then
+        launch -- "$toplevel/bin/switch-to-configuration" "$argument"
+      else
+        by=$7 timeout=$8 confirm=$9
+        shift 9
+        restore=$1 generation=${2:--} stale=
+        if begin; then
+          launch -p TimeoutStopSec=10s -- "$shell" "$dir/run" activate
+          [ -z "$stale" ] || say stale "$stale"
+        else
+          # An earlier call has begun it, or is about to.
+          tries=0
+          until exists || [ ! -d "$dir" ] || [ -e "$dir/ended" ] || [ "$tries" = 100 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+          done
+          ended
+        fi
+      fi
       ;;
     commit)
+      ended
+      [ -d "$dir" ] || { facts; finish over; }
       [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$toplevel" ] || { facts; finish not-live; }
-      launch /bin/sh -c "$commit" sh "$toplevel" "$generation"
+      launch -- /bin/sh "$dir/run" commit
+      ;;
+    restore)
+      ended
+      [ -d "$dir" ] || { facts; finish over; }
+      shell=$(sed -n 's/^previous //p' "$dir/deployment")/sw/bin/sh
+      [ -x "$shell" ] || shell=/bin/sh
+      launch -- "$shell" "$dir/run" restore "$argument"
       ;;
     join)
       finish never-started
@@ -177,5 +331,11 @@ follow
 facts
 # Once this is done the exit status cannot be asked for again, so a unit that did
 # not end well is left to "clean".
-[ "$mode" != commit ] || [ "$result/$status" != success/0 ] || clean "$unit" "$activation.service"
+case $mode in
+  activate) [ ! -e "$dir/untouched" ] || say untouched yes ;;
+  commit | restore)
+    [ ! -e "$dir/ended" ] || say ended "$(cat "$dir/ended")"
+    [ "$result/$status" != success/0 ] || drop "$id"
+    ;;
+esac
 finish ok

@@ -151,21 +151,26 @@ func TestDiskFull(t *testing.T) {
 	m.settled("razer")
 }
 
-// What switch-to-configuration's exit codes make of a host.
+// What switch-to-configuration's exit codes make of a host: whatever goes wrong, the
+// old system is brought back, unless that is not wanted.
 func TestActivationOutcomes(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	for _, c := range []struct {
-		name, module, outcome string
-		code                  int
-		says                  []string
+		name, module, prepare, target, outcome string
+		code                                   int
+		says                                   []string
 	}{
-		{name: "failed unit", module: "lab.failUnit = true;", outcome: "degraded", code: 1,
-			says: []string{"units failed", "lab-fail.service", "all of it: journalctl -u flotilla-activate-", "if it lost power now, it would boot "}},
-		{name: "failed activation script", module: "lab.failActivation = true;", outcome: "failed", code: 1,
+		{name: "failed unit", module: "lab.failUnit = true;", target: "quickDeploy p510", outcome: "rolled-back", code: 4,
+			says: []string{"units failed", "lab-fail.service", "cannot start: the lab says so", "all of it: journalctl -u flotilla-activate-", "the old system was brought back: it runs and boots "}},
+		{name: "failed unit kept", module: "lab.failUnit = true;", prepare: `printf '\n[activation]\non-degraded = "keep"\n' >>fleet.toml`, target: "quickDeploy p510", outcome: "degraded", code: 1,
+			says: []string{"units failed", "lab-fail.service", "if it lost power now, it would boot "}},
+		{name: "failed activation script", module: "lab.failActivation = true;", target: "quickDeploy p510", outcome: "rolled-back", code: 4,
+			says: []string{"the activation script failed", "the old system was brought back: it runs and boots "}},
+		{name: "no rollback", module: "lab.failActivation = true;", target: "emergencyDeploy p510 -yes -noRollback", outcome: "failed", code: 1,
 			says: []string{"the activation script failed", "if it lost power now, it would boot "}},
-		{name: "boot loader", module: "lab.failBootloader = true;", outcome: "failed", code: 1,
-			says: []string{"making it the one that boots failed", "no space left on /boot"}},
+		{name: "boot loader", module: "lab.failBootloader = true;", target: "deployFast p510", outcome: "rolled-back", code: 4,
+			says: []string{"making it the one that boots failed", "no space left on /boot", "the old system was brought back: it runs and boots "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
@@ -173,12 +178,20 @@ func TestActivationOutcomes(t *testing.T) {
 			m.restoreAtEnd()
 			before := m.systems("p510")
 			m.set("p510", c.module)
+			if c.prepare != "" {
+				m.must(lab.Control, c.prepare)
+			}
 			// The second time too: what failed is not taken for done.
 			for range 2 {
-				m.run("flotilla quickDeploy p510").exits(c.code).says("p510: " + c.outcome).says(c.says...)
-				if after := m.systems("p510"); after.boot != before.boot || after.profile != before.profile {
+				m.run("flotilla " + c.target).exits(c.code).says("p510: " + c.outcome).says(c.says...)
+				after := m.systems("p510")
+				if after.boot != before.boot || after.profile != before.profile {
 					t.Errorf("what boots changed: %+v, then %+v", before, after)
 				}
+				if back := after.current == before.current; back != (c.outcome == "rolled-back") {
+					t.Errorf("runs %s, before %s", after.current, before.current)
+				}
+				m.clear("p510")
 			}
 		})
 	}

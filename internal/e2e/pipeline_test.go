@@ -103,15 +103,19 @@ func TestUnchangedHostCostsOneSession(t *testing.T) {
 func TestChangedHostCostsFourSessions(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	count := func() (n int) {
-		fmt.Sscan(m.must("p510", "journalctl --sync; journalctl --no-pager -o cat _COMM=sshd _COMM=sshd-session | grep -c 'Starting session' || true"), &n)
+	count := func(what string) (n int) {
+		fmt.Sscan(m.must("p510", "journalctl --sync; journalctl --no-pager -o cat _COMM=sshd _COMM=sshd-session | grep -c '"+what+"' || true"), &n)
 		return n
 	}
 	m.set("p510", `environment.etc.motd.text = "four";`)
-	before := count()
-	m.run("flotilla quickDeploy p510").exits(0)
-	if n := count() - before; n < 1 || n > 4 {
+	sessions, handshakes := count("Starting session"), count("Accepted publickey")
+	// Connections of its own, so that the first counts too.
+	m.run("XDG_RUNTIME_DIR=$(mktemp -d) flotilla quickDeploy p510").exits(0)
+	if n := count("Starting session") - sessions; n < 1 || n > 4 {
 		t.Errorf("%d sessions", n)
+	}
+	if n := count("Accepted publickey") - handshakes; n != 2 {
+		t.Errorf("%d handshakes, want the pool's and the confirmation's", n)
 	}
 }
 

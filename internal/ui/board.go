@@ -76,7 +76,7 @@ func (b *board) event(e fleet.Event) {
 			r.done, r.expected = e.Bytes, e.BytesExpected
 		}
 	case fleet.KindLog:
-		if e.Step == fleet.StepActivate || e.Step == fleet.StepCommit {
+		if e.Step == fleet.StepActivate || e.Step == fleet.StepCommit || e.Step == fleet.StepRestore {
 			r.does(e.Text, 0, 0)
 		}
 	case fleet.KindDecided:

@@ -50,7 +50,7 @@ func (l *Lines) Event(e fleet.Event) {
 	case fleet.KindDecided:
 		l.line(e, bold, e.Text)
 	case fleet.KindLog:
-		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepHealth || e.Step == fleet.StepCommit {
+		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepHealth || e.Step == fleet.StepCommit || e.Step == fleet.StepRestore {
 			l.line(e, dim, e.Text)
 		}
 	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult, fleet.KindExpected:

@@ -36,7 +36,8 @@ in
     system.activationScripts.network = {
       deps = [ "etc" ];
       text = ''
-        if [ -e "/sys/class/net/${cfg.mainInterface}" ]; then
+        # Not /sys, which is that of the machine the lab runs on.
+        if ip link show dev ${lib.escapeShellArg cfg.mainInterface} >/dev/null 2>&1; then
           ip link set dev ${lib.escapeShellArg cfg.mainInterface} ${cfg.mainInterfaceState}
         fi
       '';

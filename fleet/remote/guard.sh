@@ -1,0 +1,234 @@
+# What keeps a deployment from stranding its host. A copy of this lies on the host, in
+# the deployment's directory below /run/flotilla, and is run by units named after that:
+#
+#   activate  run the new system's switch-to-configuration; then arm the short timer
+#   guard     the long timer has run out: the activation did not end
+#   confirm   the short timer has: nobody has confirmed the new system
+#   restore   the controller gives the new system up; its argument says why
+#   commit    the controller confirms the new system
+#
+# They do what they do without any connection, and with the old system's commands,
+# which a new one cannot break. Whoever makes the link "verdict" decides what becomes
+# of the deployment; once the file "ended" is there, it is over and the lock is free.
+dir=${0%/*}
+base=${dir%/*} id=${dir##*/} mode=$1
+previous= toplevel= action= timeout= confirm= restore= generation= by=
+while read -r key value; do
+  case $key in
+    previous) previous=$value ;;
+    toplevel) toplevel=$value ;;
+    action) action=$value ;;
+    timeout) timeout=$value ;;
+    confirm) confirm=$value ;;
+    restore) restore=$value ;;
+    generation) generation=$value ;;
+    by) by=$value ;;
+  esac
+done <"$dir/deployment"
+
+# What switch-to-configuration has had from the session so far.
+system=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=$previous/sw/bin:$previous/systemd/bin:/nix/var/nix/profiles/default/bin:/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin
+export LC_ALL=C.UTF-8 PATH
+shell=$previous/sw/bin/sh
+[ -x "$shell" ] || shell=/bin/sh
+
+claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
+
+running() {
+  for each; do
+    [ "$each" != "$mode" ] || continue
+    case $(systemctl show -p SubState --value -- "flotilla-$each-$id.service" 2>/dev/null) in
+      condition | start* | running | reload* | stop* | final*) return 0 ;;
+    esac
+  done
+  return 1
+}
+
+# By the monotonic clock, which no change of the time of day moves.
+arm() {
+  systemd-run --quiet --no-ask-password --collect --unit="flotilla-$1-$id" --on-active="$2" \
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
+    -- "$shell" "$dir/run" "$1"
+}
+
+disarm() { systemctl stop -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer" 2>/dev/null; }
+
+# Only one may ever free a lock, or the next one's would be freed with it.
+release() {
+  mkdir "$dir/taken" 2>/dev/null || return 0
+  [ "$(readlink "$base/lock")" != "$id" ] || rm -f "$base/lock"
+}
+
+over() {
+  printf '%s\n' "$*" >"$dir/ended.new" && mv "$dir/ended.new" "$dir/ended"
+  disarm
+  release
+}
+
+# An exit code of 1 says that something refused or that something broke. Nothing has
+# been touched if the same checks refuse again and nothing has changed.
+refused() {
+  [ "$(readlink -f /run/current-system)" = "$previous" ] || return 1
+  for list in start restart reload; do
+    [ ! -s "/run/nixos/$list-list" ] || return 1
+  done
+  ! PATH=$system "$toplevel/bin/switch-to-configuration" check >/dev/null 2>&1
+}
+
+# Leaves what came of it in outcome. The old system was good enough before: its
+# checks, made against the new one, are not to hold it up.
+go_back() {
+  outcome="restored 0 $1"
+  if running activate; then
+    systemctl stop -- "flotilla-activate-$id.service"
+  fi
+  if [ -e "$dir/untouched" ]; then
+    return 0
+  elif [ "$restore" != yes ]; then
+    outcome="kept 0 $1"
+    return 0
+  fi
+  # What neither the old nor the new system has made live is not ours to undo.
+  now=$(readlink -f /run/current-system)
+  case $now in
+    "$previous" | "$toplevel") ;;
+    *)
+      outcome="foreign 0 $1"
+      echo "flotilla: $1, but someone else has made $now live: leaving it" >&2
+      return 0
+      ;;
+  esac
+  echo "flotilla: $1: going back to $previous" >&2
+  tries=0
+  while :; do
+    PATH=$system NIXOS_NO_CHECK=1 "$previous/bin/switch-to-configuration" test
+    code=$?
+    # Another switch holds the lock.
+    [ "$code" = 11 ] && [ "$tries" -lt 300 ] || break
+    tries=$((tries + 1))
+    sleep 1
+  done
+  now=$(readlink -f /run/current-system)
+  case $code/$now in
+    "0/$previous" | "4/$previous") outcome="restored $code $1" ;;
+    *) outcome="failed $code $1" ;;
+  esac
+  echo "flotilla: switch-to-configuration ended with $code; the host runs $now" >&2
+}
+
+# For the next survey, since nobody may be following.
+report() {
+  {
+    echo "restored/as ${outcome%% *}"
+    echo "restored/of $toplevel"
+    echo "restored/by $by"
+    echo "restored/at $(date +%s)"
+    echo "restored/why $1"
+  } >"$base/report.new" && chmod 644 "$base/report.new" && mv "$base/report.new" "$base/report"
+}
+
+forget() {
+  systemctl stop -- "flotilla-activate-$id.service" 2>/dev/null
+  systemctl reset-failed -- "flotilla-activate-$id.service" "flotilla-commit-$id.service" 2>/dev/null
+}
+
+case $mode in
+  activate)
+    code=0
+    if [ "$action" = stage ]; then
+      : >"$dir/untouched"
+    else
+      PATH=$system "$toplevel/bin/switch-to-configuration" "$action"
+      code=$?
+    fi
+    case $code in
+      11 | 100) : >"$dir/untouched" ;;
+      1) refused && : >"$dir/untouched" ;;
+    esac
+    # If this fails the long timer is still there.
+    arm confirm "$confirm"
+    [ "$code" -le 128 ] || kill -"$((code - 128))" $$
+    exit "$code"
+    ;;
+  guard | confirm)
+    # One that never got the lock has touched nothing.
+    if [ "$(readlink "$base/lock")" != "$id" ]; then
+      disarm
+      rm -rf "$dir"
+      exit 0
+    fi
+    if [ "$mode" = guard ]; then
+      why="its activation did not end within $timeout"
+      ! systemctl is-active --quiet -- "flotilla-confirm-$id.timer" || exit 0
+    else
+      why="it was not confirmed within $confirm"
+    fi
+    while :; do
+      while running commit restore guard confirm; do sleep 0.5; done
+      [ ! -e "$dir/ended" ] || exit 0
+      claim "$mode" && break
+      # Else whoever had decided did not live to see it done.
+      running commit restore guard confirm || rm -f "$dir/verdict"
+    done
+    go_back "$why"
+    report "$why"
+    over "$outcome"
+    forget
+    exit 0
+    ;;
+  restore)
+    if claim restore; then
+      go_back "$2"
+      over "$outcome"
+    else
+      while [ ! -e "$dir/ended" ] && running commit guard confirm; do sleep 0.2; done
+    fi
+    outcome=
+    read -r outcome code why 2>/dev/null <"$dir/ended"
+    [ "$outcome" = restored ]
+    ;;
+  commit)
+    claim commit || exit 75
+    profile=/nix/var/nix/profiles/system
+    # Between the two steps the marker stands, so that a host that loses power
+    # there is not taken for one that is done; if the boot entry cannot be made, the
+    # profile goes back to where it was.
+    marker=/nix/var/nix/flotilla-uncommitted
+    old=$(readlink "$profile" | sed 's/[^0-9]//g')
+    was=$(readlink -f "$profile")
+    code=0
+    { echo "$toplevel" >"$marker" && sync -f "$marker"; } || code=1
+    if [ "$code" = 0 ]; then
+      if [ "$generation" = - ]; then
+        nix-env --profile "$profile" --set "$toplevel"
+      elif [ "$(readlink -f "$profile-$generation-link")" = "$toplevel" ]; then
+        nix-env --profile "$profile" --switch-generation "$generation"
+      else
+        echo "generation $generation is no longer $toplevel" >&2
+        false
+      fi
+      code=$?
+      if [ "$code" = 0 ]; then
+        PATH=$system "$toplevel/bin/switch-to-configuration" boot
+        code=$?
+        if [ "$code" != 0 ]; then
+          echo "making the boot entry failed: the profile goes back to generation $old" >&2
+          nix-env --profile "$profile" --switch-generation "$old" || exit "$code"
+        fi
+      fi
+      rm -f "$marker"
+    fi
+    # What a new generation took the place of is written down for "rollback": a
+    # generation that was switched to, or rolled back from, is not what ran before.
+    [ "$code/$generation" != 0/- ] || [ "$was" = "$toplevel" ] || echo "$toplevel $was" >/nix/var/nix/flotilla-previous
+    if [ "$code" = 0 ]; then
+      rm -f "$base/report"
+      over "committed 0"
+    else
+      # Undecided again, so that the old system can be restored.
+      rm -f "$dir/verdict"
+    fi
+    exit "$code"
+    ;;
+esac
