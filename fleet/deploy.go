@@ -315,7 +315,7 @@ func judge(end unitEnd, boots string) (Outcome, error) {
 	case 0:
 		return Switched, nil
 	case 4:
-		return Degraded, fail("the new system is live, but units failed", "see `systemctl --failed` on the host; "+boots)
+		return Degraded, fail("the new system came up, but units failed", "it is live: see `systemctl --failed` on the host; "+boots)
 	case 11:
 		return Locked, fail("another switch holds the host's lock", "wait for it to end, then deploy again")
 	case 100:
@@ -336,7 +336,7 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 	case end.end == "not-live":
 		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
 	case end.status != 0:
-		return "", &activationError{text: fmt.Sprintf("the new system is live, but making it the one that boots failed with exit code %d", end.status),
+		return "", &activationError{text: fmt.Sprintf("the new system came up, but making it the one that boots failed with exit code %d", end.status),
 			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
 	case profile != string(wanted):
 		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}
