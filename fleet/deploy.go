@@ -331,7 +331,7 @@ func judge(end unitEnd, boots string) (Outcome, error) {
 	case 0:
 		return Switched, nil
 	case 4:
-		return Degraded, fail("the new system is live, but units failed", "see `systemctl --failed` on the host; "+boots)
+		return Degraded, fail("the new system came up, but units failed", "it is live: see `systemctl --failed` on the host; "+boots)
 	case 11:
 		return Locked, fail("another switch holds the host's lock", "wait for it to end, then deploy again")
 	case 100:
@@ -352,7 +352,7 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 	case end.end == "not-live":
 		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
 	case end.status != 0:
-		text := "the new system is live, but making it the one that boots failed with exit code %d"
+		text := "the new system came up, but making it the one that boots failed with exit code %d"
 		if outcome == Staged {
 			text = "making the new system the one that boots failed with exit code %d; it was not activated"
 		}

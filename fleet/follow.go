@@ -140,7 +140,7 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 		switch {
 		case ctx.Err() != nil:
 			return end, u.abandoned(err)
-		case u.fresh && !u.seen && notStarted(err):
+		case u.fresh && !u.mayRun(err):
 			if attempt = err; time.Since(began) > u.guard.confirm+afterConfirm {
 				return end, u.unconfirmed(err)
 			}
@@ -201,12 +201,6 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	}
 	_, err := run(ctx, cmd)
 	return text.String(), err
-}
-
-// notStarted reports whether a command has provably not been started.
-func notStarted(err error) bool {
-	var se *sshpool.Error
-	return errors.As(err, &se) && se.NotStarted && se.Kind != sshpool.KindCancelled && se.Kind != sshpool.KindConfig
 }
 
 // mayRun reports whether, after an error, the unit may have been started.
@@ -323,7 +317,11 @@ func (u *unit) unconfirmed(err error) error {
 
 // abandoned is the error for a unit that is no longer waited for.
 func (u *unit) abandoned(err error) error {
-	if !u.mayRun(err) {
+	switch {
+	case u.mayRun(err):
+	case u.step == StepCommit:
+		return &hintedError{ErrAbandoned, "the new system is live, but not confirmed; " + u.goesBack()}
+	default:
 		return err
 	}
 	return &outOfSightError{text: "no longer waited for", unit: u.name, boots: u.goesBack(), err: ErrAbandoned}

@@ -99,7 +99,7 @@ func exact(d time.Duration) string { return max(d.Round(time.Millisecond), time.
 
 // goesBack says what becomes of a host that nobody looks after any more.
 func (u *unit) goesBack() string {
-	if u.guard == nil || !u.guard.restore || u.step == StepCommit {
+	if u.guard == nil || !u.guard.restore || u.step == StepCommit && u.seen {
 		return u.boots()
 	}
 	return fmt.Sprintf("unless `confirm %s` is run in time, the host goes back to %s by itself", u.job.host.Name, short(u.survey.Current))

@@ -35,13 +35,15 @@ shell=$previous/sw/bin/sh
 
 claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
 
+# Whether one of the others is at work.
 running() {
   for each; do
-    [ "$each" != "$mode" ] || continue
-    case $(systemctl show -p SubState --value -- "flotilla-$each-$id.service" 2>/dev/null) in
-      condition | start* | running | reload* | stop* | final*) return 0 ;;
-    esac
+    shift
+    [ "$each" = "$mode" ] || set -- "$@" "flotilla-$each-$id.service"
   done
+  case $(systemctl show -p SubState --value -- "$@" 2>/dev/null) in
+    *condition* | *start* | *running* | *reload* | *stop* | *final*) return 0 ;;
+  esac
   return 1
 }
 

@@ -137,13 +137,11 @@ clean() {
   [ -L "$base/lock" ] || rm -f "$root" "$root-previous"
 }
 
+# Whether one of units is doing something.
 running() {
-  for each; do
-    look "$each"
-    case $sub in
-      condition | start* | running | reload* | stop* | final*) return 0 ;;
-    esac
-  done
+  case $(systemctl show -p SubState --value -- "$@" 2>/dev/null) in
+    *condition* | *start* | *running* | *reload* | *stop* | *final*) return 0 ;;
+  esac
   return 1
 }
 
@@ -169,13 +167,20 @@ ended() {
 # Forgets a deployment that is over. Only one may ever free a lock, or the next
 # one's would be freed with it.
 drop() {
-  systemctl stop -- "flotilla-guard-$1.timer" "flotilla-confirm-$1.timer" 2>/dev/null
+  units="flotilla-activate-$1.service flotilla-commit-$1.service flotilla-restore-$1.service"
+  timers="flotilla-guard-$1.timer flotilla-confirm-$1.timer"
+  if running $units; then
+    systemctl stop -- $timers
+  else
+    systemctl stop -- $timers $units
+    systemctl reset-failed -- $units
+  fi 2>/dev/null
   mkdir -p "$base/$1"
   if mkdir "$base/$1/taken" 2>/dev/null && [ "$(readlink "$base/lock")" = "$1" ]; then
     rm -f "$base/lock"
   fi
-  clean "flotilla-activate-$1.service" "flotilla-commit-$1.service" "flotilla-restore-$1.service"
   rm -rf "${base:?}/$1"
+  [ -L "$base/lock" ] || rm -f "$root" "$root-previous"
 }
 
 # Whom the lock is of, in holder; fails if nobody has it.

@@ -75,6 +75,10 @@ func TestGuardBringsBack(t *testing.T) {
 			module: `systemd.services.lab-no-sshd = { wantedBy = [ "multi-user.target" ]; script = "systemctl stop ssh.service"; ` +
 				`serviceConfig = { Type = "oneshot"; RemainAfterExit = true; ExecStop = "/bin/systemctl start --no-block ssh.service"; }; };`,
 			says: []string{"warning: no new connection to the host can be made", "Connection refused", "it was not confirmed within 4s"}},
+		{name: "key refused", timeout: "60s", confirm: "4s",
+			module: `systemd.services.lab-no-key = { wantedBy = [ "multi-user.target" ]; script = "mv /root/.ssh/authorized_keys /root/.ssh/lab-away"; ` +
+				`serviceConfig = { Type = "oneshot"; RemainAfterExit = true; ExecStop = "/bin/mv /root/.ssh/lab-away /root/.ssh/authorized_keys"; }; };`,
+			says: []string{"warning: no new connection to the host can be made", "log-in refused", "it was not confirmed within 4s"}},
 		{name: "interface down", timeout: "60s", confirm: "4s", module: "lab.cutNetwork = true;",
 			says: []string{"it was not confirmed within 4s"}},
 		{name: "hangs", timeout: "3s", confirm: "60s", module: "lab.activationSeconds = 600;",

@@ -65,6 +65,7 @@ func TestRollback(t *testing.T) {
 
 	// A system that was never confirmed: back to what boots.
 	m.must(lab.Control, "git reset --quiet --hard")
+	m.must(lab.Control, `printf '[activation]\non-degraded = "keep"\n' >>fleet.toml`)
 	m.set("p510", "lab.failUnit = true;")
 	m.run("flotilla quickDeploy p510").exits(1).says("p510: degraded")
 	m.run("flotilla rollback p510 -yes").exits(0).says("back to what it boots")
