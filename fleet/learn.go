@@ -253,7 +253,9 @@ func (s *recollection) keep(h Host, r *readset.Result) {
 			}
 			continue
 		}
-		e.Same = slices.DeleteFunc(e.Same, func(tree string) bool { return tree == r.Tree })
+		if e.Derivation != r.Derivation {
+			e.Same = slices.DeleteFunc(e.Same, func(tree string) bool { return tree == r.Tree })
+		}
 		results = append(results, e)
 	}
 	if s.store.Save(h.Name, results) == nil {

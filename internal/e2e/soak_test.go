@@ -25,7 +25,7 @@ func TestSoak(t *testing.T) {
 	if steps == "" {
 		steps = "150"
 	}
-	summary := regexp.MustCompile(`\d+ steps: .*`)
+	summary := regexp.MustCompile(`in all \d+ steps: .*`)
 	began := time.Now()
 	var wg sync.WaitGroup
 	for name, in := range map[string]func(lab.ExecOptions) (proc.Result, error){

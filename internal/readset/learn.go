@@ -97,6 +97,15 @@ func compare(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 					x.unread(c.Path)
 				}
 			}
+			other, q := r, Question{Base: x, From: from, To: to, Imported: imported}
+			if x == r {
+				other, q.From, q.To = e, to, from
+			}
+			// What an answer without a read set gave holds for both, if that is all
+			// the same to the one that has one.
+			if other.Hidden != "" && same && !x.Holds(other.Tree) && !slices.ContainsFunc(changes, func(c worktree.Change) bool { return x.mayRead(c, q) }) {
+				x.Same = append(x.Same, other.Tree)
+			}
 		}
 		return
 	}
