@@ -48,7 +48,10 @@ func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err e
 	if link, err := j.fleet.rootLink(j.host); err == nil {
 		target, _ := os.Readlink(link)
 		if _, err := os.Lstat(string(ev.Toplevel)); err == nil && target == string(ev.Toplevel) {
-			return true, j.step(ctx, StepBuild, nil, func(context.Context) (string, error) { return "was built before", nil })
+			return true, j.step(ctx, StepBuild, nil, func(context.Context) (string, error) {
+				j.nothing(StepBuild)
+				return "was built before", nil
+			})
 		}
 	}
 	if _, err := os.Lstat(string(ev.Derivation)); err == nil {
