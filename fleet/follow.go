@@ -147,7 +147,7 @@ func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd
 			if first {
 				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again until it goes back by itself", err))
 			}
-			pause(ctx)
+			pause(ctx, between(err))
 			continue
 		case !u.mayRun(err) && (!first || !dropped(err)):
 			return end, err
@@ -219,16 +219,27 @@ func dropped(err error) bool {
 		(se.Kind == sshpool.KindLost || se.Kind == sshpool.KindUnreachable)
 }
 
-func pause(ctx context.Context) {
+func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Second):
+	case <-time.After(d):
 	}
+}
+
+// between is how long to wait after a new connection that failed. sshd takes no
+// connection at all for a while from whom it has refused too often
+// (sshd_config(5), PerSourcePenalties: 5 seconds for each time).
+func between(err error) time.Duration {
+	var se *sshpool.Error
+	if errors.As(err, &se) && se.Kind == sshpool.KindAuth {
+		return 15 * time.Second
+	}
+	return time.Second
 }
 
 // reconnect makes one attempt at a new connection, after a pause.
 func (u *unit) reconnect(ctx context.Context) {
-	pause(ctx)
+	pause(ctx, time.Second)
 	if c, err := u.job.fleet.dialer.Connect(ctx, u.job.host); err == nil {
 		u.conn = c
 	}
