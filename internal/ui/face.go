@@ -55,6 +55,7 @@ func (a answers) write(r *fleet.Report, answer func(io.Writer, *fleet.Report)) {
 		plan(out, r)
 	case r.Planned && len(r.Results) > 1:
 		planTable(newScreen(out), r)
+	case r.Planned: // the answer has told it all
 	case findings(out, r):
 	case len(r.Results) > 1:
 		Report(out, r)

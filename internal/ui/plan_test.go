@@ -81,8 +81,17 @@ func TestPlanWithAnswer(t *testing.T) {
 	if !strings.Contains(out.String(), "lib07") || !strings.Contains(out.String(), "g.service") || strings.Contains(out.String(), "HOST") {
 		t.Errorf("answer: %s", out.String())
 	}
-	if !strings.HasPrefix(err.String(), "HOST ") || !strings.HasSuffix(err.String(), "2 hosts: 1 to deploy, 1 unchanged, 3.0 s (a plan: nothing was activated)\n") {
+	if strings.Contains(err.String(), "lib07") || !strings.HasPrefix(err.String(), "HOST ") || !strings.HasSuffix(err.String(), "2 hosts: 1 to deploy, 1 unchanged, 3.0 s (a plan: nothing was activated)\n") {
 		t.Errorf("rest: %s", err.String())
+	}
+
+	// Of a single host nothing is told twice.
+	out.Reset()
+	err.Reset()
+	r.Results = r.Results[:1]
+	NewPlain(&out, &err, nil, false).Finish(r, Differences)
+	if got := err.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "(a plan: nothing was activated)\n") {
+		t.Errorf("rest: %s", got)
 	}
 }
 
