@@ -10,8 +10,10 @@ import (
 // busyMessage is what Nix says when another process holds its database in the
 // very moment in which it opens it. Unlike later, it does not try again then
 // (Nix, src/libstore/sqlite.cc, openDB and retrySQLite), and there is no code to
-// tell this error from others.
-var busyMessage = regexp.MustCompile(`SQLite database '[^']*' is busy`)
+// tell this error from others. A store that another process is making for the first
+// time has an empty file "schema" for a moment, and is taken for a corrupt one
+// (src/libstore/local-store.cc, getSchema).
+var busyMessage = regexp.MustCompile(`SQLite database '[^']*' is busy|/db/schema['"] is corrupt`)
 
 // untilFree makes an attempt, and others after growing pauses as long as Nix's
 // database is busy; several processes that start at once on the local store get
