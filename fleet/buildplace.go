@@ -218,11 +218,7 @@ func (j *job) builtClosure(ctx context.Context, toplevel nixcmd.StorePath) ([]ni
 	if err != nil {
 		return nil, err
 	}
-	res, err := conn.Run(ctx, sshpool.Cmd{Argv: append([]string{"nix"}, nixcmd.ClosureArgs(toplevel)...)})
-	if err != nil {
-		return nil, err
-	}
-	return nixcmd.ParsePathInfo(res.Stdout)
+	return remoteClosure(ctx, conn, toplevel)
 }
 
 // builders bounds the builds on other machines. The zero value is ready.
