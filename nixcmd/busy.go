@@ -40,6 +40,7 @@ func isBusy(err error) bool {
 		eval   *EvalError
 		build  *BuildError
 		copied *CopyError
+		check  FlakeProblem
 		other  *Error
 	)
 	switch {
@@ -49,6 +50,8 @@ func isBusy(err error) bool {
 		return len(build.Failed) == 0 && len(build.Messages) > 0 && busyMessage.MatchString(build.Messages[len(build.Messages)-1])
 	case errors.As(err, &copied):
 		return busyMessage.MatchString(copied.Message)
+	case errors.As(err, &check):
+		return busyMessage.MatchString(check.Message)
 	case errors.As(err, &other):
 		return busyMessage.MatchString(lastMessage(other.Stderr))
 	}

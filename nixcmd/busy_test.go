@@ -60,3 +60,38 @@ echo /nix/store/00000000000000000000000000000000-x.drv
 		})
 	}
 }
+
+// The same for the two checks, of which one is another program and the other has
+// the failure among its findings.
+func TestBusyDatabaseIsTriedAgainByChecks(t *testing.T) {
+	const script = `#!/bin/sh
+[ "$1" != --version ] || { echo 'nix (Nix) 2.34.8'; exit; }
+if [ ! -e "$0.failed" ]; then
+  touch "$0.failed"
+  m="SQLite database '/nix/var/nix/db/db.sqlite' is busy"
+  printf '@nix {"action":"msg","level":0,"msg":"error: %s","raw_msg":"%s"}\n' "$m" "$m" >&2
+  exit 1
+fi
+`
+	dir := t.TempDir()
+	for _, name := range []string{"nix", "nix-instantiate"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a.nix"), []byte("{ }"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := New(Config{Program: filepath.Join(dir, "nix"), Dir: dir})
+	if bad, err := client.CheckSyntax(t.Context(), []string{"a.nix"}); err != nil || len(bad) > 0 {
+		t.Errorf("syntax: %v, %v", bad, err)
+	}
+	if answer, err := client.CheckFlake(t.Context()); err != nil || len(answer.Problems) > 0 {
+		t.Errorf("flake: %v, %v", answer.Problems, err)
+	}
+	for _, name := range []string{"nix.failed", "nix-instantiate.failed"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}

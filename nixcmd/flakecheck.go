@@ -55,6 +55,24 @@ func (c *Client) CheckFlake(ctx context.Context) (FlakeCheck, error) {
 	if _, err := c.Version(ctx); err != nil {
 		return FlakeCheck{}, err
 	}
+	var answer FlakeCheck
+	var busy FlakeProblem
+	err := untilFree(ctx, func() (err error) {
+		answer, err = c.checkFlakeOnce(ctx)
+		for _, p := range answer.Problems {
+			if err == nil && isBusy(p) {
+				return p
+			}
+		}
+		return err
+	})
+	if errors.As(err, &busy) {
+		err = nil
+	}
+	return answer, err
+}
+
+func (c *Client) checkFlakeOnce(ctx context.Context) (FlakeCheck, error) {
 	log := &checkLog{}
 	argv := c.cfg.checkArgs()
 	res, err := c.run(ctx, "check the flake", proc.Cmd{Argv: argv, Stderr: log.line})

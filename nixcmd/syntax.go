@@ -108,7 +108,11 @@ func (c *Client) open(name string) (source, error) {
 func (c *Client) parse(ctx context.Context, batch []source) ([]SyntaxError, error) {
 	var bad []SyntaxError
 	for len(batch) > 0 {
-		found, err := c.parseOnce(ctx, batch)
+		var found *SyntaxError
+		err := untilFree(ctx, func() (err error) {
+			found, err = c.parseOnce(ctx, batch)
+			return err
+		})
 		if err != nil || found == nil {
 			return bad, err
 		}

@@ -76,8 +76,10 @@ func (l *Lab) startCompat(ctx context.Context, g group, root string) error {
 		return err
 	}
 	for {
-		if ready, err := g.find(idlePID); err != nil || ready != 0 {
+		if ready, err := g.find(idlePID); err != nil {
 			return err
+		} else if ready != 0 {
+			return l.makeStore(ctx)
 		}
 		if pids, err := g.members(); err != nil {
 			return err
@@ -89,3 +91,17 @@ func (l *Lab) startCompat(ctx context.Context, g group, root string) error {
 		}
 	}
 }
+
+// makeStore makes the newer Nix's store before anything else uses it: Nix leaves
+// one behind that it calls corrupt ever after if it is interrupted while it
+// makes it (Nix, src/libstore/local-store.cc: the file "schema" is made empty
+// first), and two that make it at once call it busy.
+func (l *Lab) makeStore(ctx context.Context) error {
+	_, err := l.exec(ctx, compat, ExecOptions{Argv: []string{"/bin/sh", "-c", makeStoreScript}, Dir: "/"})
+	return err
+}
+
+const makeStoreScript = `set -eu
+schema=/nix/var/nix/db/schema
+[ -s "$schema" ] || rm -f "$schema"
+nix-store --init`

@@ -543,12 +543,17 @@ func testCompat(t *testing.T, l *Lab) {
 	booted := mustSh(t, l, Control, "nix --version")
 	mustSh(t, l, Control, "echo changed >>fleet.toml")
 	res, err := l.Compat(t.Context(), ExecOptions{Argv: []string{"sh", "-c",
-		"nix --version; pwd; git status --porcelain; ssh -o BatchMode=yes p620 hostname; flotilla; nix eval --raw .#nixosConfigurations.razer.config.networking.hostName"}})
+		"cat /nix/var/nix/db/schema && nix --version; pwd; git status --porcelain; ssh -o BatchMode=yes p620 hostname; flotilla; nix eval --raw .#nixosConfigurations.razer.config.networking.hostName"}})
 	mustSh(t, l, Control, "git checkout --quiet fleet.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, rest, _ := strings.Cut(strings.TrimSpace(string(res.Stdout)), "\n")
+	// Nobody has used Nix yet: its store is there even so.
+	schema, rest, _ := strings.Cut(strings.TrimSpace(string(res.Stdout)), "nix (Nix)")
+	if strings.TrimSpace(schema) == "" {
+		t.Error("its store is not made")
+	}
+	version, rest, _ := strings.Cut("nix (Nix)"+rest, "\n")
 	if version == booted || !strings.HasPrefix(version, "nix (Nix) 2.") {
 		t.Errorf("Control has %q, Compat %q", booted, version)
 	}
