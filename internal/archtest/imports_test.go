@@ -35,6 +35,7 @@ func house() []folderRule {
 		multierror = "github.com/hashicorp/go-multierror"
 		perf       = "golang.org/x/perf"
 		script     = "github.com/bitfield/script"
+		sqlite     = "modernc.org/sqlite"
 		sync       = "golang.org/x/sync"
 		sys        = "golang.org/x/sys"
 		term       = "golang.org/x/term"
@@ -49,6 +50,7 @@ func house() []folderRule {
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
+		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
 		{folder: "internal/ui", own: []string{"fleet"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{
