@@ -51,10 +51,10 @@ func house() []folderRule {
 		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
-		{folder: "internal/ui", own: []string{"fleet"}, others: []string{sync, sys, term}},
+		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{
-			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "nixcmd"},
+			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "nixcmd"},
 			others: []string{mage, multierror, script, sync},
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},

@@ -25,19 +25,19 @@ type DB struct {
 	aside string
 }
 
-// fileName is the database's name in the state directory.
+// fileName is the database's name in its directory.
 const fileName = "history.db"
 
 // patience is how long a process waits for another to have written.
 const patience = 5 * time.Second
 
-// Open opens the history in a state directory, and makes it if there is none. One
-// that is damaged, or of a newer Flotilla, is set aside first; see Aside.
-func Open(ctx context.Context, stateDir string) (*DB, error) {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+// Open opens the history in a directory, and makes both if there is none. One that
+// is damaged, or of a newer Flotilla, is set aside first; see Aside.
+func Open(ctx context.Context, dir string) (*DB, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	d := &DB{path: filepath.Join(stateDir, fileName)}
+	d := &DB{path: filepath.Join(dir, fileName)}
 	err := d.open(ctx)
 	if unusable(err) {
 		err = d.replace(ctx)

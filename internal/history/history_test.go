@@ -34,7 +34,7 @@ func open(t *testing.T, dir string) *DB {
 
 func begun(t *testing.T, d *DB, change func(*Run)) Run {
 	t.Helper()
-	r := Run{Dir: "/fleet", Target: "deployAll", Command: "deployAll -yes", Started: time.UnixMilli(1_700_000_000_123), User: "ole", Machine: "control", Revision: "abc", Dirty: true}
+	r := Run{Target: "deployAll", Command: "deployAll -yes", Started: time.UnixMilli(1_700_000_000_123), User: "ole", Machine: "control", Revision: "abc", Dirty: true}
 	if change != nil {
 		change(&r)
 	}
@@ -86,7 +86,7 @@ func TestRunComesBackAsItWas(t *testing.T) {
 	}
 	want := ended(t, d, begun(t, d, nil), rep)
 	// Another process reads it.
-	got, err := open(t, dir).Run(t.Context(), "/fleet", 0)
+	got, err := open(t, dir).Run(t.Context(), 0)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
@@ -98,10 +98,7 @@ func TestRunComesBackAsItWas(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	if _, err := d.Run(t.Context(), "", 17); !errors.Is(err, ErrNoRun) {
-		t.Error(err)
-	}
-	if _, err := d.Run(t.Context(), "/other", 0); !errors.Is(err, ErrNoRun) {
+	if _, err := d.Run(t.Context(), 17); !errors.Is(err, ErrNoRun) {
 		t.Error(err)
 	}
 }
@@ -123,21 +120,20 @@ func TestFilter(t *testing.T) {
 	ended(t, d, begun(t, d, at(200)), report(fleet.Failed, fleet.Unchanged))   // 2
 	// The clock went backwards: it is the latest all the same.
 	ended(t, d, begun(t, d, at(50)), report(fleet.Unchanged)) // 3
-	ended(t, d, begun(t, d, func(r *Run) { r.Dir, r.Target = "/other", "rollback" }), report(fleet.Switched))
+	ended(t, d, begun(t, d, func(r *Run) { r.Target = "rollback" }), report(fleet.Switched))
 	for _, c := range []struct {
 		name string
 		f    Filter
 		want []int64
 	}{
 		{"all", Filter{}, []int64{4, 3, 2, 1}},
-		{"fleet", Filter{Dir: "/fleet"}, []int64{3, 2, 1}},
-		{"last", Filter{Dir: "/fleet", Last: 2}, []int64{3, 2}},
+		{"last", Filter{Last: 2}, []int64{4, 3}},
 		{"host", Filter{Hosts: []string{"h1", "nobody"}}, []int64{2, 1}},
 		{"outcome", Filter{Outcomes: []fleet.Outcome{fleet.Switched, fleet.Failed}}, []int64{4, 2, 1}},
 		{"of one host", Filter{Hosts: []string{"h1"}, Outcomes: []fleet.Outcome{fleet.Failed}}, nil},
 		{"target", Filter{Targets: []string{"rollback"}}, []int64{4}},
-		{"since", Filter{Dir: "/fleet", Since: time.Unix(100, 0)}, []int64{2, 1}},
-		{"before", Filter{Dir: "/fleet", Before: time.Unix(200, 0)}, []int64{3, 1}},
+		{"since", Filter{Since: time.Unix(100, 0), Before: time.Unix(1000, 0)}, []int64{2, 1}},
+		{"before", Filter{Before: time.Unix(200, 0)}, []int64{3, 1}},
 		{"quoted", Filter{Hosts: []string{"' OR 1=1 --"}}, nil},
 	} {
 		runs, err := d.Runs(t.Context(), c.f)
@@ -197,7 +193,7 @@ func TestUnusableDatabaseIsSetAside(t *testing.T) {
 		d = open(t, dir)
 		r := ended(t, d, begun(t, d, nil), report(fleet.Switched))
 		wantAside(t, dir, d, func(kept []byte) bool { return len(kept) >= len(text) })
-		if got, err := d.Run(t.Context(), "", r.ID); err != nil || !got.Over {
+		if got, err := d.Run(t.Context(), r.ID); err != nil || !got.Over {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
@@ -283,16 +279,16 @@ func TestOldRunsAreLetGo(t *testing.T) {
 	}
 	jump(first.ID + keptDetails)
 	ended(t, d, begun(t, d, nil), report(fleet.Failed))
-	got, err := d.Run(t.Context(), "", first.ID)
+	got, err := d.Run(t.Context(), first.ID)
 	if err != nil || len(got.Hosts) != 1 || !reflect.DeepEqual(got.Hosts[0].Detail, Detail{}) {
 		t.Errorf("details of an old run: %+v, %v", got, err)
 	}
 	jump(first.ID + Kept)
 	last := ended(t, d, begun(t, d, nil), report(fleet.Failed))
-	if _, err := d.Run(t.Context(), "", first.ID); !errors.Is(err, ErrNoRun) {
+	if _, err := d.Run(t.Context(), first.ID); !errors.Is(err, ErrNoRun) {
 		t.Errorf("old run: %v", err)
 	}
-	if got, err := d.Run(t.Context(), "", last.ID); err != nil || len(got.Hosts[0].Detail.Lines) == 0 {
+	if got, err := d.Run(t.Context(), last.ID); err != nil || len(got.Hosts[0].Detail.Lines) == 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	var left int
@@ -329,13 +325,13 @@ func BenchmarkRuns(b *testing.B) {
 	defer d.Close()
 	fill(b, d.db, Kept)
 	for name, f := range map[string]Filter{
-		"latest":         {Dir: "/fleet", Last: 20},
-		"one host":       {Dir: "/fleet", Hosts: []string{"h2"}, Last: 20},
-		"failures":       {Dir: "/fleet", Outcomes: []fleet.Outcome{fleet.Failed}, Last: 20},
-		"rare":           {Dir: "/fleet", Outcomes: []fleet.Outcome{fleet.RolledBack}, Last: 20},
-		"nothing":        {Dir: "/fleet", Hosts: []string{"nobody"}, Last: 20},
-		"since":          {Dir: "/fleet", Since: time.Unix(Kept-20, 0)},
-		"target unknown": {Dir: "/fleet", Targets: []string{"nothing"}, Last: 20},
+		"latest":         {Last: 20},
+		"one host":       {Hosts: []string{"h2"}, Last: 20},
+		"failures":       {Outcomes: []fleet.Outcome{fleet.Failed}, Last: 20},
+		"rare":           {Outcomes: []fleet.Outcome{fleet.RolledBack}, Last: 20},
+		"nothing":        {Hosts: []string{"nobody"}, Last: 20},
+		"since":          {Since: time.Unix(Kept-20, 0)},
+		"target unknown": {Targets: []string{"nothing"}, Last: 20},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -355,7 +351,7 @@ func fill(b *testing.B, db *sql.DB, n int) {
 	}
 	defer tx.Rollback()
 	for i := range n {
-		r := Run{ID: int64(i + 1), Dir: "/fleet", Target: "deployAll", Started: time.Unix(int64(i), 0)}
+		r := Run{ID: int64(i + 1), Target: "deployAll", Started: time.Unix(int64(i), 0)}
 		outcomes := []fleet.Outcome{fleet.Switched, fleet.Unchanged, fleet.Unchanged, fleet.Unchanged}
 		if i%100 == 0 {
 			outcomes[2] = fleet.Failed

@@ -15,8 +15,6 @@ import (
 
 // Filter says which runs are meant. The zero value means all.
 type Filter struct {
-	// Dir is the fleet's directory; "" means those of all.
-	Dir string
 	// Hosts wants runs with at least one of these hosts, and shows no others; nil
 	// means all.
 	Hosts []string
@@ -43,12 +41,12 @@ func (d *DB) Runs(ctx context.Context, f Filter) (runs []Run, err error) {
 	return runs, err
 }
 
-// Run returns a run with all that is known of it; 0 is the latest of a fleet's
-// directory. An error may be ErrNoRun.
-func (d *DB) Run(ctx context.Context, dir string, id int64) (r Run, err error) {
+// Run returns a run with all that is known of it; 0 is the latest
+// that is over. An error may be ErrNoRun.
+func (d *DB) Run(ctx context.Context, id int64) (r Run, err error) {
 	err = d.do(ctx, func(db *sql.DB) error {
 		if id == 0 {
-			if err := db.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs WHERE dir = ? AND over", dir).Scan(&id); err != nil {
+			if err := db.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM runs WHERE over").Scan(&id); err != nil {
 				return err
 			}
 		}
@@ -73,9 +71,6 @@ func (f Filter) runs(ctx context.Context, db *sql.DB) ([]Run, error) {
 	var args []any
 	add := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
-	}
-	if f.Dir != "" {
-		add("dir = ?", f.Dir)
 	}
 	if len(f.Targets) > 0 {
 		add("target "+oneOf(f.Targets), anys(f.Targets)...)
@@ -131,7 +126,7 @@ func anys[T any](list []T) []any {
 }
 
 func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, dir, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs `+tail, args...)
+	rows, err := db.QueryContext(ctx, `SELECT id, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs `+tail, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +135,7 @@ func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run,
 	for rows.Next() {
 		var r Run
 		var started, took int64
-		if err := rows.Scan(&r.ID, &r.Dir, &r.Target, &r.Command, &started, &r.User, &r.Machine, &r.Revision, &r.Dirty,
+		if err := rows.Scan(&r.ID, &r.Target, &r.Command, &started, &r.User, &r.Machine, &r.Revision, &r.Dirty,
 			&r.Over, &took, &r.ExitCode, &r.Cancelled); err != nil {
 			return nil, err
 		}

@@ -10,8 +10,6 @@ import (
 type Run struct {
 	// ID counts runs from 1; a later run has a higher one, whatever the clock said.
 	ID int64
-	// Dir is the directory of the fleet's flake.
-	Dir string
 	// Target is the recipe, as quickDeploy; Command is all that was typed.
 	Target, Command string
 	// Started is when it began, by the clock of that time.

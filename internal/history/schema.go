@@ -13,13 +13,12 @@ func migrations() []string {
 	return []string{
 		`CREATE TABLE runs (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
-		dir TEXT NOT NULL, target TEXT NOT NULL, command TEXT NOT NULL,
+		target TEXT NOT NULL, command TEXT NOT NULL,
 		started INTEGER NOT NULL, -- milliseconds since 1970
 		user TEXT NOT NULL, machine TEXT NOT NULL, revision TEXT NOT NULL, dirty INTEGER NOT NULL,
 		over INTEGER NOT NULL DEFAULT 0, duration INTEGER NOT NULL DEFAULT 0, -- microseconds, as all durations
 		exit_code INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0
 	) STRICT;
-	CREATE INDEX runs_of_fleet ON runs (dir, id);
 	CREATE TABLE hosts (
 		run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, position INTEGER NOT NULL,
 		name TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,

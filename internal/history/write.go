@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// Kept is how many runs are kept, over all fleets; the oldest go first.
+	// Kept is how many runs are kept; the oldest go first.
 	Kept = 100_000
 	// keptDetails is of how many the details are.
 	keptDetails = 1_000
@@ -22,8 +22,8 @@ const (
 // Begin notes that a run began, and sets its ID.
 func (d *DB) Begin(ctx context.Context, r *Run) error {
 	return d.do(ctx, func(db *sql.DB) error {
-		res, err := db.ExecContext(ctx, `INSERT INTO runs (dir, target, command, started, user, machine, revision, dirty)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, r.Dir, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty)
+		res, err := db.ExecContext(ctx, `INSERT INTO runs (target, command, started, user, machine, revision, dirty)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty)
 		if err != nil {
 			return err
 		}
@@ -75,11 +75,11 @@ func hostOf(res fleet.Result) Host {
 
 func write(ctx context.Context, tx *sql.Tx, r *Run) error {
 	// The run itself again: the database in which it began may have been set aside.
-	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, dir, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
+	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET over = 1, duration = excluded.duration, exit_code = excluded.exit_code, cancelled = excluded.cancelled,
 		revision = excluded.revision, dirty = excluded.dirty`,
-		r.ID, r.Dir, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty, r.Duration.Microseconds(), r.ExitCode, r.Cancelled)
+		r.ID, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty, r.Duration.Microseconds(), r.ExitCode, r.Cancelled)
 	if err != nil {
 		return err
 	}
