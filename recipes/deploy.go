@@ -107,7 +107,7 @@ func deploy(target string, opt fleet.DeployOptions, dry *bool) action {
 			return s.fleet.Plan(ctx, s.hosts, opt)
 		}
 	}
-	return kept(target, func(ctx context.Context, s session) *fleet.Report {
+	return kept(target, true, func(ctx context.Context, s session) *fleet.Report {
 		opt.Abandon = s.abandon
 		return s.fleet.Deploy(ctx, s.hosts, opt)
 	})

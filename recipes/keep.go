@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -10,15 +11,17 @@ import (
 
 	"github.com/nixflotilla/flotilla/fleet"
 	"github.com/nixflotilla/flotilla/internal/history"
+	"github.com/nixflotilla/flotilla/internal/metrics"
 	"github.com/nixflotilla/flotilla/internal/ui"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// kept is an action whose runs go into the history, under the target's name. That
-// they cannot be kept is a warning, and no more.
-func kept(target string, act action) action {
+// kept is an action whose runs go into the history, under the target's name; changes
+// says that it is to change hosts. That they cannot be kept is a warning, and no
+// more.
+func kept(target string, changes bool, act action) action {
 	return func(ctx context.Context, s session) *fleet.Report {
-		k := s.begin(context.WithoutCancel(ctx), target)
+		k := s.begin(context.WithoutCancel(ctx), target, changes)
 		r := act(ctx, s)
 		k.end(context.WithoutCancel(ctx), r)
 		return r
@@ -39,9 +42,9 @@ type head struct {
 	dirty  bool
 }
 
-func (s session) begin(ctx context.Context, target string) *keeper {
+func (s session) begin(ctx context.Context, target string, changes bool) *keeper {
 	k := &keeper{session: s, head: make(chan head, 1), run: history.Run{
-		Target: target, Command: command(), Started: time.Now(), User: os.Getenv("USER"),
+		Target: target, Changes: changes, Command: command(), Started: time.Now(), User: os.Getenv("USER"),
 	}}
 	if u, err := user.Current(); err == nil {
 		k.run.User = u.Username
@@ -74,7 +77,11 @@ func (k *keeper) end(ctx context.Context, r *fleet.Report) {
 		return
 	}
 	k.run.Revision, k.run.Dirty = at.commit, at.dirty
-	k.warn(k.db.End(ctx, &k.run, r))
+	err := k.db.End(ctx, &k.run, r)
+	k.warn(err)
+	if err == nil {
+		k.tell(ctx)
+	}
 	if aside := k.db.Aside(); aside != "" {
 		fmt.Fprintln(k.session.face, ui.Harmless(aside, onActions()))
 	}
@@ -84,6 +91,35 @@ func (k *keeper) end(ctx context.Context, r *fleet.Report) {
 func (k *keeper) warn(err error) {
 	if err != nil {
 		fmt.Fprintln(k.session.face, ui.Harmless("this run is not kept in the history: "+err.Error(), onActions()))
+	}
+}
+
+// tellTime is how long a Pushgateway is waited for.
+const tellTime = 3 * time.Second
+
+// tell gives what all runs came to whom [metrics] names. That it cannot is a
+// warning, and no more.
+func (k *keeper) tell(ctx context.Context) {
+	m := k.session.fleet.Inventory.Metrics
+	if m == (fleet.Metrics{}) {
+		return
+	}
+	totals, err := k.db.Totals(ctx)
+	if err != nil {
+		k.warn(err)
+		return
+	}
+	s := metrics.Snapshot{Totals: totals}
+	if m.Textfile != "" {
+		err = s.WriteFile(m.Textfile)
+	}
+	if m.Pushgateway != "" {
+		ctx, cancel := context.WithTimeout(ctx, tellTime)
+		defer cancel()
+		err = errors.Join(err, s.Push(ctx, m.Pushgateway, k.run.Machine))
+	}
+	if err != nil {
+		fmt.Fprintln(k.session.face, ui.Harmless("metrics are not told of this run: "+strings.ReplaceAll(err.Error(), "\n", "; "), onActions()))
 	}
 }
 

@@ -42,5 +42,5 @@ func QuickTest(ctx context.Context, on *string, json, fresh *bool) error {
 
 // test is the action that evaluates and builds the hosts.
 func test(target string, opt fleet.TestOptions) action {
-	return kept(target, func(ctx context.Context, s session) *fleet.Report { return s.fleet.Test(ctx, s.hosts, opt) })
+	return kept(target, false, func(ctx context.Context, s session) *fleet.Report { return s.fleet.Test(ctx, s.hosts, opt) })
 }

@@ -34,6 +34,7 @@ func house() []folderRule {
 		mage       = "github.com/magefile/mage"
 		multierror = "github.com/hashicorp/go-multierror"
 		perf       = "golang.org/x/perf"
+		prometheus = "github.com/prometheus"
 		script     = "github.com/bitfield/script"
 		sqlite     = "modernc.org/sqlite"
 		sync       = "golang.org/x/sync"
@@ -51,10 +52,11 @@ func house() []folderRule {
 		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
+		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},
 		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{
-			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "nixcmd"},
+			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "nixcmd"},
 			others: []string{mage, multierror, script, sync},
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},

@@ -372,3 +372,63 @@ func fill(b *testing.B, db *sql.DB, n int) {
 		b.Fatal(err)
 	}
 }
+
+// Sums outlast the runs that they are of.
+func TestTotals(t *testing.T) {
+	d := open(t, t.TempDir())
+	changes := func(at int64) func(*Run) {
+		return func(r *Run) { r.Changes, r.Started = true, time.Unix(at, 0) }
+	}
+	rep := report(fleet.Switched)
+	rep.Results[0].Build = fleet.BuildWork{Derivations: 1, Paths: 2, Bytes: 3}
+	rep.Results[0].Steps = []fleet.StepTime{{Step: fleet.StepEvaluate, Duration: time.Second}, {Step: fleet.StepEvaluate, Duration: time.Hour}}
+	first := ended(t, d, begun(t, d, changes(100)), rep)
+	rep = report(fleet.Failed)
+	rep.Results[0].Evaluation.Avoided = true
+	rep.Results[0].Steps = []fleet.StepTime{{Step: fleet.StepEvaluate, Duration: time.Millisecond}}
+	ended(t, d, begun(t, d, changes(200)), rep)
+	ended(t, d, begun(t, d, nil), report(fleet.Built)) // a test
+	check := func() {
+		t.Helper()
+		all, err := d.Totals(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		h := all[0].Steps[fleet.StepEvaluate]
+		if h.Count != 3 || h.Sum != time.Hour+time.Second+time.Millisecond || h.Buckets[0] != 1 || h.Buckets[3] != 2 || h.Buckets[len(h.Buckets)-1] != 2 {
+			t.Errorf("%+v", h)
+		}
+		if o := all[0]; o.Outcomes[fleet.Switched] != 1 || o.Outcomes[fleet.Failed] != 1 || o.Tested[fleet.Built] != 1 || o.Evaluated != 1 || o.Avoided != 1 || o.Bytes != 3 || o.Paths != 2 || o.Derivations != 1 {
+			t.Errorf("%+v", o)
+		}
+	}
+	check()
+	all, err := d.Totals(t.Context())
+	if err != nil || !all[0].Last.Equal(time.Unix(203, 0)) || all[0].LastOutcome != fleet.Failed || !all[0].Good.Equal(time.Unix(103, 0)) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := d.db.Exec("DELETE FROM runs WHERE id = ?", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}
+
+func TestDrift(t *testing.T) {
+	d := open(t, t.TempDir())
+	ask := func(at int64, drifted map[string]bool) map[string]time.Time {
+		t.Helper()
+		since, err := d.Drift(t.Context(), time.Unix(at, 0), drifted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return since
+	}
+	ask(100, map[string]bool{"a": true, "b": false})
+	if since := ask(200, map[string]bool{"a": true, "b": true}); !since["a"].Equal(time.Unix(100, 0)) || !since["b"].Equal(time.Unix(200, 0)) {
+		t.Error(since)
+	}
+	ask(300, map[string]bool{"a": false})
+	if since := ask(400, map[string]bool{"a": true, "b": true}); !since["a"].Equal(time.Unix(400, 0)) || !since["b"].Equal(time.Unix(200, 0)) {
+		t.Error(since)
+	}
+}

@@ -126,7 +126,7 @@ func anys[T any](list []T) []any {
 }
 
 func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs `+tail, args...)
+	rows, err := db.QueryContext(ctx, `SELECT id, target, command, changes, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs `+tail, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run,
 	for rows.Next() {
 		var r Run
 		var started, took int64
-		if err := rows.Scan(&r.ID, &r.Target, &r.Command, &started, &r.User, &r.Machine, &r.Revision, &r.Dirty,
+		if err := rows.Scan(&r.ID, &r.Target, &r.Command, &r.Changes, &started, &r.User, &r.Machine, &r.Revision, &r.Dirty,
 			&r.Over, &took, &r.ExitCode, &r.Cancelled); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,8 @@ type Run struct {
 	ID int64
 	// Target is the recipe, as quickDeploy; Command is all that was typed.
 	Target, Command string
+	// Changes says that it was to change hosts: a deployment, not a test.
+	Changes bool
 	// Started is when it began, by the clock of that time.
 	Started time.Time
 	// Over reports whether it came to its end; one that did not is under way, or

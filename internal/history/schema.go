@@ -13,7 +13,7 @@ func migrations() []string {
 	return []string{
 		`CREATE TABLE runs (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
-		target TEXT NOT NULL, command TEXT NOT NULL,
+		target TEXT NOT NULL, command TEXT NOT NULL, changes INTEGER NOT NULL,
 		started INTEGER NOT NULL, -- milliseconds since 1970
 		user TEXT NOT NULL, machine TEXT NOT NULL, revision TEXT NOT NULL, dirty INTEGER NOT NULL,
 		over INTEGER NOT NULL DEFAULT 0, duration INTEGER NOT NULL DEFAULT 0, -- microseconds, as all durations
@@ -37,7 +37,15 @@ func migrations() []string {
 		cpu INTEGER NOT NULL, memory INTEGER NOT NULL,
 		PRIMARY KEY (run, host, position),
 		FOREIGN KEY (run, host) REFERENCES hosts ON DELETE CASCADE
-	) STRICT, WITHOUT ROWID;`,
+	) STRICT, WITHOUT ROWID;
+	-- What is never let go of: sums over all runs there were.
+	CREATE TABLE totals (
+		host TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, bucket INTEGER NOT NULL,
+		n INTEGER NOT NULL, sum INTEGER NOT NULL,
+		PRIMARY KEY (host, name, label, bucket)
+	) STRICT, WITHOUT ROWID;
+	-- Hosts that run something else than is wanted, and since when that is known.
+	CREATE TABLE drift (host TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;`,
 	}
 }
 

@@ -22,8 +22,8 @@ const (
 // Begin notes that a run began, and sets its ID.
 func (d *DB) Begin(ctx context.Context, r *Run) error {
 	return d.do(ctx, func(db *sql.DB) error {
-		res, err := db.ExecContext(ctx, `INSERT INTO runs (target, command, started, user, machine, revision, dirty)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty)
+		res, err := db.ExecContext(ctx, `INSERT INTO runs (target, command, changes, started, user, machine, revision, dirty)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, r.Target, r.Command, r.Changes, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty)
 		if err != nil {
 			return err
 		}
@@ -75,11 +75,11 @@ func hostOf(res fleet.Result) Host {
 
 func write(ctx context.Context, tx *sql.Tx, r *Run) error {
 	// The run itself again: the database in which it began may have been set aside.
-	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, target, command, started, user, machine, revision, dirty, over, duration, exit_code, cancelled)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
+	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, target, command, changes, started, user, machine, revision, dirty, over, duration, exit_code, cancelled)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET over = 1, duration = excluded.duration, exit_code = excluded.exit_code, cancelled = excluded.cancelled,
 		revision = excluded.revision, dirty = excluded.dirty`,
-		r.ID, r.Target, r.Command, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty, r.Duration.Microseconds(), r.ExitCode, r.Cancelled)
+		r.ID, r.Target, r.Command, r.Changes, r.Started.UnixMilli(), r.User, r.Machine, r.Revision, r.Dirty, r.Duration.Microseconds(), r.ExitCode, r.Cancelled)
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,9 @@ func write(ctx context.Context, tx *sql.Tx, r *Run) error {
 				return err
 			}
 		}
+	}
+	if err := addTotals(ctx, tx, r); err != nil {
+		return err
 	}
 	for _, old := range []string{
 		"DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?1",
