@@ -43,12 +43,7 @@ func cameOf(r history.Run) (string, Tone) {
 		if count[h.Outcome]++; count[h.Outcome] == 1 {
 			order = append(order, h.Outcome)
 		}
-		switch {
-		case !h.Outcome.OK():
-			tone = Bad
-		case h.Outcome != fleet.Unchanged && tone == Quiet:
-			tone = Good
-		}
+		tone = worse(tone, outcomeTone(h.Outcome))
 	}
 	if len(r.Hosts) == 1 {
 		return fmt.Sprintf("%s %s", r.Hosts[0].Name, r.Hosts[0].Outcome), tone
@@ -60,6 +55,29 @@ func cameOf(r history.Run) (string, Tone) {
 	return strings.Join(parts, ", "), tone
 }
 
+// outcomeTone is how an outcome stands out in a table, as elsewhere.
+func outcomeTone(o fleet.Outcome) Tone {
+	switch outcomeColor(o) {
+	case green:
+		return Good
+	case yellow:
+		return Doubtful
+	case red:
+		return Bad
+	}
+	return Quiet
+}
+
+// worse is the tone that a person should see of two.
+func worse(a, b Tone) Tone {
+	for _, t := range []Tone{Bad, Doubtful, Good} {
+		if a == t || b == t {
+			return t
+		}
+	}
+	return Quiet
+}
+
 // RunHosts writes what became of hosts in earlier runs, a line for each host of each
 // run.
 func RunHosts(w io.Writer, runs []history.Run) {
@@ -67,15 +85,8 @@ func RunHosts(w io.Writer, runs []history.Run) {
 	var rows [][]Cell
 	for _, r := range runs {
 		for _, h := range r.Hosts {
-			tone := Bad
-			switch {
-			case h.Outcome == fleet.Unchanged:
-				tone = Quiet
-			case h.Outcome.OK():
-				tone = Good
-			}
 			rows = append(rows, []Cell{{Text: strconv.FormatInt(r.ID, 10), Right: true}, {Text: started(r)}, {Text: r.Target}, {Text: h.Name},
-				{Text: string(h.Outcome), Tone: tone}, {Text: Seconds(h.Duration), Right: true}, {Text: whyThen(h)}})
+				{Text: string(h.Outcome), Tone: outcomeTone(h.Outcome)}, {Text: Seconds(h.Duration), Right: true}, {Text: whyThen(h)}})
 		}
 	}
 	Table(w, head, rows)

@@ -150,15 +150,7 @@ func newPageHost(h history.Host, n int, whole time.Duration) pageHost {
 }
 
 func pageTone(o fleet.Outcome) string {
-	switch outcomeColor(o) {
-	case green:
-		return "good"
-	case yellow:
-		return "doubtful"
-	case red:
-		return "bad"
-	}
-	return "quiet"
+	return map[Tone]string{Good: "good", Doubtful: "doubtful", Bad: "bad", Quiet: "quiet"}[outcomeTone(o)]
 }
 
 // percent is a part of the whole; CSS, since it is made of a number only.
