@@ -32,6 +32,8 @@ type Inventory struct {
 	Reboot  Reboot
 	// Activation says how hosts are kept from being stranded.
 	Activation Activation
+	// Metrics says whom recipes tell of each run; nothing in this package does.
+	Metrics Metrics
 
 	defaults fileDefaults
 }

@@ -68,6 +68,7 @@ type file struct {
 	Reboot  fileReboot  `toml:"reboot"`
 
 	Activation fileActivation `toml:"activation"`
+	Metrics    fileMetrics    `toml:"metrics"`
 }
 
 type fileDefaults struct {
@@ -268,6 +269,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
 	inv.Reboot = f.Reboot.reboot(r)
 	inv.Activation = f.Activation.activation(r)
+	inv.Metrics = f.Metrics.metrics(r, inv.Dir)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)

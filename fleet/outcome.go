@@ -46,6 +46,12 @@ const (
 	Cancelled Outcome = "cancelled"
 )
 
+// Outcomes are all of them, in no particular order.
+func Outcomes() []Outcome {
+	return []Outcome{Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot, Rebooted,
+		Degraded, RolledBack, Unreachable, Locked, Failed, Skipped, Cancelled}
+}
+
 // OK reports whether the outcome is what the user asked for.
 func (o Outcome) OK() bool {
 	switch o {

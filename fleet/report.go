@@ -78,6 +78,8 @@ type BuildWork struct {
 type StepTime struct {
 	// Step is the step.
 	Step Step
+	// Began is when it began, as wall time from the start of the run.
+	Began time.Duration
 	// Duration is its wall time.
 	Duration time.Duration
 	// Usage is what its processes cost.

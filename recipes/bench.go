@@ -91,7 +91,15 @@ func createOut(path string) (*outFile, error) {
 }
 
 func (o *outFile) write(records []bench.Record) error {
-	err := errors.Join(bench.WriteText(o.tmp, records...), o.tmp.Chmod(0o644), o.tmp.Close())
+	if err := bench.WriteText(o.tmp, records...); err != nil {
+		return fmt.Errorf("-out=%s cannot be written: %w", o.path, err)
+	}
+	return o.keep()
+}
+
+// keep puts it in place.
+func (o *outFile) keep() error {
+	err := errors.Join(o.tmp.Chmod(0o644), o.tmp.Close())
 	if err == nil {
 		err = os.Rename(o.tmp.Name(), o.path)
 	}

@@ -17,7 +17,7 @@ import (
 func BuildAllParallel(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return answering(ctx, text(on, everyone), nil, test(fleet.TestOptions{}), builtPaths)
+	return answering(ctx, text(on, everyone), nil, test("buildAllParallel", fleet.TestOptions{}), builtPaths)
 }
 
 // builtPaths writes the systems that were built, for scripts.

@@ -22,7 +22,7 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json, reboot, fresh *bo
 	var tested *fleet.Report
 	askable := answerableWaves("Deploy %s if every test passes"+andReboot(reboot)+"?", yes, dry)
 	err := showing(ctx, hosts, askable, func(ctx context.Context, s session) *fleet.Report {
-		tested = s.fleet.Test(ctx, s.hosts, fleet.TestOptions{})
+		tested = test("quickAll", fleet.TestOptions{})(ctx, s)
 		return tested
 	}, nil, manner{part: part{"test", true}})
 	if err != nil {
@@ -33,6 +33,6 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json, reboot, fresh *bo
 	for _, r := range tested.Results {
 		names = append(names, r.Host.Name)
 	}
-	act := deploy(fleet.DeployOptions{Tested: tested, Order: fleet.InWaves, Reboot: is(reboot)}, dry)
+	act := deploy("quickAll", fleet.DeployOptions{Tested: tested, Order: fleet.InWaves, Reboot: is(reboot)}, dry)
 	return showing(ctx, strings.Join(names, ","), ask, act, nil, manner{part: part{name: "deploy"}})
 }

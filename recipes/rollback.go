@@ -60,10 +60,10 @@ func planRollback(opt fleet.RollbackOptions, to **fleet.Report) action {
 
 // rollback is the action that rolls the hosts back.
 func rollback(opt fleet.RollbackOptions) action {
-	return func(ctx context.Context, s session) *fleet.Report {
+	return kept("rollback", true, func(ctx context.Context, s session) *fleet.Report {
 		opt.Abandon = s.abandon
 		return s.fleet.Rollback(ctx, s.hosts, opt)
-	}
+	})
 }
 
 // aboutRollback is a question that names which hosts go where.

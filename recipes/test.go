@@ -12,7 +12,7 @@ import (
 func TestHost(ctx context.Context, host string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return on(ctx, host, test(fleet.TestOptions{ShowTrace: true}))
+	return on(ctx, host, test("testHost", fleet.TestOptions{ShowTrace: true}))
 }
 
 // TestAll evaluates and builds all hosts in turn, without deploying any (-on=SELECTOR)
@@ -21,7 +21,7 @@ func TestHost(ctx context.Context, host string, json, fresh *bool) error {
 func TestAll(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{Order: fleet.InTurn}))
+	return asking(ctx, text(on, everyone), nil, test("testAll", fleet.TestOptions{Order: fleet.InTurn}))
 }
 
 // TestAllParallel evaluates and builds all hosts at once, without deploying any (-on=SELECTOR)
@@ -30,7 +30,7 @@ func TestAll(ctx context.Context, on *string, json, fresh *bool) error {
 func TestAllParallel(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, text(on, everyone), nil, test(fleet.TestOptions{}))
+	return asking(ctx, text(on, everyone), nil, test("testAllParallel", fleet.TestOptions{}))
 }
 
 // QuickTest evaluates and builds all hosts at once; another name of testAllParallel
@@ -41,6 +41,6 @@ func QuickTest(ctx context.Context, on *string, json, fresh *bool) error {
 }
 
 // test is the action that evaluates and builds the hosts.
-func test(opt fleet.TestOptions) action {
-	return func(ctx context.Context, s session) *fleet.Report { return s.fleet.Test(ctx, s.hosts, opt) }
+func test(target string, opt fleet.TestOptions) action {
+	return kept(target, false, func(ctx context.Context, s session) *fleet.Report { return s.fleet.Test(ctx, s.hosts, opt) })
 }

@@ -34,7 +34,9 @@ func house() []folderRule {
 		mage       = "github.com/magefile/mage"
 		multierror = "github.com/hashicorp/go-multierror"
 		perf       = "golang.org/x/perf"
+		prometheus = "github.com/prometheus"
 		script     = "github.com/bitfield/script"
+		sqlite     = "modernc.org/sqlite"
 		sync       = "golang.org/x/sync"
 		sys        = "golang.org/x/sys"
 		term       = "golang.org/x/term"
@@ -49,10 +51,12 @@ func house() []folderRule {
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
-		{folder: "internal/ui", own: []string{"fleet"}, others: []string{sync, sys, term}},
+		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
+		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},
+		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{
-			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "nixcmd"},
+			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "nixcmd"},
 			others: []string{mage, multierror, script, sync},
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},
