@@ -159,21 +159,7 @@ func withoutDrv(names []string) []string {
 }
 
 // figure is a time with three digits.
-func figure(seconds float64) string {
-	switch {
-	case seconds < 0.01:
-		return fmt.Sprintf("%.2f ms", seconds*1e3)
-	case seconds < 0.1:
-		return fmt.Sprintf("%.1f ms", seconds*1e3)
-	case seconds < 1:
-		return fmt.Sprintf("%.0f ms", seconds*1e3)
-	case seconds < 10:
-		return fmt.Sprintf("%.2f s", seconds)
-	case seconds < 100:
-		return fmt.Sprintf("%.1f s", seconds)
-	}
-	return fmt.Sprintf("%.0f s", seconds)
-}
+func figure(seconds float64) string { return bench.Duration(seconds) }
 
 // interval is a confidence interval; "-" if there were too few values for one.
 func interval(s bench.Summary) string {
@@ -213,6 +199,7 @@ type jsonPhase struct {
 type jsonComparison struct {
 	Verdict  bench.Verdict `json:"verdict"`
 	Change   float64       `json:"change"`
+	Least    float64       `json:"least"`
 	P        float64       `json:"p"`
 	Alpha    float64       `json:"alpha"`
 	Warnings []string      `json:"warnings,omitempty"`
@@ -234,5 +221,5 @@ func newJSONComparison(c *bench.Comparison) *jsonComparison {
 	if c == nil {
 		return nil
 	}
-	return &jsonComparison{c.Verdict, c.Change, c.P, c.Alpha, c.Warnings}
+	return &jsonComparison{c.Verdict, c.Change, c.Least, c.P, c.Alpha, c.Warnings}
 }
