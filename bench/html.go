@@ -85,9 +85,10 @@ type drawnPlot struct {
 	Line         *drawnTrend
 }
 
+// tick is a value on an axis; Anchor keeps its label within the drawing.
 type tick struct {
-	At    float64
-	Label string
+	At            float64
+	Label, Anchor string
 }
 
 type drawnRow struct {
@@ -188,7 +189,7 @@ type scale struct{ low, high, from, to float64 }
 func newScale(low, high, from, to float64) scale {
 	room := (high - low) * 0.04
 	if room == 0 {
-		room = max(math.Abs(high)*0.05, 1e-9)
+		room = max(math.Abs(high)*0.05, 1e-4)
 	}
 	return scale{low - room, high + room, from, to}
 }
@@ -209,16 +210,23 @@ func (s scale) ticks(most int) []tick {
 	var all []tick
 	for n := math.Ceil(s.low / step); n*step <= s.high; n++ {
 		if v := n * step; v >= 0 {
-			all = append(all, tick{s.at(v), tickLabel(v, step)})
+			at, anchor := s.at(v), "middle"
+			switch {
+			case at > plotWidth-2*plotMargin:
+				anchor = "end"
+			case at < 2*plotMargin:
+				anchor = "start"
+			}
+			all = append(all, tick{at, tickLabel(v, step, s.high), anchor})
 		}
 	}
 	return all
 }
 
-// tickLabel has as many digits as tell one from the next.
-func tickLabel(seconds, step float64) string {
+// tickLabel has as many digits as tell one from the next, and the same unit as all.
+func tickLabel(seconds, step, high float64) string {
 	unit, by := "s", 1.0
-	if seconds < 1 || step < 0.01 {
+	if high < 1 || step < 0.01 {
 		unit, by = "ms", 1e3
 	}
 	digits := max(0, int(math.Ceil(-math.Log10(step*by)-1e-9)))

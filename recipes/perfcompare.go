@@ -206,7 +206,9 @@ func (c compared) page() bench.Page {
 			})
 		}
 	}
-	p.Notes = c.sheet().after
+	for _, n := range c.sheet().after {
+		p.Notes = append(p.Notes, strings.TrimPrefix(n, "- "))
+	}
 	return p
 }
 

@@ -158,8 +158,11 @@ func buildSheets(r bench.HostsResult) []sheet {
 			slowest = append(slowest, slow{h.Host, d, bench.Summarize(d.Seconds).Median})
 		}
 		if f := h.First; f != (bench.FirstBuild{}) {
-			notes = append(notes, fmt.Sprintf("- %s was not built: that took %s, for %d derivations built and %d paths, %s, fetched, together with the other hosts",
-				h.Host, figure(f.Seconds), f.Derivations, f.Paths, ui.Bytes(f.Bytes)))
+			note := fmt.Sprintf("- %s was not built: that took %s, together with the other hosts, for %d derivations", h.Host, figure(f.Seconds), f.Derivations)
+			if f.Paths > 0 {
+				note += fmt.Sprintf(" and %d downloads, %s", f.Paths, ui.Bytes(f.Bytes))
+			}
+			notes = append(notes, note)
 		}
 		if len(h.LeftOut) > 0 {
 			notes = append(notes, fmt.Sprintf("- %s: left out, because they cannot be built again: %s", h.Host, strings.Join(withoutDrv(h.LeftOut), ", ")))

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/bench"
 )
@@ -68,7 +69,7 @@ func (p performance) page() bench.Page {
 	out.Plots = append(out.Plots, both)
 	for _, s := range p.sheets() {
 		for _, n := range s.after {
-			out.Notes = append(out.Notes, s.title+": "+n)
+			out.Notes = append(out.Notes, s.title+": "+strings.TrimPrefix(n, "- "))
 		}
 	}
 	return out
