@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
-	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 // HostsResult is what came of benchmarking several hosts in the same rounds.
@@ -52,7 +51,7 @@ type FirstBuild struct {
 // DerivationSeries are the samples of one derivation.
 type DerivationSeries struct {
 	// Derivation is its .drv path.
-	Derivation nixcmd.StorePath `json:"derivation"`
+	Derivation string `json:"derivation"`
 	// Seconds are wall times of its builder, while others of the host may have been
 	// built as well.
 	Seconds []float64 `json:"seconds"`
@@ -172,10 +171,11 @@ func BuildTimes(ctx context.Context, f *fleet.Fleet, hosts []fleet.Host, rounds 
 // rebuilt takes the times of a round.
 func (h *HostSeries) rebuilt(times []fleet.DerivationTime) {
 	for _, t := range times {
-		i := slices.IndexFunc(h.Rebuilt, func(d DerivationSeries) bool { return d.Derivation == t.Derivation })
+		path := string(t.Derivation)
+		i := slices.IndexFunc(h.Rebuilt, func(d DerivationSeries) bool { return d.Derivation == path })
 		if i < 0 {
 			i = len(h.Rebuilt)
-			h.Rebuilt = append(h.Rebuilt, DerivationSeries{Derivation: t.Derivation})
+			h.Rebuilt = append(h.Rebuilt, DerivationSeries{Derivation: path})
 		}
 		h.Rebuilt[i].Seconds = append(h.Rebuilt[i].Seconds, t.Duration.Seconds())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nixflotilla/flotilla/bench"
 	"github.com/nixflotilla/flotilla/internal/ui"
+	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
 // roundsForIntervals are as few as give a confidence interval.
@@ -129,6 +130,15 @@ func evaluationSheet(r bench.HostsResult) sheet {
 	return out.warned(warnings(all))
 }
 
+// derivationName is the name in a .drv path.
+func derivationName(path string) string {
+	p, err := nixcmd.ParseStorePath(path)
+	if err != nil {
+		return path
+	}
+	return strings.TrimSuffix(p.Name(), ".drv")
+}
+
 // slowestShown is how many derivations are named.
 const slowestShown = 10
 
@@ -181,7 +191,7 @@ func buildSheets(r bench.HostsResult) []sheet {
 	}
 	names := sheet{title: "Slowest derivations", head: []ui.Cell{{Text: "MEDIAN", Right: true}, {Text: "HOST"}, {Text: "DERIVATION"}}}
 	for _, d := range slowest[:min(len(slowest), slowestShown)] {
-		names.rows = append(names.rows, []ui.Cell{{Text: figure(d.median), Right: true}, {Text: d.host}, {Text: strings.TrimSuffix(d.Derivation.Name(), ".drv")}})
+		names.rows = append(names.rows, []ui.Cell{{Text: figure(d.median), Right: true}, {Text: d.host}, {Text: derivationName(d.Derivation)}})
 	}
 	if n := len(slowest) - len(names.rows); n > 0 {
 		names.after = []string{fmt.Sprintf("- the slowest of %d; -json has all", len(slowest))}
