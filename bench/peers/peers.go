@@ -65,18 +65,19 @@ const (
 
 func situations() []situation {
 	return []situation{
-		{text: "nothing changed, clean tree: deploy one", ours: "quickDeploy p620", theirs: "quick-deploy p620"},
-		{text: "README.md edited: deploy one", edit: dirty, ours: "quickDeploy p620", theirs: "quick-deploy p620"},
+		{text: "nothing changed, clean tree: deploy one", ours: "quickDeploy p620", theirs: "mended p620"},
+		{text: "the same, the recipe as it is, which deploys", ours: "quickDeploy p620", theirs: "quick-deploy p620"},
+		{text: "README.md edited: deploy one", edit: dirty, ours: "quickDeploy p620", theirs: "mended p620"},
 		{text: "nothing changed: test all four", ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
 		{text: "one of four changed: test all four", edit: one, ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
 		{text: "all four changed: test all four", edit: every, ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
 		{text: "deploy one that is deployed", ours: "p620", theirs: "host p620"},
 		{text: "the same, activated all the same", ours: "deploy p620 -force", theirs: "host p620"},
-		{text: "deploy one that changed", edit: one, ours: "quickDeploy razer", theirs: "quick-deploy razer"},
+		{text: "deploy one that changed", edit: one, ours: "quickDeploy razer", theirs: "mended razer"},
 		{text: "deploy all four, all changed", edit: every, ours: "deployAllParallel -yes", theirs: "deploy-all-parallel " + hosts},
-		{text: "20 ms round trip, nothing changed: deploy one", ours: "quickDeploy p510", theirs: "quick-deploy p510", latency: slowed, host: "p510"},
+		{text: "20 ms round trip, nothing changed: deploy one", ours: "quickDeploy p510", theirs: "mended p510", latency: slowed, host: "p510"},
 		{text: "20 ms round trip: deploy one that is deployed", ours: "p510", theirs: "host p510", latency: slowed, host: "p510"},
-		{text: "20 ms round trip: deploy one that changed", edit: strings.ReplaceAll(one, "razer", "p510"), ours: "quickDeploy p510", theirs: "quick-deploy p510", latency: slowed, host: "p510"},
+		{text: "20 ms round trip: deploy one that changed", edit: strings.ReplaceAll(one, "razer", "p510"), ours: "quickDeploy p510", theirs: "mended p510", latency: slowed, host: "p510"},
 	}
 }
 

@@ -32,8 +32,18 @@ rebuild() {
   fi
 }
 
+# Where Nix is done before ssh is, ssh reads the path from the pipe that grep was to
+# read, and the host is deployed although nothing has changed. "mended" is with -n.
 quick_deploy() {
   if nix build --accept-flake-config --no-link --print-out-paths "$(attr "$1")" | grep -q "$(ssh "root@$1" readlink /run/current-system)"; then
+    echo "$1: no changes"
+  else
+    rebuild "$1"
+  fi
+}
+
+mended() {
+  if nix build --accept-flake-config --no-link --print-out-paths "$(attr "$1")" | grep -q "$(ssh -n "root@$1" readlink /run/current-system)"; then
     echo "$1: no changes"
   else
     rebuild "$1"
@@ -61,6 +71,7 @@ shift
 case $name in
   host) rebuild "$1" ;;
   quick-deploy) quick_deploy "$1" ;;
+  mended) mended "$1" ;;
   test-all-parallel) at_once build "$@" ;;
   deploy-all-parallel) at_once rebuild "$@" ;;
   *) exit 64 ;;

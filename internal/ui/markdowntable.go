@@ -3,6 +3,7 @@ package ui
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // MarkdownText is text in GitHub's Markdown, of which none is markup: what can be is
@@ -17,9 +18,11 @@ func MarkdownText(text string) string {
 		}
 		switch {
 		case strings.ContainsRune("!\"#$&'*<>?@[\\]^_`{|}~", r),
-			// What begins a list, a heading or a rule; a bare address, or an emoji's name.
-			i == 0 && strings.ContainsRune("+-=", r), r == '.' && (next != ' ' && (next < '0' || next > '9') || numbered(line[:i])),
-			r == ')' && numbered(line[:i]), r == ':' && next != ' ', r == '/' && next == '/':
+			// What begins a list or a rule, an item's number, a bare address, or an
+			// emoji's name.
+			i == 0 && len(line) > 1 && strings.ContainsRune("+-=", r),
+			(r == '.' || r == ')') && next == ' ' && numbered(line[:i]),
+			r == '.' && unicode.IsLetter(next), r == ':' && next != ' ', r == '/' && next == '/':
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
