@@ -77,6 +77,9 @@ func (b benchmarked) notes() []string {
 		notes = append(notes, fmt.Sprintf("last: %s%s; best: each phase's lowest median of %d",
 			last.Time.Local().Format("2006-01-02 15:04"), b.differs(*last), len(b.earlier)))
 	}
+	if known := b.leasts(); known != "" {
+		notes = append(notes, "a change counts from what runs with nothing changed have differed by: "+known)
+	}
 	for _, row := range b.rows {
 		if row.Phase != bench.Control {
 			continue
@@ -94,6 +97,18 @@ func (b benchmarked) notes() []string {
 		notes = append(notes, fmt.Sprintf("%d lines of %s could not be understood, and were passed over", b.skipped, b.path))
 	}
 	return append(notes, warnings(b.rows)...)
+}
+
+// leasts says of the phases whose scatter is known how much counts against the last
+// run; empty if none is.
+func (b benchmarked) leasts() string {
+	var all []string
+	for _, row := range b.rows {
+		if row.Last != nil && row.Last.Least != bench.LeastChange {
+			all = append(all, fmt.Sprintf("%s %.0f %%", row.Phase, 100*row.Last.Least))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // last is the last record of this machine, nil if there is none.
