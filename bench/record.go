@@ -70,7 +70,8 @@ func (r Record) Rows(earlier []Record) []Row {
 		c := Compare(e.Of(s.Phase).Seconds, s.Seconds, len(r.Series), least)
 		machine := Compare(e.Of(Control).Seconds, r.Of(Control).Seconds, len(r.Series), LeastChange)
 		differs := c.Verdict == Faster || c.Verdict == Slower
-		if s.Phase != Control && differs && (c.Verdict == machine.Verdict || e.Environment.Busy() || r.Environment.Busy()) {
+		busy := e.Environment.Busy() || r.Environment.Busy()
+		if differs && (busy || s.Phase != Control && c.Verdict == machine.Verdict) {
 			c.Verdict = Unclear
 		}
 		return &c
