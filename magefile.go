@@ -8,8 +8,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
+	"github.com/nixflotilla/flotilla/bench/peers"
 	"github.com/nixflotilla/flotilla/internal/chores"
 	"github.com/nixflotilla/flotilla/internal/demo"
 	//mage:import
@@ -52,6 +54,20 @@ func LabDown(ctx context.Context, keepImage *bool) error {
 
 // Demo boots the lab, deploys to its four hosts and shows what a change does (under 3 minutes)
 func Demo(ctx context.Context) error { return demo.Run(ctx, os.Stdout) }
+
+// BenchPeers measures Flotilla beside the guide's recipes in the lab, ROUNDS times each
+func BenchPeers(ctx context.Context, rounds int) error {
+	c, err := chores.LabConfig(os.Stderr)
+	if err != nil {
+		return err
+	}
+	r, err := peers.Run(ctx, c, rounds, func(text string) { fmt.Fprintln(os.Stderr, "peers:", text) })
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Print(r.Markdown())
+	return err
+}
 
 // Test runs everything CI runs: lint, unit tests and tests on the lab's real hosts
 func Test(ctx context.Context) error { return chores.Test(ctx) }

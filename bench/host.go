@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -22,12 +23,17 @@ const (
 	EvaluateCold Phase = "evaluate-cold"
 	// EvaluateWarm: the same, answered by Nix's evaluation cache.
 	EvaluateWarm Phase = "evaluate-warm"
+	// EvaluateKnown: the same as a deployment finds it out, from what earlier runs
+	// have learnt; no evaluator starts.
+	EvaluateKnown Phase = "evaluate-known"
 	// Rebuild: the host's own derivations (fleet.Own) are built once more.
 	Rebuild Phase = "rebuild"
 	// Copy: its system is copied to the host, which has it.
 	Copy Phase = "copy-nothing"
 	// Run: a deployment up to the decision, for which nothing is done.
 	Run Phase = "run-nothing"
+	// Activate: the system that the host runs is activated once more, and verified.
+	Activate Phase = "activate"
 )
 
 // MostRounds is the largest number of rounds that a benchmark of a host takes.
@@ -37,13 +43,19 @@ const MostRounds = 1000
 type HostOptions struct {
 	// Rounds is how many samples of each phase are taken, 1 to MostRounds.
 	Rounds int
+	// Activate also measures Activate, which changes the host; see
+	// fleet.Fleet.Reactivate.
+	Activate bool
+	// Abandon is as in fleet.DeployOptions, for Activate.
+	Abandon <-chan struct{}
 	// Progress is called with what is being done; nil means nobody looks.
 	Progress func(text string, round int)
 }
 
 // Host benchmarks one host. It builds the host's system if it is not built yet,
 // which is not measured, and does a round to warm up. The host is not changed:
-// nothing is activated, and nothing copied that it does not run.
+// nothing is copied that it does not run, and nothing activated, but for the system
+// that it runs if that is asked for.
 //
 // A run that fails ends the benchmark with a *RunError. Other errors are those of
 // Look, and the cause of a cancelled ctx.
@@ -93,10 +105,19 @@ func Host(ctx context.Context, f *fleet.Fleet, host fleet.Host, opt HostOptions)
 	if err := check(now); err != nil {
 		return Record{}, err
 	}
+	missing := map[Phase]string{}
+	if v := now.Results[0].Evaluation; v.Avoided {
+		s.Tasks = slices.Insert(s.Tasks, 4, Task{EvaluateKnown, known(f, hosts)})
+	} else {
+		missing[EvaluateKnown] = notKnown(v)
+	}
 	if live := now.Results[0].Live; live == now.Results[0].Wanted {
 		probe(Copy, fleet.ProbeCopy, fleet.StepCopy)
 	} else {
-		r.NotMeasured = map[Phase]string{Copy: "it would change the host: " + now.Results[0].Reason}
+		missing[Copy] = "it would change the host: " + now.Results[0].Reason
+	}
+	if len(missing) > 0 {
+		r.NotMeasured = missing
 	}
 	s.Tasks = append(s.Tasks, Task{Run, func(ctx context.Context) (Sample, error) {
 		report := f.Probe(ctx, hosts, fleet.ProbeRun)
@@ -105,6 +126,11 @@ func Host(ctx context.Context, f *fleet.Fleet, host fleet.Host, opt HostOptions)
 		}
 		return Sample{Duration: report.Results[0].Duration}, nil
 	}})
+	if opt.Activate {
+		s.Tasks = append(s.Tasks, Task{Activate, func(ctx context.Context) (Sample, error) {
+			return activated(f.Reactivate(ctx, hosts, opt.Abandon))
+		}})
+	}
 	if r.Series, err = s.Run(ctx); err != nil {
 		return Record{}, err
 	}
@@ -121,6 +147,42 @@ func control(context.Context) (Sample, error) {
 	}
 	h.Sum(nil)
 	return Sample{Duration: time.Since(began)}, nil
+}
+
+// known finds out what the flake wants without an evaluator; to look at the tree is
+// part of it.
+func known(f *fleet.Fleet, hosts []fleet.Host) func(context.Context) (Sample, error) {
+	return func(ctx context.Context) (Sample, error) {
+		report := f.Probe(ctx, hosts, fleet.ProbeEvaluateKnown)
+		if err := check(report); err != nil {
+			return Sample{}, err
+		}
+		if v := report.Results[0].Evaluation; !v.Avoided {
+			return Sample{}, errors.New("the flake changed during the benchmark: " + notKnown(v))
+		}
+		return Sample{Duration: report.Results[0].Duration}, nil
+	}
+}
+
+func notKnown(v fleet.Verdict) string {
+	if v.Reason == "" {
+		return "Nix evaluates in every run"
+	}
+	return v.Reason
+}
+
+// activated is the sample of an activation, from its start until the host was seen
+// to run and boot it.
+func activated(r *fleet.Report) (Sample, error) {
+	if err := check(r); err != nil {
+		return Sample{}, err
+	}
+	activation, _ := sampleOf(r.Results[0], fleet.StepActivate)
+	commit, ok := sampleOf(r.Results[0], fleet.StepCommit)
+	if !ok {
+		return Sample{}, errors.New("the step " + string(fleet.StepCommit) + " was not taken")
+	}
+	return Sample{Duration: activation.Duration + commit.Duration}, nil
 }
 
 // stepOf is the sample of a step of a run of one host.

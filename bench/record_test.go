@@ -72,3 +72,52 @@ func TestRows(t *testing.T) {
 		t.Errorf("busy now: %q, want %q", got, want)
 	}
 }
+
+// The scatter is of pairs with nothing changed, on an idle machine, and one real
+// change among them does not spoil it; a phase that is steady comes to see less.
+func TestScatter(t *testing.T) {
+	runs := func(medians ...float64) (all []Record) {
+		for _, m := range medians {
+			all = append(all, record("m", map[Phase][]float64{Control: around(1), Survey: around(m)}))
+		}
+		return all
+	}
+	steady := runs(1, 1.01, 1, 1.01, 1, 1.01, 1, 1.01, 1)
+	if got := Scatter(Survey, steady); got < 0.014 || got > 0.016 {
+		t.Errorf("scatter %v", got)
+	}
+	if got := Scatter(Survey, append(steady, runs(2)...)); got < 0.014 || got > 0.016 {
+		t.Errorf("with a real change: %v", got)
+	}
+	if got := Scatter(Survey, steady[:8]); got != 0 {
+		t.Errorf("of 7 pairs: %v", got)
+	}
+	if got := Scatter(Run, steady); got != 0 {
+		t.Errorf("of a phase that is in none: %v", got)
+	}
+	for name, change := range map[string]func(*Record){
+		"busy":           func(r *Record) { r.Environment.Load = 9 },
+		"another system": func(r *Record) { r.Toplevel = "other" },
+		"another Nix":    func(r *Record) { r.Environment.Nix = "2.99" },
+		"another kernel": func(r *Record) { r.Environment.Kernel = "9" },
+	} {
+		other := slices.Clone(steady)
+		change(&other[4])
+		if got := Scatter(Survey, other); got != 0 {
+			t.Errorf("%s: two of 8 pairs are no pairs of the same, and it is %v", name, got)
+		}
+	}
+	for _, c := range []struct {
+		now     float64
+		earlier []Record
+		want    string
+	}{
+		{1.08, steady, "8 % slower"}, // against 5.2 %
+		{1.08, steady[:3], "no difference"},
+		{1.25, runs(1, 1.2, 1, 1.2, 1, 1.2, 1, 1.2, 1), "no difference"},
+	} {
+		if got := runs(c.now)[0].Rows(c.earlier)[1].Last.String(); got != c.want {
+			t.Errorf("%v after %d runs: %s, want %s", c.now, len(c.earlier), got, c.want)
+		}
+	}
+}

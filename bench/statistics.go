@@ -11,10 +11,20 @@ import (
 // Confidence is the level of all intervals and verdicts.
 const Confidence = 0.95
 
-// LeastChange is the smallest relative change of a median that counts as one. A
-// smaller one may be real, but two runs with nothing changed between them show
-// it often enough: a machine is never quite the same.
-const LeastChange = 0.05
+// The smallest relative changes of a median that count. A smaller one may be real, but
+// a machine is never quite the same: how much two runs differ with nothing changed is
+// in neither's samples, and so in no test of them.
+const (
+	// LeastChange is that between two runs, as long as it is not known how much the
+	// phase varies from run to run; see Scatter. It is what separates a slowdown of
+	// 20 % best from the drift of an idle machine: TestRunsWithDrift.
+	LeastChange = 0.13
+	// LeastKnown is the smallest where that is known.
+	LeastKnown = 0.05
+	// LeastInterleaved is that between samples of the same rounds, which had the
+	// same machine.
+	LeastInterleaved = 0.03
+)
 
 // Summary describes a sample.
 type Summary struct {
@@ -46,10 +56,11 @@ type Verdict string
 
 // The verdicts.
 const (
-	// Faster and Slower: the difference is not chance, and at least LeastChange.
+	// Faster and Slower: the difference is not chance, and at least
+	// Comparison.Least.
 	Faster Verdict = "faster"
 	Slower Verdict = "slower"
-	// NoDifference: it may be chance, or is below LeastChange.
+	// NoDifference: it may be chance, or too small to count.
 	NoDifference Verdict = "no difference"
 	// TooFew: so few values could not show any difference.
 	TooFew Verdict = "too few runs"
@@ -64,6 +75,9 @@ type Comparison struct {
 	Verdict Verdict
 	// Change is that of the median, relative to the earlier one: 0.2 is 20 % more.
 	Change float64
+	// Least is how large a change must be to count: 0.05 is one to 1.05 times as
+	// much, or as little.
+	Least float64
 	// P is how likely such samples, or ones that differ more, are if nothing has
 	// changed (Mann-Whitney U test); below Alpha it is not held for chance.
 	P, Alpha float64
@@ -73,15 +87,16 @@ type Comparison struct {
 
 // Compare compares two samples, each in any order. Of how many comparisons this
 // is one is said by family: at Confidence none of them all takes chance for a
-// difference (Bonferroni's correction).
-func Compare(earlier, later []float64, family int) Comparison {
+// difference (Bonferroni's correction). A change counts from least on, 0 or more.
+func Compare(earlier, later []float64, family int, least float64) Comparison {
+	c := Comparison{Verdict: NoDifference, P: 1, Least: least, Alpha: (1 - Confidence) / float64(max(1, family))}
 	if len(earlier) == 0 || len(later) == 0 {
-		return Comparison{Verdict: TooFew, P: 1}
+		c.Verdict = TooFew
+		return c
 	}
-	before, after := Summarize(earlier), Summarize(later)
-	c := Comparison{Verdict: NoDifference, P: 1, Alpha: (1 - Confidence) / float64(max(1, family))}
-	if before.Median > 0 {
-		c.Change = after.Median/before.Median - 1
+	before, after := Summarize(earlier).Median, Summarize(later).Median
+	if before > 0 {
+		c.Change = after/before - 1
 	}
 	if slices.Min(earlier) == slices.Max(later) && slices.Max(earlier) == slices.Min(later) {
 		return c // all values are equal, for which there is no test
@@ -91,8 +106,8 @@ func Compare(earlier, later []float64, family int) Comparison {
 	switch {
 	case len(t.Warnings) > 0:
 		c.Verdict = TooFew
-	case t.P >= c.Alpha || math.Abs(c.Change) < LeastChange:
-	case c.Change < 0:
+	case t.P >= c.Alpha || max(before, after) < (1+least)*min(before, after):
+	case after < before:
 		c.Verdict = Faster
 	default:
 		c.Verdict = Slower

@@ -28,13 +28,13 @@ func TestVerdicts(t *testing.T) {
 	for range trials {
 		alarm := false
 		for range phases {
-			c := Compare(noisy(r, n, 0.3, spread), noisy(r, n, 0.3, spread), phases)
+			c := Compare(noisy(r, n, 0.3, spread), noisy(r, n, 0.3, spread), phases, LeastChange)
 			alarm = alarm || c.Verdict != NoDifference
 		}
 		if alarm {
 			alarms++
 		}
-		switch c := Compare(noisy(r, n, 0.3, spread), noisy(r, n, 0.36, spread), phases); c.Verdict {
+		switch c := Compare(noisy(r, n, 0.3, spread), noisy(r, n, 0.36, spread), phases, LeastChange); c.Verdict {
 		case Slower:
 			found++
 		case Faster, TooFew:
@@ -72,12 +72,12 @@ func TestVerdictTexts(t *testing.T) {
 		{"too few", ten[:3], times(2)[:3], "too few runs", true},
 		{"none", nil, ten, "too few runs", false},
 	} {
-		got := Compare(c.earlier, c.later, 7)
+		got := Compare(c.earlier, c.later, 7, LeastChange)
 		if got.String() != c.want || c.warning != (len(got.Warnings) > 0) {
 			t.Errorf("%s: %q, warnings %q, p %v", c.name, got, got.Warnings, got.P)
 		}
 	}
-	if w := Compare(ten[:3], times(2)[:3], 7).Warnings; len(w) != 1 || !strings.HasPrefix(w[0], "need >= 6 samples") {
+	if w := Compare(ten[:3], times(2)[:3], 7, LeastChange).Warnings; len(w) != 1 || !strings.HasPrefix(w[0], "need >= 6 samples") {
 		t.Errorf("warnings %q", w)
 	}
 }
@@ -102,7 +102,7 @@ func TestStatisticsProperties(t *testing.T) {
 		a, b := list.Draw(t, "a"), list.Draw(t, "b")
 		shuffled := rapid.Permutation(a).Draw(t, "order")
 		before := slices.Clone(shuffled)
-		one, two := Compare(a, b, 7), Compare(shuffled, b, 7)
+		one, two := Compare(a, b, 7, LeastChange), Compare(shuffled, b, 7, LeastChange)
 		if one.String() != two.String() || one.P != two.P || one.Change != two.Change {
 			t.Fatalf("%+v, in another order %+v", one, two)
 		}
@@ -113,7 +113,7 @@ func TestStatisticsProperties(t *testing.T) {
 		if s.High > 0 && (s.Low > s.Median || s.Median > s.High) {
 			t.Fatalf("%+v", s)
 		}
-		back := Compare(b, a, 7)
+		back := Compare(b, a, 7, LeastChange)
 		if one.Verdict == Slower && back.Verdict == Slower || one.Verdict == Faster && back.Verdict == Faster {
 			t.Fatalf("%s, and %s the other way", one.Verdict, back.Verdict)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -22,6 +23,10 @@ const (
 	// ProbeEvaluateWarm with it: Evaluated.
 	ProbeEvaluateCold Probe = "evaluate-cold"
 	ProbeEvaluateWarm Probe = "evaluate-warm"
+	// ProbeEvaluateKnown finds out what the flake wants as a deployment does, from
+	// what earlier runs have learnt: Evaluated. If Nix had to evaluate all the same,
+	// Result.Evaluation says so.
+	ProbeEvaluateKnown Probe = "evaluate-known"
 	// ProbeCopy copies a system to the host that runs it, so that there is
 	// nothing to do: Unchanged. A host that runs another one fails untouched.
 	ProbeCopy Probe = "copy-nothing"
@@ -45,6 +50,9 @@ func (j *job) probe(ctx context.Context, p Probe) (Outcome, error) {
 		if err == nil {
 			j.set(func(r *Result) { r.Reason = short(ev.Toplevel) })
 		}
+		return Evaluated, err
+	case ProbeEvaluateKnown:
+		_, err := j.evaluate(ctx, false)
 		return Evaluated, err
 	case ProbeCopy, ProbeRun:
 		return j.probeRun(ctx, p)
@@ -169,8 +177,16 @@ func (j *job) findOwn(ctx context.Context, ev nixcmd.Evaluation, own *Own) error
 	return nil
 }
 
+// DerivationTime is how long one derivation took to build, in wall time.
+type DerivationTime struct {
+	// Derivation is the .drv path.
+	Derivation nixcmd.StorePath
+	// Duration is from the start of its builder to its end.
+	Duration time.Duration
+}
+
 // Rebuild builds hosts' own derivations once more, at once as far as the Limits
-// allow: Built. What is in the store stays there, untouched.
+// allow: Built, with Result.Rebuilt. What is in the store stays there, untouched.
 func (f *Fleet) Rebuild(ctx context.Context, all []Own) *Report {
 	hosts := make([]Host, len(all))
 	for i, own := range all {
@@ -179,14 +195,22 @@ func (f *Fleet) Rebuild(ctx context.Context, all []Own) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		own := all[slices.IndexFunc(all, func(o Own) bool { return o.Host.Name == j.host.Name })]
 		err := j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
+			began := map[nixcmd.StorePath]time.Time{}
+			var times []DerivationTime
 			_, err := j.fleet.nix.Build(ctx, own.Derivations, nixcmd.BuildOptions{
 				Rebuild: true, Usage: func(u Usage) { j.used(StepBuild, u) },
 				Progress: func(e nixcmd.BuildEvent) {
-					if e.Kind == nixcmd.BuildLog {
+					switch e.Kind {
+					case nixcmd.BuildStarted:
+						began[e.Derivation] = time.Now()
+					case nixcmd.BuildStopped:
+						times = append(times, DerivationTime{e.Derivation, time.Since(began[e.Derivation])})
+					case nixcmd.BuildLog:
 						j.log(StepBuild, e.Text)
 					}
 				},
 			})
+			j.set(func(r *Result) { r.Rebuilt = times })
 			return fmt.Sprintf("%d derivations again", len(own.Derivations)), err
 		})
 		return Built, err

@@ -38,6 +38,9 @@ type Result struct {
 	Handshake time.Duration
 	// Build is what building its system took.
 	Build BuildWork
+	// Rebuilt are the derivations that Rebuild built, in the order in which they
+	// ended; nil for every other run.
+	Rebuilt []DerivationTime
 	// Difference is set by Plan; nil if nothing of it could be found out.
 	Difference *Difference
 	// Health is what came of the host's health checks, in the order of fleet.toml;

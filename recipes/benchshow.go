@@ -77,6 +77,9 @@ func (b benchmarked) notes() []string {
 		notes = append(notes, fmt.Sprintf("last: %s%s; best: each phase's lowest median of %d",
 			last.Time.Local().Format("2006-01-02 15:04"), b.differs(*last), len(b.earlier)))
 	}
+	if known := b.leasts(); known != "" {
+		notes = append(notes, "a change counts from what runs with nothing changed have differed by: "+known)
+	}
 	for _, row := range b.rows {
 		if row.Phase != bench.Control {
 			continue
@@ -94,6 +97,18 @@ func (b benchmarked) notes() []string {
 		notes = append(notes, fmt.Sprintf("%d lines of %s could not be understood, and were passed over", b.skipped, b.path))
 	}
 	return append(notes, warnings(b.rows)...)
+}
+
+// leasts says of the phases whose scatter is known how much counts against the last
+// run; empty if none is.
+func (b benchmarked) leasts() string {
+	var all []string
+	for _, row := range b.rows {
+		if row.Last != nil && row.Last.Least != bench.LeastChange {
+			all = append(all, fmt.Sprintf("%s %.0f %%", row.Phase, 100*row.Last.Least))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // last is the last record of this machine, nil if there is none.
@@ -159,21 +174,7 @@ func withoutDrv(names []string) []string {
 }
 
 // figure is a time with three digits.
-func figure(seconds float64) string {
-	switch {
-	case seconds < 0.01:
-		return fmt.Sprintf("%.2f ms", seconds*1e3)
-	case seconds < 0.1:
-		return fmt.Sprintf("%.1f ms", seconds*1e3)
-	case seconds < 1:
-		return fmt.Sprintf("%.0f ms", seconds*1e3)
-	case seconds < 10:
-		return fmt.Sprintf("%.2f s", seconds)
-	case seconds < 100:
-		return fmt.Sprintf("%.1f s", seconds)
-	}
-	return fmt.Sprintf("%.0f s", seconds)
-}
+func figure(seconds float64) string { return bench.Duration(seconds) }
 
 // interval is a confidence interval; "-" if there were too few values for one.
 func interval(s bench.Summary) string {
@@ -213,6 +214,7 @@ type jsonPhase struct {
 type jsonComparison struct {
 	Verdict  bench.Verdict `json:"verdict"`
 	Change   float64       `json:"change"`
+	Least    float64       `json:"least"`
 	P        float64       `json:"p"`
 	Alpha    float64       `json:"alpha"`
 	Warnings []string      `json:"warnings,omitempty"`
@@ -234,5 +236,5 @@ func newJSONComparison(c *bench.Comparison) *jsonComparison {
 	if c == nil {
 		return nil
 	}
-	return &jsonComparison{c.Verdict, c.Change, c.P, c.Alpha, c.Warnings}
+	return &jsonComparison{c.Verdict, c.Change, c.Least, c.P, c.Alpha, c.Warnings}
 }

@@ -103,7 +103,7 @@ func TestCachesText(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	showCaches(&out, r)
+	cachesSheet(r).text(&out)
 	wantText(t, out.String(), `
 3650 paths, 9.0 GiB, are the closures of 3 hosts
 CACHE                           LATENCY    HAS  USABLE  OF BYTES  THROUGHPUT
@@ -122,13 +122,13 @@ http://p620:5000                0.80 ms  100 %     0 %       0 %           -
 func TestParallelAndMemoryText(t *testing.T) {
 	var out bytes.Buffer
 	e := bench.Environment{Cores: 8, Load: 0.1, Nix: "2.34.8", Store: "daemon", Available: 12 << 30}
-	showParallel(&out, bench.ParallelResult{Hosts: []string{"a", "b", "c", "d"}, Environment: e, Evaluations: 3, Builds: 8,
+	parallelSheet(bench.ParallelResult{Hosts: []string{"a", "b", "c", "d"}, Environment: e, Evaluations: 3, Builds: 8,
 		Series:   []bench.Series{{Phase: bench.InTurn, Seconds: around(20)}, {Phase: bench.AtOnce, Seconds: around(8)}},
-		Speedups: around(2.5)})
-	showMemory(&out, bench.MemoryResult{Environment: e, Evaluations: 3, Hosts: []bench.HostMemory{
+		Speedups: around(2.5)}).text(&out)
+	memorySheet(bench.MemoryResult{Environment: e, Evaluations: 3, Hosts: []bench.HostMemory{
 		{Host: "p620", Evaluator: 1100 << 20, EvaluatorCPU: 5.1, Builder: 40 << 20, BuilderCPU: 0.3, Rebuilt: 9},
 		{Host: "razer", Evaluator: 900 << 20, EvaluatorCPU: 4.8, Builder: 41 << 20, BuilderCPU: 0.25, Rebuilt: 12},
-	}})
+	}}).text(&out)
 	wantText(t, out.String(), `
 4 hosts on 8 cores, load 0.1, Nix 2.34.8; at most 3 evaluations and 8 builds at
   once

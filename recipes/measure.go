@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/magefile/mage/mg"
@@ -23,6 +24,8 @@ type measurement struct {
 	fleet  *fleet.Fleet
 	hosts  []fleet.Host
 	status *ui.Stage
+	// abandon is closed at the second Ctrl-C.
+	abandon <-chan struct{}
 }
 
 // measuring picks hosts and measures; there is no face, since the runs that are
@@ -30,17 +33,14 @@ type measurement struct {
 // nothing that is measured changes a host.
 func measuring(ctx context.Context, selector string, work func(context.Context, measurement) error) error {
 	if strings.TrimSpace(selector) == "" {
-		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
+		return failure(errNoHost)
 	}
 	f, err := fleet.Open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
-	m := measurement{fleet: f, status: ui.NewStage(os.Stderr)}
-	if forPrograms() {
-		m.status = ui.NewStage(nil)
-	}
+	m := measurement{fleet: f}
 	pick := func(ctx context.Context, s session) (err error) {
 		m.hosts, err = s.fleet.Select(ctx, selector)
 		return err
@@ -48,10 +48,24 @@ func measuring(ctx context.Context, selector string, work func(context.Context, 
 	if err := put(ctx, pick, session{fleet: f}); err != nil {
 		return err
 	}
+	return measured(ctx, m, work)
+}
+
+var errNoHost = errors.New("no host given: name one, several with commas, or '*' for all")
+
+// measured is measuring once the hosts are picked.
+func measured(ctx context.Context, m measurement, work func(context.Context, measurement) error) error {
+	m.status = ui.NewStage(os.Stderr)
+	if forPrograms() {
+		m.status = ui.NewStage(nil)
+	}
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err = work(ctx, m)
+	abandon, over := second(ctx)
+	defer over()
+	m.abandon = abandon
+	err := work(ctx, m)
 	m.status.Clear()
 	var failed *bench.RunError
 	var done interface{ ExitStatus() int }
@@ -66,6 +80,29 @@ func measuring(ctx context.Context, selector string, work func(context.Context, 
 		return mg.Fatal(fleet.ExitFailed, "nothing was recorded: "+ui.Summary(failed.Report))
 	}
 	return failure(err)
+}
+
+// second is closed at the first signal after that which ended ctx. Call stop when
+// the work is done.
+func second(ctx context.Context) (again <-chan struct{}, stop func()) {
+	abandoned, done := make(chan struct{}), make(chan struct{})
+	var waits sync.WaitGroup
+	waits.Go(func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		got := make(chan os.Signal, 1)
+		signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(got)
+		select {
+		case <-done:
+		case <-got:
+			close(abandoned)
+		}
+	})
+	return abandoned, func() { close(done); waits.Wait() }
 }
 
 // writeJSON writes one line.

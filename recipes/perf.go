@@ -2,9 +2,7 @@ package recipes
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/nixflotilla/flotilla/bench"
@@ -21,12 +19,9 @@ const defaultRounds = 3
 // evaluation cache and finds the builds done; no host is contacted.
 func PerfParallel(ctx context.Context, on *string, runs *int, json *bool) error {
 	asJSON(json)
-	rounds := defaultRounds
-	if runs != nil {
-		rounds = *runs
-	}
-	if rounds < 1 || rounds > bench.MostRounds {
-		return failure(fmt.Errorf("-runs is %d: give a number from 1 to %d; intervals need 6", rounds, bench.MostRounds))
+	rounds, err := roundsOf(runs, defaultRounds)
+	if err != nil {
+		return failure(err)
 	}
 	return measuring(ctx, text(on, everyone), func(ctx context.Context, m measurement) error {
 		r, err := bench.Parallel(ctx, m.fleet, m.hosts, rounds, func(round int) {
@@ -46,36 +41,59 @@ func PerfParallel(ctx context.Context, on *string, runs *int, json *bool) error 
 				bench.ParallelResult
 			}{"parallel", r})
 		}
-		showParallel(os.Stdout, r)
+		parallelSheet(r).text(os.Stdout)
 		return nil
 	})
 }
 
-func showParallel(w io.Writer, r bench.ParallelResult) {
+// roundsOf reads the option -runs.
+func roundsOf(runs *int, otherwise int) (int, error) {
+	if runs == nil {
+		return otherwise, nil
+	}
+	if *runs < 1 || *runs > bench.MostRounds {
+		return 0, fmt.Errorf("-runs is %d: give a number from 1 to %d; intervals need 6", *runs, bench.MostRounds)
+	}
+	return *runs, nil
+}
+
+func parallelSheet(r bench.ParallelResult) sheet {
 	e := r.Environment
-	ui.Note(w, fmt.Sprintf("%d hosts on %d cores, load %.1f, Nix %s; at most %d evaluations and %d builds at once",
-		len(r.Hosts), e.Cores, e.Load, e.Nix, r.Evaluations, r.Builds))
-	var rows [][]ui.Cell
+	out := sheet{title: "All hosts at once",
+		before: []string{fmt.Sprintf("%d hosts on %d cores, load %.1f, Nix %s; at most %d evaluations and %d builds at once",
+			len(r.Hosts), e.Cores, e.Load, e.Nix, r.Evaluations, r.Builds)},
+		head: []ui.Cell{{Text: "TESTED"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}}}
 	var all []bench.Row
 	for _, s := range r.Series {
 		sum := bench.Summarize(s.Seconds)
 		all = append(all, bench.Row{Summary: sum})
-		rows = append(rows, []ui.Cell{{Text: string(s.Phase)}, {Text: figure(sum.Median), Right: true}, {Text: interval(sum)}})
+		out.rows = append(out.rows, []ui.Cell{{Text: string(s.Phase)}, {Text: figure(sum.Median), Right: true}, {Text: interval(sum)}})
 	}
-	ui.Table(w, []ui.Cell{{Text: "TESTED"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}}, rows)
 	speed := bench.Summarize(r.Speedups)
 	between := ""
 	if speed.High > 0 {
 		between = fmt.Sprintf(" (%.2f to %.2f)", speed.Low, speed.High)
 	}
-	ui.Note(w, fmt.Sprintf("speed-up %.2f%s, efficiency %.0f %% of the %d that cores, hosts and the limit of evaluations allow, %.0f %% of the %d cores",
+	out.after = append(out.after, fmt.Sprintf("speed-up %.2f%s, efficiency %.0f %% of the %d that cores, hosts and the limit of evaluations allow, %.0f %% of the %d cores",
 		speed.Median, between, 100*speed.Median/float64(r.AtMost()), r.AtMost(), 100*speed.Median/float64(e.Cores), e.Cores))
-	if e.Busy() {
-		ui.Note(w, "- "+busyNote(e))
+	out.after = append(out.after, busyNotes(e)...)
+	return out.warned(warnings(all))
+}
+
+// busyNotes warn of a machine that did something else.
+func busyNotes(e bench.Environment) []string {
+	if !e.Busy() {
+		return nil
 	}
-	for _, warning := range warnings(all) {
-		ui.Note(w, "- "+warning)
+	return []string{"- " + busyNote(e)}
+}
+
+// warned is the sheet with the statistics' warnings.
+func (s sheet) warned(warnings []string) sheet {
+	for _, w := range warnings {
+		s.after = append(s.after, "- "+w)
 	}
+	return s
 }
 
 // PerfMemory measures the peak memory of every host's evaluator and builders
@@ -98,29 +116,30 @@ func PerfMemory(ctx context.Context, on *string, json *bool) error {
 				Allows int `json:"allows_evaluations"`
 			}{"memory", r, r.Allows()})
 		}
-		showMemory(os.Stdout, r)
+		memorySheet(r).text(os.Stdout)
 		return nil
 	})
 }
 
-func showMemory(w io.Writer, r bench.MemoryResult) {
-	head := []ui.Cell{{Text: "HOST"}, {Text: "EVALUATOR", Right: true}, {Text: "CPU", Right: true},
-		{Text: "BUILDERS", Right: true}, {Text: "CPU", Right: true}, {Text: "BUILT AGAIN", Right: true}}
-	var rows [][]ui.Cell
+func memorySheet(r bench.MemoryResult) sheet {
+	out := sheet{title: "Memory", head: []ui.Cell{{Text: "HOST"}, {Text: "EVALUATOR", Right: true}, {Text: "CPU", Right: true},
+		{Text: "BUILDERS", Right: true}, {Text: "CPU", Right: true}, {Text: "BUILT AGAIN", Right: true}}}
 	for _, h := range r.Hosts {
-		rows = append(rows, []ui.Cell{{Text: h.Host},
+		out.rows = append(out.rows, []ui.Cell{{Text: h.Host},
 			{Text: ui.Bytes(h.Evaluator), Right: true}, {Text: figure(h.EvaluatorCPU), Right: true},
 			{Text: ui.Bytes(h.Builder), Right: true}, {Text: figure(h.BuilderCPU), Right: true},
 			{Text: fmt.Sprint(h.Rebuilt), Right: true}})
 	}
-	ui.Table(w, head, rows)
 	largest, sum := r.Largest()
-	ui.Note(w, fmt.Sprintf("largest evaluator %s, the %d of them together %s; %s of memory available", ui.Bytes(largest), len(r.Hosts), ui.Bytes(sum), ui.Bytes(r.Environment.Available)))
-	ui.Note(w, fmt.Sprintf("memory would hold %d of the largest at once; limits.evaluations in force: %d, on %d cores", r.Allows(), r.Evaluations, r.Environment.Cores))
-	if r.Environment.Store != "local" {
-		ui.Note(w, fmt.Sprintf("- builds are not done by `nix build` itself (store: %s): BUILDERS is that alone, which waits for them", r.Environment.Store))
+	out.after = []string{
+		fmt.Sprintf("largest evaluator %s, the %d of them together %s; %s of memory available", ui.Bytes(largest), len(r.Hosts), ui.Bytes(sum), ui.Bytes(r.Environment.Available)),
+		fmt.Sprintf("memory would hold %d of the largest at once; limits.evaluations in force: %d, on %d cores", r.Allows(), r.Evaluations, r.Environment.Cores),
 	}
-	ui.Note(w, "- each is the peak of the largest single process; those of different moments do not add up")
+	if r.Environment.Store != "local" {
+		out.after = append(out.after, fmt.Sprintf("- builds are not done by `nix build` itself (store: %s): BUILDERS is that alone, which waits for them", r.Environment.Store))
+	}
+	out.after = append(out.after, "- each is the peak of the largest single process; those of different moments do not add up")
+	return out
 }
 
 // PerfCache measures each binary cache: latency, share of the hosts' closures, throughput
@@ -138,14 +157,12 @@ func PerfCache(ctx context.Context, on *string, json *bool) error {
 			return err
 		case r.Hosts.ExitCode() != fleet.ExitOK:
 			return &bench.RunError{Report: r.Hosts}
-		case len(r.NotBuilt) == len(m.hosts):
-			return fmt.Errorf("no closure is known, since %s is not built here; build first: testAllParallel", names(r.NotBuilt))
-		case len(r.Caches) == 0:
-			return errors.New("there is no cache to measure: neither substituters in nix.conf nor [cache] in " + fleet.FileName)
+		case measurable(r) != nil:
+			return measurable(r)
 		case forPrograms():
 			return writeJSON(os.Stdout, newJSONCaches(r))
 		}
-		showCaches(os.Stdout, r)
+		cachesSheet(r).text(os.Stdout)
 		return nil
 	})
 }

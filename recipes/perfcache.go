@@ -3,7 +3,6 @@ package recipes
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/nixflotilla/flotilla/bench"
@@ -12,8 +11,8 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-func showCaches(w io.Writer, r *fleet.CacheReport) {
-	ui.Note(w, fmt.Sprintf("%d paths, %s, are the closures of %d hosts", r.Paths, ui.Bytes(r.Bytes), len(r.Hosts.Results)-len(r.NotBuilt)))
+func cachesSheet(r *fleet.CacheReport) sheet {
+	about := fmt.Sprintf("%d paths, %s, are the closures of %d hosts", r.Paths, ui.Bytes(r.Bytes), len(r.Hosts.Results)-len(r.NotBuilt))
 	head := []ui.Cell{{Text: "CACHE"}, {Text: "LATENCY", Right: true}, {Text: "HAS", Right: true}, {Text: "USABLE", Right: true},
 		{Text: "OF BYTES", Right: true}, {Text: "THROUGHPUT", Right: true}}
 	var rows [][]ui.Cell
@@ -50,13 +49,10 @@ func showCaches(w io.Writer, r *fleet.CacheReport) {
 			notes = append(notes, fmt.Sprintf("%s was asked for %d of the %d paths", c.URL, c.Asked, r.Paths))
 		}
 	}
-	ui.Table(w, head, rows)
 	if len(r.NotBuilt) > 0 {
 		notes = append(notes, "not built here, so that its closure is not known: "+names(r.NotBuilt))
 	}
-	for _, n := range notes {
-		ui.Note(w, "- "+n)
-	}
+	return sheet{title: "Caches", before: []string{about}, head: head, rows: rows}.warned(notes)
 }
 
 // fewBytes are so few that how fast they come says little.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -52,15 +53,13 @@ func Report(ctx context.Context, run string, out *string) error {
 			}
 			path = filepath.Join(dir, fmt.Sprintf("run-%d.html", r.ID))
 		}
-		file, err := createOut(path)
-		if err != nil {
-			return err
+		var files outFiles
+		defer files.drop()
+		file := files.create("out", &path)
+		if files.err != nil {
+			return files.err
 		}
-		defer file.drop()
-		if err := ui.RunPage(file.tmp, r); err != nil {
-			return err
-		}
-		if err := file.keep(); err != nil {
+		if err := file.write(func(w io.Writer) error { return ui.RunPage(w, r) }); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(os.Stdout, path)

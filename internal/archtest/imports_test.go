@@ -60,11 +60,12 @@ func house() []folderRule {
 			others: []string{mage, multierror, script, sync},
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},
+		{folder: "bench/peers", own: []string{"bench", "internal/proc", "internal/lab"}},
 		{folder: "internal/demo", own: []string{"internal/proc", "internal/lab", "internal/chores"}, others: []string{script, term}},
 		{folder: "internal/e2e", own: []string{"recipes"}},
 		{folder: "examples", own: []string{"fleet", "nixcmd", "sshpool", "bench", "recipes"}, anyOther: true},
 		{
-			folder: ".", own: []string{"recipes", "internal/chores", "internal/demo", "internal/lab", "internal/proc"},
+			folder: ".", own: []string{"recipes", "bench/peers", "internal/chores", "internal/demo", "internal/lab", "internal/proc"},
 			others: []string{mage, script},
 		},
 	}

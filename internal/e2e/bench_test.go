@@ -64,7 +64,7 @@ func TestBenchHost(t *testing.T) {
 	here, there, before := m.must(lab.Control, stores), m.must("p620", stores), m.systems("p620")
 
 	b := m.bench("flotilla benchHost p620 6 -json -out=/tmp/samples")
-	want := []string{"control", "survey", "evaluate-cold", "evaluate-warm", "rebuild", "copy-nothing", "run-nothing"}
+	want := []string{"control", "survey", "evaluate-cold", "evaluate-warm", "evaluate-known", "rebuild", "copy-nothing", "run-nothing"}
 	if b.Kind != "benchmark" || b.Earlier != 1 || !slices.Equal(b.phases(), want) {
 		t.Fatalf("%+v", b)
 	}
@@ -102,6 +102,36 @@ func TestBenchHost(t *testing.T) {
 	if m.systems("p620") != before || m.must("p620", stores) != there {
 		t.Error("the host was changed")
 	}
+
+	// What is activated on request is what the host runs, not what the flake wants,
+	// and it makes no generation.
+	const generations = "ls -d /nix/var/nix/profiles/system-*-link"
+	links := m.must("p620", generations)
+	b = m.bench("flotilla benchHost p620 1 -json -activate")
+	if !slices.Contains(b.phases(), "activate") || m.systems("p620") != before || m.must("p620", generations) != links {
+		t.Errorf("%+v: %+v, before %+v", b.phases(), m.systems("p620"), before)
+	}
+	// It would change what a host boots that has another system staged.
+	m.run("flotilla deploy p620 -boot").exits(0)
+	before = m.systems("p620")
+	m.run("flotilla benchHost p620 1 -activate").exits(1).says("to activate would change what it boots", "nothing was recorded")
+	if m.systems("p620") != before {
+		t.Error("the host was changed")
+	}
+}
+
+// perfCompare with a real Nix: of one host only the later revision's system differs.
+func TestPerfCompare(t *testing.T) {
+	m := inLab(t)
+	m.restoreAtEnd()
+	head := m.must(lab.Control, "git rev-parse HEAD")
+	t.Cleanup(func() { m.must(lab.Control, "git reset --quiet --hard "+head) })
+	m.set("razer", `environment.etc.motd.text = "compared";`)
+	roots := m.must(lab.Control, "ls -l /root/.local/state/flotilla/roots/* 2>/dev/null || true")
+	m.run("flotilla perfCompare HEAD . -runs=1 -on=razer,p510").exits(0).says("to the work tree", "p510: both want the same system", "need >= ")
+	if now := m.must(lab.Control, "ls -l /root/.local/state/flotilla/roots/* 2>/dev/null || true"); now != roots {
+		t.Errorf("what the user had built is kept otherwise:\n%s\nbefore:\n%s", now, roots)
+	}
 }
 
 // perfMemory and perfParallel with a real Nix.
@@ -126,6 +156,8 @@ func TestPerfMemoryAndParallel(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 	}
+	m.run("flotilla perfBuildTimes -runs=1 -on=razer").exits(0).says("BUILT AGAIN", "etc")
+	m.run("flotilla perfEval -runs=1 -on=razer").exits(0).says("evaluate-known")
 	o = m.run("flotilla perfParallel -runs=1").exits(0).says("4 hosts on", "speed-up", "need >= 6 samples")
 	o.row("in-turn", strings.Fields(o.stdout[strings.Index(o.stdout, "in-turn"):])[1])
 }

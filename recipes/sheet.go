@@ -1,0 +1,48 @@
+package recipes
+
+import (
+	"io"
+	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/ui"
+)
+
+// sheet is a table with what must be known to understand it.
+type sheet struct {
+	// title is only for reports of several.
+	title  string
+	before []string
+	head   []ui.Cell
+	rows   [][]ui.Cell
+	// after is below the table, in Markdown as a list.
+	after []string
+}
+
+func (s sheet) text(w io.Writer) {
+	for _, n := range s.before {
+		ui.Note(w, n)
+	}
+	ui.Table(w, s.head, s.rows)
+	for _, n := range s.after {
+		ui.Note(w, n)
+	}
+}
+
+// markdown is the sheet as GitHub's Markdown.
+func (s sheet) markdown() string {
+	var b strings.Builder
+	b.WriteString("## " + ui.MarkdownText(s.title) + "\n\n")
+	for _, n := range s.before {
+		b.WriteString(ui.MarkdownText(n) + "\n\n")
+	}
+	if len(s.rows) > 0 {
+		b.WriteString(ui.MarkdownTable(s.head, s.rows) + "\n")
+	}
+	for _, n := range s.after {
+		b.WriteString("- " + ui.MarkdownText(strings.TrimPrefix(n, "- ")) + "\n")
+	}
+	if len(s.after) > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
