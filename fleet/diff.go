@@ -31,6 +31,10 @@ type Difference struct {
 	// the system did not come to a dry activation; UnitsUnknown then says why.
 	RebootFor []string
 	Reboot    []RebootPart
+	// Inhibitors are the switch inhibitors that keep the system from being switched
+	// to, so that it would be Staged; nil if there are none, or if the system did not
+	// come to a dry activation.
+	Inhibitors []SwitchInhibitor
 }
 
 // CopyWork is how much has to be copied to a host. The zero value is nothing.
@@ -58,6 +62,7 @@ func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) 
 	d.Units, d.UnitsUnknown = units, ""
 	d.Reboot = rebootChanges(end.answer, "booted/", "next/")
 	d.RebootFor = partNames(d.Reboot)
+	d.Inhibitors = end.inhibitors()
 	switch _, err := judge(end, boots); {
 	case err != nil:
 		d.UnitsUnknown = err.Error()

@@ -57,7 +57,7 @@ func (j *job) probeRun(ctx context.Context, p Probe) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	plan := Decide(s.survey, s.eval.Toplevel, false)
+	plan := decide(s.survey, s.eval.Toplevel, j.host.Specialisation, false)
 	j.set(func(r *Result) { r.Reason = plan.Reason })
 	switch {
 	case p == ProbeRun && plan.Deploy:

@@ -41,7 +41,7 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 
 	outcome := Staged
 	u := j.newUnit(run, StepActivate, s)
-	u.step, u.guard = StepCommit, j.newGuard(s)
+	u.step, u.guard, u.active = StepCommit, j.newGuard(s), u.toplevel
 	u.guard.restore = false
 	c := u.sibling(StepCommit)
 	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {

@@ -47,7 +47,7 @@ func house() []folderRule {
 		{folder: "internal/readset", own: []string{"internal/worktree"}},
 		{folder: "nixcmd", own: []string{"internal/proc"}, others: []string{sync}},
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
-		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
+		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/proc", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/ui", own: []string{"fleet"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
