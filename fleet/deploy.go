@@ -146,7 +146,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, error) {
 	j.host.BuildHost, j.noRollback = or(opt.BuildHost, j.host.BuildHost), opt.NoRollback
 	j.noCheck, j.keepsBoot = opt.NoCheck, opt.ActivateOnly
-	if err := opt.contradiction(); err != nil {
+	if err := opt.Check(); err != nil {
 		return surveyed{}, Plan{}, j.stepError(StepSurvey, err)
 	}
 	if opt.Specialisation != nil {
@@ -177,15 +177,16 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 	return s, plan, nil
 }
 
-// contradiction says which options do not go together, nil if all do.
-func (o DeployOptions) contradiction() error {
+// Check says which options do not go together, nil if all do. Deploy and Plan fail every
+// host with it, untouched.
+func (o DeployOptions) Check() error {
 	switch {
 	case o.ActivateOnly && o.Boot:
-		return errors.New("a system can be only activated, or only made the one that boots, but not both")
+		return &hintedError{errors.New("a system is activated only, or made the one that boots only"), "leave one of the two out; a deployment without either does both"}
 	case o.ActivateOnly && o.Reboot:
-		return errors.New("what is only activated does not outlive a reboot")
+		return &hintedError{errors.New("what is only activated does not outlive a reboot"), "leave one of the two out"}
 	case o.Boot && o.Specialisation != nil && *o.Specialisation != "":
-		return errors.New("a specialisation can be activated, but not made the one that boots")
+		return &hintedError{errors.New("a specialisation can be activated, but not made the one that boots"), "choose it in the boot menu, or deploy it after the boot"}
 	case o.Specialisation != nil:
 		return CheckSpecialisation(*o.Specialisation)
 	}

@@ -203,7 +203,8 @@ func (h profileHistory) text(s Survey) string {
 			return strconv.Itoa(g.Number)
 		}
 		if g := h.live(s); g != nil && p == s.Current {
-			return fmt.Sprintf("%d as %s", g.Number, g.Specialisation)
+			specialisation, _ := g.liveAs(p)
+			return fmt.Sprintf("%d as %s", g.Number, specialisation)
 		}
 		return short(p) + ", which is none of them"
 	}

@@ -9,23 +9,40 @@ import (
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
 // Options: -dry, -json, -force, -fresh, -boot: activates nothing, and makes it the system that
-// boots next. -reboot: asks first (-yes), and then also reboots a host whose new
-// system needs that.
-func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh *bool) error {
+// boots next. -test: activates it, and leaves what boots. -reboot: asks first (-yes),
+// and then also reboots a host whose new system needs that. -specialisation=NAME: runs
+// that one of the system's specialisations ("": none). -noCheck: switches also if
+// the system's own checks, its switch inhibitors among them, would refuse.
+func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh, test, noCheck *bool, specialisation *string) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot)}
+	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot), ActivateOnly: is(test), NoCheck: is(noCheck), Specialisation: specialisation}
+	if err := together(opt); err != nil {
+		return err
+	}
 	return asking(ctx, host, meant(host, aboutReboot(reboot, yes, dry)), deploy(opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
 //
-// Options: -dry, -json, -fresh, -reboot. With -reboot it asks first (-yes), and then also
-// reboots a host whose new system needs that.
-func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh *bool) error {
+// Options: -dry, -json, -fresh, -reboot, -specialisation=NAME, -noCheck. With -reboot it
+// asks first (-yes), and then also reboots a host whose new system needs that.
+func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh, noCheck *bool, specialisation *string) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Reboot: is(reboot)}, dry))
+	opt := fleet.DeployOptions{Reboot: is(reboot), NoCheck: is(noCheck), Specialisation: specialisation}
+	if err := together(opt); err != nil {
+		return err
+	}
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(opt, dry))
+}
+
+// together is the error of options that do not go together, nil if they do.
+func together(opt fleet.DeployOptions) error {
+	if err := opt.Check(); err != nil {
+		return failure(err)
+	}
+	return nil
 }
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
@@ -59,12 +76,12 @@ func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
-// Options: -yes, -dry, -json, -noRollback. It takes no wave. What boots is changed only
+// Options: -yes, -dry, -json, -noRollback, -noCheck. It takes no wave. What boots is changed only
 // after the new system was seen live, as ever. A system that fails, or cannot be
 // reached, is rolled back unless -noRollback leaves it live.
-func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback *bool) error {
+func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback, noCheck *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback)}, dry))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck)}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)

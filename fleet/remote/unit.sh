@@ -37,7 +37,7 @@ say() { printf '%s %s\n' "$1" "$2"; }
 finish() { say end "$1"; exit 0; }
 say flotilla-unit 1
 
-mode=$1 unit=${2:-}.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} active=${7:-${5:-}}
+mode=$1 unit=${2:-}.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} target=${7:-${5:-}}
 profile=/nix/var/nix/profiles/system
 root=/nix/var/nix/gcroots/flotilla
 base=/run/flotilla
@@ -114,18 +114,18 @@ facts() {
   for part in kernel initrd kernel-modules; do
     say "booted/$part" "$(readlink -f "/run/booted-system/$part" 2>/dev/null)"
     say "next/$part" "$(readlink -f "$toplevel/$part" 2>/dev/null)"
-    [ "$active" = "$toplevel" ] || say "active/$part" "$(readlink -f "$active/$part" 2>/dev/null)"
+    [ "$target" = "$toplevel" ] || say "active/$part" "$(readlink -f "$target/$part" 2>/dev/null)"
   done
   say booted/kernel-params "$(cat /run/booted-system/kernel-params 2>/dev/null | tr '\n' ' ')"
   say next/kernel-params "$(cat "$toplevel/kernel-params" 2>/dev/null | tr '\n' ' ')"
-  [ "$active" = "$toplevel" ] || say active/kernel-params "$(cat "$active/kernel-params" 2>/dev/null | tr '\n' ' ')"
+  [ "$target" = "$toplevel" ] || say active/kernel-params "$(cat "$target/kernel-params" 2>/dev/null | tr '\n' ' ')"
   inhibitors || :
 }
 
 # Tells the switch inhibitors of the live and of the new system, if both have some and
 # they are not the same.
 inhibitors() {
-  live=/run/current-system/switch-inhibitors next=$active/switch-inhibitors
+  live=/run/current-system/switch-inhibitors next=$target/switch-inhibitors
   [ -s "$live" ] && [ -s "$next" ] && ! cmp -s "$live" "$next" || return 1
   say inhibitors/live "$(head -c 65536 "$live" | tr '\n' ' ')"
   say inhibitors/next "$(head -c 65536 "$next" | tr '\n' ' ')"
@@ -253,7 +253,7 @@ begin() {
   [ -x "$shell" ] || shell=/bin/sh
   {
     guard >"$dir/run" &&
-      printf '%s %s\n' previous "$previous" toplevel "$toplevel" active "$active" action "$argument" timeout "$timeout" \
+      printf '%s %s\n' previous "$previous" toplevel "$toplevel" active "$target" action "$argument" timeout "$timeout" \
         confirm "$confirm" restore "$restore" generation "$generation" check "$check" by "$by" since "$(date +%s)" >"$dir/deployment"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
@@ -309,9 +309,9 @@ if ! exists; then
       # the host is its own.
       [ -L "$base/lock" ] || ln -sfn "$toplevel" "$root"
       nix-store --check-validity "$toplevel" >/dev/null 2>&1 || finish gone
-      [ -e "$toplevel/nixos-version" ] && [ -x "$active/bin/switch-to-configuration" ] || finish not-a-system
+      [ -e "$toplevel/nixos-version" ] && [ -x "$target/bin/switch-to-configuration" ] || finish not-a-system
       if [ "$mode" = start ]; then
-        launch -- "$active/bin/switch-to-configuration" "$argument"
+        launch -- "$target/bin/switch-to-configuration" "$argument"
       else
         by=$8 timeout=$9
         shift 9
@@ -334,7 +334,7 @@ if ! exists; then
     commit)
       ended
       [ -d "$dir" ] || { facts; finish over; }
-      [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$active" ] || { facts; finish not-live; }
+      [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$target" ] || { facts; finish not-live; }
       launch -- /bin/sh "$dir/run" commit
       ;;
     restore)
