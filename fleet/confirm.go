@@ -17,7 +17,7 @@ type ConfirmOptions struct {
 // that boots, unless it was to be activated only. What fails is held against it also
 // if it had failed before the deployment, which nobody knows any more.
 //
-// The outcome is Switched or Activated; Degraded if a check failed, and the host then
+// The outcome is Switched, Activated or Staged; Degraded if a check failed, and the host then
 // waits on; Unchanged if none waits; RolledBack if the last one no longer does, because
 // the host went back by itself; Locked if it is still being activated.
 //
@@ -43,23 +43,26 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 			j.because("no deployment waits to be confirmed there")
 			return Unchanged, nil
 		}
+		outcome := Switched
+		if active := storePath(held.values["lock/active"]); active != s.eval.Toplevel {
+			s.specialised = active
+		}
+		switch {
+		case held.values["lock/action"] == "stage", held.values["lock/status"] == "100":
+			outcome = Staged
+		case held.values["lock/generation"] == "none":
+			outcome = Activated
+		}
 		if err := f.Inventory.Health.err(); err != nil {
 			return "", j.stepError(StepHealth, err)
 		}
-		if checks := f.Inventory.Health.of(j.host); !opt.SkipHealth && len(checks) > 0 {
+		if checks := f.Inventory.Health.of(j.host); !opt.SkipHealth && outcome != Staged && len(checks) > 0 {
 			if err := j.checkWaiting(ctx, s, checks, held.values["lock/restore"] != "no"); err != nil {
 				if failed := new(failedChecks); errors.As(err, &failed) {
 					return Degraded, err
 				}
 				return "", err
 			}
-		}
-		outcome := Switched
-		if active := storePath(held.values["lock/active"]); active != s.eval.Toplevel {
-			s.specialised = active
-		}
-		if held.values["lock/generation"] == "none" {
-			outcome = Activated
 		}
 		c := j.newUnit(ctx, StepCommit, s)
 		c.name, c.guard = "flotilla-commit-"+held.values["lock/id"], j.newGuard(s)

@@ -64,7 +64,7 @@ func (j *job) probeRun(ctx context.Context, p Probe) (Outcome, error) {
 		return Evaluated, nil
 	case p == ProbeRun:
 		return Unchanged, nil
-	case s.survey.Current != s.eval.Toplevel:
+	case s.survey.liveToplevel() != s.eval.Toplevel:
 		return "", j.stepError(StepCopy, &hintedError{errors.New("there would be something to copy: " + plan.Reason), "deploy it first"})
 	}
 	if err := s.survey.unfit(); err != nil {

@@ -183,7 +183,8 @@ func (j *job) rebootNow(run context.Context, s surveyed, abandon <-chan struct{}
 	if errors.As(err, &gone) && gone.down {
 		return Unreachable, err
 	}
-	if err != nil || j.checkup == nil {
+	// A specialisation, which no boot leads to, is checked once it is live again.
+	if err != nil || j.checkup == nil || s.specialised != "" {
 		return "", err
 	}
 	err = j.step(ctx, StepHealth, nil, func(ctx context.Context) (string, error) {

@@ -210,7 +210,8 @@ func (j *job) specialiseGeneration(s *surveyed, g Generation, asked *string) err
 // decideGeneration compares what a host runs and boots with a generation, of which
 // active is to be live.
 func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
-	to := fmt.Sprintf("generation %d, %s", g.Number, short(g.Path))
+	name, _ := g.liveAs(active)
+	to := fmt.Sprintf("generation %d, %s", g.Number, specialised(g.Path, name))
 	switch {
 	case s.Current == active && s.Profile == g.Path && s.Uncommitted:
 		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", to)}
@@ -221,7 +222,7 @@ func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
 	case s.Profile == g.Path:
 		return Plan{true, fmt.Sprintf("from %s back to what it boots: %s", short(s.Current), to)}
 	}
-	return Plan{true, fmt.Sprintf("from %s to %s", short(s.Current), to)}
+	return Plan{true, fmt.Sprintf("from %s to %s", s.live(), to)}
 }
 
 // target is the generation to go to: that which to names, or else the one before.

@@ -206,7 +206,7 @@ locked() {
 tell() {
   while read -r key value; do
     case $key in
-      by | since | toplevel | active | restore | generation) say "lock/$key" "$value" ;;
+      by | since | toplevel | active | action | restore | generation) say "lock/$key" "$value" ;;
     esac
   done <"$base/$1/deployment" 2>/dev/null
 }
