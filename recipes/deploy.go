@@ -47,41 +47,41 @@ func together(opt fleet.DeployOptions) error {
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // For the rest it is QuickDeploy: what has not changed is neither evaluated again,
 // nor built, copied or activated.
-func DeployFast(ctx context.Context, host string, dry, json *bool) error {
+func DeployFast(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{SkipHealth: true}, dry))
+	return on(ctx, host, deploy(fleet.DeployOptions{SkipHealth: true, Specialisation: specialisation}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // For slow networks: what is copied is what has changed, and no derivations.
-func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
+func DeployLocalBuild(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{BuildHost: fleet.BuildHere}, dry))
+	return on(ctx, host, deploy(fleet.DeployOptions{BuildHost: fleet.BuildHere, Specialisation: specialisation}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // The cache is [cache] in fleet.toml. One that is down costs its connect timeout,
 // 5 seconds, and a warning. The system is built here, whatever its build-host is.
-func DeployCached(ctx context.Context, host string, dry, json *bool) error {
+func DeployCached(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}, dry))
+	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true, Specialisation: specialisation}, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
-// Options: -yes, -dry, -json, -noRollback, -noCheck. It takes no wave. What boots is changed only
+// Options: -yes, -dry, -json, -noRollback, -noCheck, -specialisation=NAME. It takes no wave. What boots is changed only
 // after the new system was seen live, as ever. A system that fails, or cannot be
 // reached, is rolled back unless -noRollback leaves it live.
-func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback, noCheck *bool) error {
+func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback, noCheck *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck)}, dry))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck), Specialisation: specialisation}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)

@@ -79,7 +79,7 @@ type jsonDifference struct {
 	UnitsUnknown string          `json:"units_unknown,omitempty"`
 	RebootFor    []string        `json:"reboot_for,omitempty"`
 	Reboot       []jsonReboot    `json:"reboot,omitempty"`
-	Inhibitors   []jsonInhibitor `json:"switch_inhibitors,omitempty"`
+	Inhibitors   []jsonInhibitor `json:"inhibitors,omitempty"`
 	CopyPaths    int             `json:"copy_paths"`
 	CopyBytes    int64           `json:"copy_bytes"`
 	FreeBytes    *int64          `json:"free_bytes,omitempty"`
