@@ -372,7 +372,7 @@ func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) 
 			}
 			return "", err
 		}
-		if parts := rebootParts(end.answer, "booted/", "next/"); len(parts) > 0 && !(s.specialised != "" && rebootParts(end.answer, "booted/", "active/") == nil) {
+		if parts := partNames(end.rebootChanges()); len(parts) > 0 {
 			j.set(func(r *Result) { r.RebootFor = parts })
 			if outcome == Switched {
 				outcome = SwitchedNeedsReboot

@@ -60,7 +60,7 @@ func difference(k *stores, free int64) *Difference {
 // it would do.
 func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) {
 	d.Units, d.UnitsUnknown = units, ""
-	d.Reboot = rebootChanges(end.answer, "booted/", "next/")
+	d.Reboot = end.rebootChanges()
 	d.RebootFor = partNames(d.Reboot)
 	d.Inhibitors = end.inhibitors()
 	switch _, err := judge(end, boots); {

@@ -51,6 +51,7 @@ type RollbackOptions struct {
 //   - for a host that runs anything else than it boots, such as a system that was
 //     never confirmed: the one it boots.
 //
+// A host that runs a specialisation counts as one that runs the system that it is of.
 // So a deployment that changed nothing does not make it go back any further.
 func (f *Fleet) Rollback(ctx context.Context, hosts []Host, opt RollbackOptions) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.rollback(ctx, opt) })

@@ -62,6 +62,15 @@ func TestRebootOfASpecialisation(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
+	for active, want := range map[string]bool{"": true, "active/kernel k\nactive/kernel-params a\n": false, "active/kernel k\nactive/kernel-params b\n": true} {
+		a, err := parseAnswer("booted/kernel k\nbooted/kernel-params a\nnext/kernel k\nnext/kernel-params c\n" + active + "end ok\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&unitEnd{answer: a}).rebootChanges(); (got != nil) != want {
+			t.Errorf("%q: %v", active, got)
+		}
+	}
 }
 
 // Rolling back from a specialisation goes to the system before the one it is of, and

@@ -64,7 +64,7 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 			c.clean(ctx)
 			return "", err
 		}
-		j.set(func(r *Result) { r.RebootFor = rebootParts(end.answer, "booted/", "next/") })
+		j.set(func(r *Result) { r.RebootFor = partNames(end.rebootChanges()) })
 		return text, nil
 	})
 	if err != nil && outcome == Staged {
