@@ -210,6 +210,9 @@ func TestConfirmByHand(t *testing.T) {
 	end()
 	m.must(lab.Control, "sed -i 's/waits/other/' hosts/p510/default.nix")
 	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "the host is locked by root@control (pid ", "whose deployment began at ")
+	// Neither it nor a plan takes what waits from under the garbage collector's roof.
+	m.run("flotilla plan -on=p510").exits(0)
+	m.must("p510", `test "$(readlink /nix/var/nix/gcroots/flotilla)" = "$(readlink -f /run/current-system)"`)
 	m.run("flotilla unlock p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
 	m.run("flotilla status -fast").exits(0).says("to be confirmed: `confirm p510`, or it goes back to ", "by root@control (pid ")
 	m.run("flotilla confirm p510").exits(1).says("p510: degraded", "1 of 1 check failed: mark", "it is not confirmed, and waits on")
