@@ -79,7 +79,7 @@ func (j *job) checkWaiting(ctx context.Context, s surveyed, checks []HealthCheck
 	return j.step(ctx, StepHealth, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
 		text, err := j.check(ctx, s.conn, checks, true, nil)
 		if failed := new(failedChecks); errors.As(err, &failed) {
-			failed.hint = "it is not confirmed, and waits on: mend it and confirm it again, or confirm it without health checks"
+			failed.hint = fmt.Sprintf("it is not confirmed, and waits on: mend it and confirm it again, or `confirm %s -noHealth`", j.host.Name)
 			if goesBack {
 				failed.hint += "; else it goes back by itself"
 			}

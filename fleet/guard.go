@@ -128,7 +128,7 @@ func (e *lockedError) Hint() string {
 	if e.waits {
 		return fmt.Sprintf("it waits to be confirmed: `confirm %s` does that, or the host goes back by itself", e.host)
 	}
-	return "wait for it to end, then try again"
+	return fmt.Sprintf("wait for it to end, then try again; `status -on=%s` says how far it is", e.host)
 }
 
 func (u *unit) locked(a answer) *lockedError {

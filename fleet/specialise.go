@@ -82,12 +82,12 @@ func (j *job) specialise(ctx context.Context, s *surveyed) error {
 
 // noSpecialisation is the error for a name that a system has not.
 func noSpecialisation(name, of string, all map[string]nixcmd.StorePath) error {
-	names := slices.Sorted(maps.Keys(all))
-	if len(names) == 0 {
-		return &hintedError{fmt.Errorf("%s has no specialisation %q, nor any other", of, name),
-			fmt.Sprintf("leave specialisation out, in %s or as an option", FileName)}
+	has := "nor any other"
+	if len(all) > 0 {
+		has = "but " + strings.Join(slices.Sorted(maps.Keys(all)), ", ")
 	}
-	return &hintedError{fmt.Errorf("%s has no specialisation %q; it has %s", of, name, strings.Join(names, ", ")), didYouMean(name, names)}
+	return &hintedError{fmt.Errorf("%s has no specialisation %q, %s", of, name, has),
+		fmt.Sprintf("correct it, or leave it out, in %s or as an option", FileName)}
 }
 
 // specialisations are those of a system that was built, by name, from the store that

@@ -107,7 +107,7 @@ func TestRollbackOfASpecialisation(t *testing.T) {
 		t.Errorf("%v, %+v", err, at)
 	}
 	asked := "gone"
-	if err := j.specialiseGeneration(&at, h.all[0], &asked); err == nil || !strings.Contains(err.Error(), `has no specialisation "gone"; it has go`) {
+	if err := j.specialiseGeneration(&at, h.all[0], &asked); err == nil || !strings.Contains(err.Error(), `has no specialisation "gone", but go`) {
 		t.Error(err)
 	}
 	asked = "go"
