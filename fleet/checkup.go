@@ -129,7 +129,7 @@ func (j *job) startCheckup(ctx context.Context, s surveyed) (*checkup, error) {
 	ctx, c.cancel = context.WithTimeout(ctx, health.deadline())
 	go func() {
 		defer close(c.measured)
-		if s.survey.Current != s.survey.Profile || s.survey.Uncommitted {
+		if s.survey.liveToplevel() != s.survey.Profile || s.survey.Uncommitted {
 			return
 		}
 		p := &prober{j, s.conn}

@@ -68,7 +68,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 		h.asked = append(h.asked, cmd.Argv[0])
 		switch cmd.Argv[0] {
 		case "activate":
-			h.current = nixcmd.StorePath(cmd.Argv[4])
+			h.current = nixcmd.StorePath(cmd.Argv[6])
 		case "restore":
 			h.current = oldSystem
 		case "commit":

@@ -6,13 +6,23 @@ import (
 	"fmt"
 )
 
-// Confirm confirms, on each host, the deployment that waits for that there: the
-// system that is live becomes the one that boots. Its health is not checked. The
-// outcome is Switched; Unchanged if none waits; RolledBack if the last one no longer
-// does, because the host went back by itself; Locked if it is still being activated.
+// ConfirmOptions are options of Fleet.Confirm. The zero value is useful.
+type ConfirmOptions struct {
+	// SkipHealth leaves out the checks of Inventory.Health.
+	SkipHealth bool
+}
+
+// Confirm makes, on each host, the health checks of the deployment that waits to be
+// confirmed there, once each, and confirms it: the system that is live becomes the one
+// that boots, unless it was to be activated only. What fails is held against it also
+// if it had failed before the deployment, which nobody knows any more.
+//
+// The outcome is Switched, Activated or Staged; Degraded if a check failed, and the host then
+// waits on; Unchanged if none waits; RolledBack if the last one no longer does, because
+// the host went back by itself; Locked if it is still being activated.
 //
 // When ctx is done nothing new is started, but a commit that has begun is waited for.
-func (f *Fleet) Confirm(ctx context.Context, hosts []Host) *Report {
+func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		s, held, err := j.lookAtLock(ctx, "look")
 		if err != nil {
@@ -33,13 +43,48 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host) *Report {
 			j.because("no deployment waits to be confirmed there")
 			return Unchanged, nil
 		}
+		outcome := Switched
+		if active := storePath(held.values["lock/active"]); active != s.eval.Toplevel {
+			s.specialised = active
+		}
+		switch {
+		case held.values["lock/action"] == "stage", held.values["lock/status"] == "100":
+			outcome = Staged
+		case held.values["lock/generation"] == "none":
+			outcome = Activated
+		}
+		if err := f.Inventory.Health.err(); err != nil {
+			return "", j.stepError(StepHealth, err)
+		}
+		if checks := f.Inventory.Health.of(j.host); !opt.SkipHealth && outcome != Staged && len(checks) > 0 {
+			if err := j.checkWaiting(ctx, s, checks, held.values["lock/restore"] != "no"); err != nil {
+				if failed := new(failedChecks); errors.As(err, &failed) {
+					return Degraded, err
+				}
+				return "", err
+			}
+		}
 		c := j.newUnit(ctx, StepCommit, s)
 		c.name, c.guard = "flotilla-commit-"+held.values["lock/id"], j.newGuard(s)
-		outcome, err := j.commit(context.WithoutCancel(ctx), c, s, Switched)
+		outcome, err = j.commit(context.WithoutCancel(ctx), c, s, outcome)
 		if ended := (*endedError)(nil); errors.As(err, &ended) {
 			return ended.outcome(), err
 		}
 		return outcome, err
+	})
+}
+
+// checkWaiting checks a host that waits to be confirmed.
+func (j *job) checkWaiting(ctx context.Context, s surveyed, checks []HealthCheck, goesBack bool) error {
+	return j.step(ctx, StepHealth, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
+		text, err := j.check(ctx, s.conn, checks, true, nil)
+		if failed := new(failedChecks); errors.As(err, &failed) {
+			failed.hint = fmt.Sprintf("it is not confirmed, and waits on: mend it and confirm it again, or `confirm %s -noHealth`", j.host.Name)
+			if goesBack {
+				failed.hint += "; else it goes back by itself"
+			}
+		}
+		return text, err
 	})
 }
 

@@ -34,6 +34,18 @@ type DeployOptions struct {
 	// Boot makes the system the one that boots next, and activates nothing: the host
 	// is then Staged. One that already boots it is Unchanged, whatever it runs.
 	Boot bool
+	// ActivateOnly makes the system live, and leaves the profile and what boots as they
+	// are, as `nixos-rebuild test` does: the host is then Activated. One that already
+	// runs it is Unchanged, whatever it boots. It goes with neither Boot nor Reboot.
+	ActivateOnly bool
+	// Specialisation takes the place of every Host.Specialisation in this run; nil
+	// leaves them as they are, and "" is the system itself. It does not go with Boot.
+	// A host whose system has none of that name fails untouched, with those it has.
+	Specialisation *string
+	// NoCheck leaves out what the new system checks before it is switched to, its
+	// switch inhibitors among it, as NIXOS_NO_CHECK=1 does. Otherwise a host of which an
+	// inhibitor differs is not switched, but Staged.
+	NoCheck bool
 	// Reboot reboots a host that ended as SwitchedNeedsReboot or Staged, as
 	// Fleet.Reboot does; it is then Switched, or what Reboot makes of one that does
 	// not come back well. A host that was Unchanged is not rebooted. Plans do not
@@ -113,6 +125,9 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 			return "", err
 		}
 	}
+	if err := j.specialise(ctx, &s); err != nil {
+		return "", err
+	}
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
@@ -130,6 +145,16 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 // decide asks the host and the flake, and says what comes of it.
 func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, error) {
 	j.host.BuildHost, j.noRollback = or(opt.BuildHost, j.host.BuildHost), opt.NoRollback
+	j.noCheck, j.keepsBoot = opt.NoCheck, opt.ActivateOnly
+	if err := opt.Check(); err != nil {
+		return surveyed{}, Plan{}, j.stepError(StepSurvey, err)
+	}
+	if opt.Specialisation != nil {
+		j.host.Specialisation = *opt.Specialisation
+	}
+	if opt.Boot {
+		j.host.Specialisation = "" // which no boot leads to
+	}
 	if opt.FromCache {
 		if err := j.fleet.Inventory.NeedCache(); err != nil {
 			return surveyed{}, Plan{}, j.stepError(StepBuild, err)
@@ -141,12 +166,31 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 	if err != nil {
 		return s, Plan{}, err
 	}
-	plan := Decide(s.survey, s.eval.Toplevel, opt.Force)
-	if opt.Boot {
+	plan := decide(s.survey, s.eval.Toplevel, j.host.Specialisation, opt.Force)
+	switch {
+	case opt.Boot:
 		plan = decideBoot(s.survey, s.eval.Toplevel, opt.Force)
+	case opt.ActivateOnly && !opt.Force && s.survey.runs(s.eval.Toplevel, j.host.Specialisation):
+		plan = Plan{false, "it already runs " + specialised(s.eval.Toplevel, j.host.Specialisation)}
 	}
 	j.set(func(r *Result) { r.Reason = plan.Reason })
 	return s, plan, nil
+}
+
+// Check says which options do not go together, nil if all do. Deploy and Plan fail every
+// host with it, untouched.
+func (o DeployOptions) Check() error {
+	switch {
+	case o.ActivateOnly && o.Boot:
+		return &hintedError{errors.New("a system is activated only, or made the one that boots only"), "leave one of the two out; a deployment without either does both"}
+	case o.ActivateOnly && o.Reboot:
+		return &hintedError{errors.New("what is only activated does not outlive a reboot"), "leave one of the two out"}
+	case o.Boot && o.Specialisation != nil && *o.Specialisation != "":
+		return &hintedError{errors.New("a specialisation can be activated, but not made the one that boots"), "choose it in the boot menu, or deploy it after the boot"}
+	case o.Specialisation != nil:
+		return CheckSpecialisation(*o.Specialisation)
+	}
+	return nil
 }
 
 // surveyFor asks the host what it runs, and the flake what it wants unless that
@@ -248,13 +292,24 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	u := j.newUnit(run, StepActivate, s)
 	u.guard = j.newGuard(s)
 	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
-		end, err := u.activate(ctx, "test")
+		end, staged, err := j.switchOrStage(ctx, u)
 		if err != nil {
 			return "", err
 		}
 		untouched = end.values["untouched"] == "yes"
-		outcome, err = judge(end, u.boots())
-		return "", err
+		if outcome, err = judge(end, u.boots()); err != nil {
+			return "", err
+		}
+		switch {
+		case staged != nil:
+			outcome = Staged
+			j.stagedBecause(inhibitorsDiffer(staged))
+		case outcome == Staged:
+			j.stagedBecause("the new system has another init interface")
+		case j.keepsBoot:
+			outcome = Activated
+		}
+		return "", nil
 	})
 	if err != nil {
 		return j.giveUp(ctx, u, outcome, untouched, err)
@@ -273,6 +328,35 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	return outcome, nil
 }
 
+// switchOrStage activates the system, or only takes the host's lock to make it the one
+// that boots, if some of its switch inhibitors differ: it then says which.
+func (j *job) switchOrStage(ctx context.Context, u *unit) (unitEnd, []SwitchInhibitor, error) {
+	end, err := u.activate(ctx, "test")
+	if err != nil || end.end != "inhibited" {
+		return end, nil, err
+	}
+	differ := end.inhibitors()
+	if differ == nil {
+		u.guard.check = "go"
+		end, err = u.activate(ctx, "test")
+		return end, nil, err
+	}
+	if j.keepsBoot {
+		return end, nil, &hintedError{errors.New(inhibitorsDiffer(differ) + ", so that the system must not be switched to"),
+			"deploy it to be booted into, or activate it without checks"}
+	}
+	u.guard.check, u.guard.restore = "go", false
+	end, err = u.activate(ctx, "stage")
+	return end, differ, err
+}
+
+// stagedBecause says why a system was not switched to.
+func (j *job) stagedBecause(why string) {
+	why = "staged for the next boot, because " + why
+	j.warn(StepActivate, why)
+	j.set(func(r *Result) { r.Reason = strings.TrimPrefix(r.Reason+"; "+why, "; ") })
+}
+
 // commit verifies that the new system is live, unless it is Staged, and makes it the
 // one that boots.
 func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) (Outcome, error) {
@@ -288,7 +372,7 @@ func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) 
 			}
 			return "", err
 		}
-		if parts := rebootParts(end.answer, "booted/", "next/"); len(parts) > 0 {
+		if parts := partNames(end.rebootChanges()); len(parts) > 0 {
 			j.set(func(r *Result) { r.RebootFor = parts })
 			if outcome == Switched {
 				outcome = SwitchedNeedsReboot
@@ -338,19 +422,23 @@ func judge(end unitEnd, boots string) (Outcome, error) {
 		return Staged, nil
 	case -1:
 		return Failed, fail("switch-to-configuration was ended by a signal", boots)
+	case 1:
+		return Failed, fail("the new system refused to be switched to, with exit code 1", boots)
 	case 2:
 		return Failed, fail("the activation script failed", boots)
+	case 101:
+		return Failed, fail("switch-to-configuration crashed, with exit code 101", boots)
 	}
 	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), boots)
 }
 
 // verified checks the host's own words after the commit.
 func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
-	current, profile, wanted := end.values["current"], end.values["profile"], s.eval.Toplevel
+	current, profile, wanted, active := end.values["current"], end.values["profile"], s.eval.Toplevel, s.active()
 	const meddling = "someone else is changing this host; deploy again once they are done"
 	switch {
 	case end.end == "not-live":
-		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(wanted)), meddling}
+		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(active)), meddling}
 	case end.status != 0:
 		text := "the new system came up, but making it the one that boots failed with exit code %d"
 		if outcome == Staged {
@@ -358,12 +446,16 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 		}
 		return "", &activationError{text: fmt.Sprintf(text, end.status),
 			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
-	case profile != string(wanted):
+	case outcome == Activated && current == string(active):
+		return "runs " + short(active) + ", boots " + storePathOr(profile), nil
+	case profile != string(wanted) && outcome != Activated:
 		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}
 	case outcome == Staged:
 		return "boots " + short(wanted) + " next", nil
-	case current != string(wanted):
-		return "", &hintedError{fmt.Errorf("the host runs %s by now, not %s", storePathOr(current), short(wanted)), meddling}
+	case current != string(active):
+		return "", &hintedError{fmt.Errorf("the host runs %s by now, not %s", storePathOr(current), short(active)), meddling}
+	case active != wanted:
+		return "runs " + short(active) + ", a specialisation of " + short(wanted) + ", which it boots", nil
 	}
 	return "runs and boots " + short(wanted), nil
 }

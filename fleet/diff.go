@@ -31,6 +31,10 @@ type Difference struct {
 	// the system did not come to a dry activation; UnitsUnknown then says why.
 	RebootFor []string
 	Reboot    []RebootPart
+	// Inhibitors are the switch inhibitors that keep the system from being switched
+	// to, so that it would be Staged; nil if there are none, or if the system did not
+	// come to a dry activation.
+	Inhibitors []SwitchInhibitor
 }
 
 // CopyWork is how much has to be copied to a host. The zero value is nothing.
@@ -56,8 +60,9 @@ func difference(k *stores, free int64) *Difference {
 // it would do.
 func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) {
 	d.Units, d.UnitsUnknown = units, ""
-	d.Reboot = rebootChanges(end.answer, "booted/", "next/")
+	d.Reboot = end.rebootChanges()
 	d.RebootFor = partNames(d.Reboot)
+	d.Inhibitors = end.inhibitors()
 	switch _, err := judge(end, boots); {
 	case err != nil:
 		d.UnitsUnknown = err.Error()

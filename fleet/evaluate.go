@@ -85,9 +85,15 @@ type surveyed struct {
 	// generation is the number of the generation that eval's toplevel has in the
 	// host's profile, if it is to be switched to; 0 if it is to have a new one.
 	generation int
+	// specialised is the specialisation of eval's toplevel that is to be live; "" if
+	// that is the toplevel itself.
+	specialised nixcmd.StorePath
 	// stores is nil until they were asked.
 	stores *stores
 }
+
+// active is what is to be live.
+func (s surveyed) active() nixcmd.StorePath { return or(s.specialised, s.eval.Toplevel) }
 
 // surveyAndEvaluate asks the host and Nix at the same time. When one of the two
 // fails the other is given up, since the host will get no further.

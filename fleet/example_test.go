@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
 )
@@ -43,6 +44,26 @@ func ExampleInventory_Select() {
 	// Output:
 	// 1 dex5550 <nil>
 	// there is no host "dex555"; did you mean dex5550?
+}
+
+// Check every host from here, with a program of one's own, after each deployment.
+func ExampleHealthCheck() {
+	f, err := fleet.Open(fleet.Config{Dir: "/etc/nixos"})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	defer f.Close(context.Background())
+	f.Inventory.Health.Checks = append(f.Inventory.Health.Checks, fleet.HealthCheck{
+		Name: "smoke", On: "@server",
+		// It finds the host in FLOTILLA_HOST and FLOTILLA_ADDRESS.
+		CommandHere: []string{"./smoke-test", "--quick"},
+		Timeout:     20 * time.Second, Successes: 1,
+	})
+	report := f.Health(context.Background(), f.Inventory.Hosts, fleet.HealthOptions{})
+	for _, r := range report.Results {
+		fmt.Println(r.Host.Name, r.Outcome)
+	}
 }
 
 func ExampleDecide() {

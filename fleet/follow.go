@@ -51,8 +51,8 @@ type unit struct {
 	each func(line string)
 	// seen says that unit.sh has answered at least once.
 	seen bool
-	// toplevel is the system that the unit is about.
-	toplevel nixcmd.StorePath
+	// toplevel is the system that the unit is about, active what of it is to be live.
+	toplevel, active nixcmd.StorePath
 	// guard is nil for a unit that changes nothing.
 	guard *guard
 	// fresh has the first call made over a new connection, which is tried for as
@@ -61,9 +61,12 @@ type unit struct {
 }
 
 func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
-	u := &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey, toplevel: s.eval.Toplevel,
+	u := &unit{job: j, step: step, run: run, conn: s.conn, survey: s.survey, toplevel: s.eval.Toplevel, active: s.active(),
 		name: "flotilla-" + string(step) + "-" + strings.ToLower(rand.Text())[:12], cursor: "-", generation: "-"}
-	if s.generation > 0 {
+	switch {
+	case j.keepsBoot:
+		u.generation = "none"
+	case s.generation > 0:
 		u.generation = strconv.Itoa(s.generation)
 	}
 	return u
@@ -72,18 +75,18 @@ func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
 // sibling is another unit of the same deployment.
 func (u *unit) sibling(step Step) *unit {
 	_, id, _ := cutLast(u.name, "-")
-	return &unit{job: u.job, step: step, run: u.run, conn: u.conn, survey: u.survey, toplevel: u.toplevel, guard: u.guard,
+	return &unit{job: u.job, step: step, run: u.run, conn: u.conn, survey: u.survey, toplevel: u.toplevel, active: u.active, guard: u.guard,
 		name: "flotilla-" + string(step) + "-" + id, cursor: "-"}
 }
 
 // activate is start under the host's lock, with the guard armed.
 func (u *unit) activate(ctx context.Context, action string) (unitEnd, error) {
-	return u.follow(ctx, "activate", slices.Concat([]string{string(u.toplevel), action}, u.guard.arguments(), []string{u.generation})...)
+	return u.follow(ctx, "activate", action, slices.Concat(u.guard.arguments(), []string{u.generation, u.guard.check})...)
 }
 
 // start runs switch-to-configuration with an action and waits for its end.
-func (u *unit) start(ctx context.Context, toplevel nixcmd.StorePath, action string) (unitEnd, error) {
-	return u.follow(ctx, "start", string(toplevel), action)
+func (u *unit) start(ctx context.Context, action string) (unitEnd, error) {
+	return u.follow(ctx, "start", action)
 }
 
 // commit makes the system the profile and the boot entry, and waits for its end. If
@@ -94,7 +97,7 @@ func (u *unit) commit(ctx context.Context, mustBeLive bool) (unitEnd, error) {
 		live = "live"
 	}
 	u.fresh = true
-	end, err := u.follow(ctx, "commit", string(u.toplevel), live)
+	end, err := u.follow(ctx, "commit", live)
 	if ended := (*endedError)(nil); errors.As(err, &ended) && ended.result == "committed" {
 		end.status = 0
 		return end, nil
@@ -124,7 +127,8 @@ func (e *unitEnd) keep(line string) {
 // follow runs one mode of unit.sh. If the connection drops, or the far end of it
 // is in disorder for a while, it makes the same call again, which joins the unit
 // that was started before.
-func (u *unit) follow(ctx context.Context, mode string, args ...string) (unitEnd, error) {
+func (u *unit) follow(ctx context.Context, mode, argument string, more ...string) (unitEnd, error) {
+	args := append([]string{string(u.toplevel), argument, string(u.active)}, more...)
 	end := unitEnd{unit: u.name}
 	var problems []string
 	var gone time.Time
@@ -253,6 +257,8 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 	}
 	switch e.end {
 	case "ok", "not-live":
+	case "inhibited":
+		return nil
 	case "locked":
 		return u.locked(e.answer)
 	case "ended":
@@ -262,7 +268,7 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 		}
 		return errors.New("the deployment is over, and the host does not say how")
 	case "over":
-		if e.values["current"] == string(u.toplevel) && e.values["profile"] == string(u.toplevel) && u.step == StepCommit {
+		if e.values["current"] == string(u.active) && e.values["profile"] == string(u.toplevel) && u.step == StepCommit {
 			return &endedError{result: "committed"}
 		}
 		return fmt.Errorf("the host knows nothing of this deployment any more; it runs %s", storePathOr(e.values["current"]))

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,12 +31,28 @@ type Generation struct {
 	NixOS, Kernel string
 	// Gone reports that the system is no longer in the host's store.
 	Gone bool
-	// Live reports whether it is what the host runs, Booted whether it is what the
+	// Live reports whether it, or a specialisation of it, is what the host runs, Booted whether it is what the
 	// machine was started with. Of several generations of one system it is the
 	// profile's own, or else the newest.
 	Live, Booted bool
+	// Specialisation is the name of the specialisation of it that is live; empty if
+	// Live is of the system itself.
+	Specialisation string
 	// Profile reports whether the profile is at it, so that it boots next.
 	Profile bool
+
+	specialisations map[string]nixcmd.StorePath
+}
+
+// liveAs says whether a generation or one of its specialisations is a system, and
+// which.
+func (g *Generation) liveAs(p nixcmd.StorePath) (specialisation string, ok bool) {
+	for _, name := range slices.Sorted(maps.Keys(g.specialisations)) {
+		if g.specialisations[name] == p {
+			return name, p != ""
+		}
+	}
+	return "", false
 }
 
 // Generations asks each host, in one session, which generations its system
@@ -95,6 +112,15 @@ func parseGenerations(a answer, s Survey) profileHistory {
 	if h.last, h.before = storePath(last), storePath(before); h.last == "" || h.before == "" {
 		h.last, h.before = "", ""
 	}
+	specialisations := map[string]map[string]nixcmd.StorePath{}
+	for key, path := range a.values {
+		if link, name, ok := strings.Cut(strings.TrimPrefix(key, "generations/"), "/specialisation/"); ok && isSpecialisation(name) {
+			if specialisations[link] == nil {
+				specialisations[link] = map[string]nixcmd.StorePath{}
+			}
+			specialisations[link][name] = storePath(path)
+		}
+	}
 	for key, path := range a.values {
 		link := strings.TrimSuffix(strings.TrimPrefix(key, "generations/"), "/path")
 		number := linkNumber(link)
@@ -103,7 +129,8 @@ func parseGenerations(a answer, s Survey) profileHistory {
 		}
 		get := func(what string) string { return a.values["generations/"+link+"/"+what] }
 		g := Generation{Number: number, Path: storePath(path), NixOS: get("nixos"), Kernel: partVersion(get("kernel")),
-			Gone: get("gone") != "", Profile: link == s.Generation}
+			Gone: get("gone") != "", Profile: link == s.Generation,
+			specialisations: specialisations[link]}
 		seconds, _, _ := strings.Cut(get("made"), ".")
 		const most = 1 << 40 // seconds, which is no date of anything
 		if made, err := strconv.ParseInt(seconds, 10, 64); err == nil && made > 0 && made < most {
@@ -112,8 +139,11 @@ func parseGenerations(a answer, s Survey) profileHistory {
 		h.all = append(h.all, g)
 	}
 	slices.SortFunc(h.all, func(a, b Generation) int { return cmp.Compare(a.Number, b.Number) })
-	if g := h.of(s.Current); g != nil {
+	if g := h.live(s); g != nil {
 		g.Live = true
+		if g.Path != s.Current {
+			g.Specialisation, _ = g.liveAs(s.Current)
+		}
 	}
 	if g := h.of(s.Booted); g != nil {
 		g.Booted = true
@@ -127,6 +157,22 @@ func (h profileHistory) of(p nixcmd.StorePath) *Generation {
 	var found *Generation
 	for i := range h.all {
 		if g := &h.all[i]; g.Path == p && p != "" && (found == nil || !found.Profile) {
+			found = g
+		}
+	}
+	return found
+}
+
+// live is the generation that is live, itself or as a specialisation; nil if there is
+// none.
+func (h profileHistory) live(s Survey) *Generation {
+	found := h.of(s.Current)
+	if found != nil {
+		return found
+	}
+	for i := range h.all {
+		g := &h.all[i]
+		if _, ok := g.liveAs(s.Current); ok && (found == nil || !found.Profile) {
 			found = g
 		}
 	}
@@ -155,6 +201,10 @@ func (h profileHistory) text(s Survey) string {
 	name := func(p nixcmd.StorePath) string {
 		if g := h.of(p); g != nil {
 			return strconv.Itoa(g.Number)
+		}
+		if g := h.live(s); g != nil && p == s.Current {
+			specialisation, _ := g.liveAs(p)
+			return fmt.Sprintf("%d as %s", g.Number, specialisation)
 		}
 		return short(p) + ", which is none of them"
 	}

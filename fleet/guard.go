@@ -52,11 +52,16 @@ type guard struct {
 	timeout, confirm time.Duration
 	// restore says whether the old system is brought back.
 	restore bool
+	// check is unit.sh's CHECK.
+	check string
 }
 
 func (j *job) newGuard(s surveyed) *guard {
 	a := j.fleet.Inventory.Activation
-	g := &guard{by: whoami(), timeout: a.timeout(), confirm: a.confirm(), restore: !j.noRollback && s.survey.Current != ""}
+	g := &guard{by: whoami(), timeout: a.timeout(), confirm: a.confirm(), restore: !j.noRollback && s.survey.Current != "", check: "ask"}
+	if j.noCheck {
+		g.check = "no"
+	}
 	if j.checkup != nil {
 		g.confirm += j.fleet.Inventory.Health.deadline()
 	}
@@ -123,7 +128,7 @@ func (e *lockedError) Hint() string {
 	if e.waits {
 		return fmt.Sprintf("it waits to be confirmed: `confirm %s` does that, or the host goes back by itself", e.host)
 	}
-	return "wait for it to end, then try again"
+	return fmt.Sprintf("wait for it to end, then try again; `status -on=%s` says how far it is", e.host)
 }
 
 func (u *unit) locked(a answer) *lockedError {
@@ -182,8 +187,11 @@ func (e *endedError) Hint() string { return e.survey.nowRuns(storePath(e.current
 
 // nowRuns says what a host that was surveyed before runs and boots by now.
 func (s Survey) nowRuns(current nixcmd.StorePath) string {
-	if current == s.Profile {
+	switch {
+	case current == s.Profile:
 		return fmt.Sprintf("it runs and boots %s, as before", short(current))
+	case current == s.Current && len(s.Specialisations) > 0:
+		return fmt.Sprintf("it runs %s, as before", s.live())
 	}
 	return fmt.Sprintf("it runs %s and boots %s", short(current), short(s.Profile))
 }
@@ -258,7 +266,7 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 
 // restore has unit.sh do it, or finds it done.
 func (u *unit) restore(ctx context.Context, why string) (*endedError, error) {
-	end, err := u.follow(ctx, "restore", string(u.toplevel), why)
+	end, err := u.follow(ctx, "restore", why)
 	var ended *endedError
 	switch {
 	case errors.As(err, &ended):

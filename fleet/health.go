@@ -21,7 +21,7 @@ type Health struct {
 }
 
 // HealthCheck is one thing that a healthy host does. Exactly one of TCP, HTTP,
-// Units and Command says what.
+// Units, Command and CommandHere says what.
 type HealthCheck struct {
 	// Name is what people call the check: letters, digits, '-', '_' and '.'.
 	Name string
@@ -47,6 +47,12 @@ type HealthCheck struct {
 	// Command is a program of the host and its arguments, which must exit with
 	// 0. It runs as the remote user, without a shell.
 	Command []string
+	// CommandHere is a program of this machine and its arguments, which must exit with
+	// 0. It runs without a shell, in Inventory.Dir, with nothing on standard input, and
+	// finds the host's name and address in FLOTILLA_HOST and FLOTILLA_ADDRESS of its
+	// environment, which is for the rest this process's. One that is late is
+	// interrupted, and killed a second later.
+	CommandHere []string
 	// Interval is the time from one try to the next, 0 meaning 1 second.
 	// Timeout is how long one try may take, 0 meaning 5 seconds.
 	Interval, Timeout time.Duration
@@ -116,12 +122,12 @@ func (c HealthCheck) problems(deadline time.Duration) []problem {
 		add("", "", "the name may hold only letters, digits, '-', '_' and '.', and starts with a letter or digit")
 	}
 	kinds := 0
-	for _, given := range []bool{c.TCP != 0, c.HTTP != "", len(c.Units) > 0, len(c.Command) > 0} {
+	for _, given := range []bool{c.TCP != 0, c.HTTP != "", len(c.Units) > 0, len(c.Command) > 0, len(c.CommandHere) > 0} {
 		if given {
 			kinds++
 		}
 	}
-	const kindsHelp = "give exactly one of tcp, http, unit, units and command"
+	const kindsHelp = "give exactly one of tcp, http, unit, units, command and command-here"
 	switch {
 	case kinds == 0:
 		add("", kindsHelp, "it says nothing to check")
@@ -153,11 +159,13 @@ func (c HealthCheck) problems(deadline time.Duration) []problem {
 			add("unit", `name it as systemctl does, as in "nginx.service"`, "%q is not a unit's name", u)
 		}
 	}
-	if len(c.Command) > 0 && (c.Command[0] == "" || c.Command[0][0] == '-') {
-		add("command", "begin with the program", "%q is not a program's name", c.Command[0])
-	}
-	if slices.ContainsFunc(c.Command, func(a string) bool { return strings.ContainsRune(a, 0) }) {
-		add("command", "", "an argument holds a NUL byte")
+	for key, argv := range map[string][]string{"command": c.Command, "command-here": c.CommandHere} {
+		if len(argv) > 0 && (argv[0] == "" || argv[0][0] == '-') {
+			add(key, "begin with the program", "%q is not a program's name", argv[0])
+		}
+		if slices.ContainsFunc(argv, func(a string) bool { return strings.ContainsRune(a, 0) }) {
+			add(key, "", "an argument holds a NUL byte")
+		}
 	}
 	if c.Interval < 0 {
 		add("interval", "leave it out for 1 second", "interval is negative")

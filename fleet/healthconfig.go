@@ -20,6 +20,7 @@ type fileHealthCheck struct {
 	Unit      string   `toml:"unit"`
 	Units     []string `toml:"units"`
 	Command   []string `toml:"command"`
+	Here      []string `toml:"command-here"`
 	Interval  duration `toml:"interval"`
 	Timeout   duration `toml:"timeout"`
 	Successes int      `toml:"successes"`
@@ -32,7 +33,7 @@ func (f fileHealth) health(r *reader) Health {
 		key := func(k string) []string { return []string{"health", "checks", name, k} }
 		w := f.Checks[name]
 		c := HealthCheck{
-			Name: name, On: w.On, TCP: w.TCP, HTTP: w.HTTP, Status: w.Status, Body: w.Body, Units: w.Units, Command: w.Command,
+			Name: name, On: w.On, TCP: w.TCP, HTTP: w.HTTP, Status: w.Status, Body: w.Body, Units: w.Units, Command: w.Command, CommandHere: w.Here,
 			Interval: r.above0(w.Interval, key("interval")...), Timeout: r.above0(w.Timeout, key("timeout")...), Successes: w.Successes,
 			at: r.position(fmt.Sprintf("health.checks.%s.on", name), key("on")...),
 		}
@@ -44,7 +45,7 @@ func (f fileHealth) health(r *reader) Health {
 		}
 		// A value that is there must say something.
 		for k, empty := range map[string]bool{"on": w.On == "", "tcp": w.TCP == 0, "http": w.HTTP == "", "status": w.Status == 0, "body": w.Body == "",
-			"units": len(w.Units) == 0, "command": len(w.Command) == 0, "successes": w.Successes == 0} {
+			"units": len(w.Units) == 0, "command": len(w.Command) == 0, "command-here": len(w.Here) == 0, "successes": w.Successes == 0} {
 			if empty && r.keys.line(key(k)...) > 0 {
 				r.bad(fmt.Sprintf("health check %q: %s is empty", name, k), "give it a value, or leave it out", key(k)...)
 			}

@@ -35,6 +35,9 @@ type prober struct {
 
 // here tries one check that is made from here.
 func (p *prober) here(ctx context.Context, c HealthCheck) verdict {
+	if len(c.CommandHere) > 0 {
+		return p.runHere(ctx, c)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	ask := askHTTP

@@ -60,6 +60,10 @@ type Host struct {
 	// BuildHost says where the host's system is built: BuildHere, BuildOnTarget or
 	// the name of a host of the inventory; empty means BuildHere.
 	BuildHost string
+	// Specialisation is the name of the specialisation of the host's system that is
+	// to be live; empty means the system itself. What boots is the system itself
+	// in either case.
+	Specialisation string
 	// SubstituteOnTarget lets the host fetch from its own substituters what it
 	// can, instead of having all of it sent from here.
 	SubstituteOnTarget bool

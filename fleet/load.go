@@ -93,6 +93,8 @@ func (d fileDefaults) host(name string, h fileHost) Host {
 		BuildHost:   or(h.BuildHost, d.BuildHost),
 
 		SubstituteOnTarget: isTrue(or(h.Substitute, d.Substitute)),
+
+		Specialisation: h.Specialisation,
 	}
 }
 
@@ -109,6 +111,8 @@ type fileHost struct {
 	Become      Become   `toml:"become"`
 	BuildHost   string   `toml:"build-host"`
 	Substitute  *bool    `toml:"substitute-on-target"`
+
+	Specialisation string `toml:"specialisation"`
 }
 
 // fileLimits are Limits as they are written.

@@ -21,6 +21,9 @@ const (
 	Compared Outcome = "compared"
 	// Switched: the host runs and boots the new system, and said so.
 	Switched Outcome = "switched"
+	// Activated: the host runs the new system and boots what it did, which was all that
+	// was asked.
+	Activated Outcome = "activated"
 	// Staged: the host will run the new system after its next boot.
 	Staged Outcome = "staged"
 	// SwitchedNeedsReboot: as Switched, but kernel, initrd, modules or kernel
@@ -48,14 +51,14 @@ const (
 
 // Outcomes are all of them, in no particular order.
 func Outcomes() []Outcome {
-	return []Outcome{Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot, Rebooted,
+	return []Outcome{Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Activated, Staged, SwitchedNeedsReboot, Rebooted,
 		Degraded, RolledBack, Unreachable, Locked, Failed, Skipped, Cancelled}
 }
 
 // OK reports whether the outcome is what the user asked for.
 func (o Outcome) OK() bool {
 	switch o {
-	case Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Staged, SwitchedNeedsReboot, Rebooted:
+	case Unchanged, Evaluated, Built, Reached, Ran, Compared, Switched, Activated, Staged, SwitchedNeedsReboot, Rebooted:
 		return true
 	}
 	return false

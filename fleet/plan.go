@@ -20,22 +20,28 @@ type Plan struct {
 // Decide compares what a host runs and boots with the wanted toplevel. The
 // host is unchanged only if both are the wanted one. With force, an unchanged
 // host is deployed all the same.
-func Decide(s Survey, wanted nixcmd.StorePath, force bool) Plan {
+func Decide(s Survey, wanted nixcmd.StorePath, force bool) Plan { return decide(s, wanted, "", force) }
+
+// decide is Decide for a specialisation of the wanted toplevel, or "" for itself.
+func decide(s Survey, wanted nixcmd.StorePath, specialisation string, force bool) Plan {
+	runs, name := s.runs(wanted, specialisation), specialised(wanted, specialisation)
 	switch {
-	case s.Current == wanted && s.Profile == wanted && s.Uncommitted:
-		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", short(wanted))}
-	case s.Current == wanted && s.Profile == wanted && force:
+	case runs && s.Profile == wanted && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", name)}
+	case runs && s.Profile == wanted && force:
 		return Plan{true, "it already runs this system; activating it again was asked for"}
-	case s.Current == wanted && s.Profile == wanted:
-		return Plan{false, "it already runs and boots " + short(wanted)}
-	case s.Current == wanted && s.Profile == "":
-		return Plan{true, fmt.Sprintf("it runs %s, but has no system profile to boot", short(wanted))}
-	case s.Current == wanted:
-		return Plan{true, fmt.Sprintf("it runs %s, but boots %s", short(wanted), short(s.Profile))}
+	case runs && s.Profile == wanted && specialisation != "":
+		return Plan{false, fmt.Sprintf("it already runs %s, which it boots", name)}
+	case runs && s.Profile == wanted:
+		return Plan{false, "it already runs and boots " + name}
+	case runs && s.Profile == "":
+		return Plan{true, fmt.Sprintf("it runs %s, but has no system profile to boot", name)}
+	case runs:
+		return Plan{true, fmt.Sprintf("it runs %s, but boots %s", name, short(s.Profile))}
 	case s.Current == "":
-		return Plan{true, fmt.Sprintf("it runs no NixOS system yet; wanted is %s", short(wanted))}
+		return Plan{true, "it runs no NixOS system yet; wanted is " + name}
 	}
-	return Plan{true, fmt.Sprintf("it runs %s, wanted is %s", short(s.Current), short(wanted))}
+	return Plan{true, fmt.Sprintf("it runs %s, wanted is %s", s.live(), name)}
 }
 
 // Plan works out what Deploy with the same options would do to each host, and
@@ -83,11 +89,24 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		d.UnitsUnknown = unfit.Error()
 		return "", j.stepError(StepSurvey, unfit)
 	}
+	if err := j.specialise(ctx, &s); err != nil {
+		return "", err
+	}
 	outcome, err := j.planCopy(ctx, s, d, opt.Abandon)
-	if opt.Boot && err == nil && !d.NoRoom() {
+	if err != nil {
+		return outcome, err
+	}
+	if opt.Boot {
+		d.Inhibitors = nil
+	}
+	if opt.NoCheck && d.Inhibitors != nil {
+		j.warn(StepCompare, inhibitorsDiffer(d.Inhibitors)+"; it would be switched to all the same")
+		d.Inhibitors = nil
+	}
+	if (opt.Boot || d.Inhibitors != nil) && !d.NoRoom() {
 		d.Units, d.UnitsUnknown = UnitChanges{}, "" // none before the boot
 	}
-	return outcome, err
+	return outcome, nil
 }
 
 // planNothing is the plan for a host that is unchanged.
@@ -124,7 +143,7 @@ func (j *job) compare(ctx context.Context, s *surveyed) (d *Difference, err erro
 		if err != nil {
 			return "", err
 		}
-		if s.stores, err = askStore(ctx, s.conn, wanted, s.survey.Current); err != nil {
+		if s.stores, err = askStore(ctx, s.conn, wanted, s.survey.liveToplevel()); err != nil {
 			return "", err
 		}
 		d = difference(s.stores, s.survey.FreeBytes)
@@ -146,7 +165,7 @@ func (j *job) dryActivate(ctx context.Context, s surveyed, d *Difference, abando
 		var units UnitChanges
 		u := j.newUnit(run, StepCompare, s)
 		u.each = units.read
-		end, err := u.start(ctx, s.eval.Toplevel, "dry-activate")
+		end, err := u.start(ctx, "dry-activate")
 		if err != nil {
 			return "", err
 		}

@@ -85,9 +85,13 @@ func (r *remoteHost) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 		}
 		r.lab.note(&r.lab.scripts, r.name+" store")
 	default:
-		r.lab.note(&r.lab.scripts, r.name+" "+cmd.Argv[0]+" "+cmd.Argv[len(cmd.Argv)-1])
+		what := cmd.Argv[len(cmd.Argv)-1]
+		if len(cmd.Argv) > 5 {
+			what = cmd.Argv[5]
+		}
+		r.lab.note(&r.lab.scripts, r.name+" "+cmd.Argv[0]+" "+what)
 		said := []string{"flotilla-unit 1", "end gone"}
-		if cmd.Argv[len(cmd.Argv)-1] == "dry-activate" {
+		if what == "dry-activate" {
 			said = []string{"flotilla-unit 1", "log would restart the following units: a.service", "next/kernel x", "code 1", "status 0", "end ok"}
 		}
 		for _, line := range said {

@@ -2,10 +2,8 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,7 +122,12 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 	var d *Difference
 	if built && statusErr == nil {
 		host = surveyed{conn: conn, survey: s.Survey, eval: ev}
-		r.add(checkSwitch, "", nil, j.as(StepSurvey, inhibited(s.Inhibitors, ev.Toplevel)))
+		specialiseErr := j.specialise(ctx, &host)
+		var warnings []string
+		if differ := inhibited(s.Inhibitors, host.active()); differ != nil {
+			warnings = append(warnings, inhibitorsDiffer(differ)+": it would be staged for the next boot")
+		}
+		r.add(checkSwitch, "", warnings, specialiseErr)
 		var compareErr error
 		d, compareErr = j.compare(ctx, &host)
 		text, warnings, err := j.judgeSpace(d, compareErr)
@@ -137,7 +140,7 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 	case r.first != nil:
 		return "", r.first
 	}
-	plan := Decide(s.Survey, ev.Toplevel, false)
+	plan := decide(s.Survey, ev.Toplevel, j.host.Specialisation, false)
 	j.set(func(res *Result) { res.Reason = plan.Reason })
 	if !plan.Deploy {
 		return j.planNothing(host), nil
@@ -209,30 +212,14 @@ func (s Survey) unfitness() []error {
 	return all
 }
 
-// inhibited says why a system cannot be switched into from one with these
-// inhibitors, or nil. nixpkgs refuses where a key of both has other values
-// (nixos/modules/system/activation/switchable-system.nix). What cannot be read
-// inhibits nothing.
-func inhibited(live string, wanted nixcmd.StorePath) error {
+// inhibited says which switch inhibitors of a system of this machine's store differ
+// from those of a live one, which are given.
+func inhibited(live string, wanted nixcmd.StorePath) []SwitchInhibitor {
 	text, err := os.ReadFile(filepath.Join(string(wanted), "switch-inhibitors"))
 	if err != nil {
 		return nil
 	}
-	var before, after map[string]string
-	if json.Unmarshal([]byte(live), &before) != nil || json.Unmarshal(text, &after) != nil {
-		return nil
-	}
-	var changed []string
-	for _, key := range slices.Sorted(maps.Keys(after)) {
-		if old, both := before[key]; both && old != after[key] {
-			changed = append(changed, fmt.Sprintf("%s (%s → %s)", key, old, after[key]))
-		}
-	}
-	if changed == nil {
-		return nil
-	}
-	return &hintedError{fmt.Errorf("the new system refuses to be switched into, because of: %s", strings.Join(changed, ", ")),
-		"it is meant to be booted into: `nixos-rebuild boot`, then reboot"}
+	return differingInhibitors(live, string(text))
 }
 
 // comfortable is how much free space should remain after a deployment.

@@ -65,14 +65,14 @@ func (j *job) probeRun(ctx context.Context, p Probe) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
-	plan := Decide(s.survey, s.eval.Toplevel, false)
+	plan := decide(s.survey, s.eval.Toplevel, j.host.Specialisation, false)
 	j.set(func(r *Result) { r.Reason = plan.Reason })
 	switch {
 	case p == ProbeRun && plan.Deploy:
 		return Evaluated, nil
 	case p == ProbeRun:
 		return Unchanged, nil
-	case s.survey.Current != s.eval.Toplevel:
+	case s.survey.liveToplevel() != s.eval.Toplevel:
 		return "", j.stepError(StepCopy, &hintedError{errors.New("there would be something to copy: " + plan.Reason), "deploy it first"})
 	}
 	if err := s.survey.unfit(); err != nil {

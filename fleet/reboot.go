@@ -38,6 +38,15 @@ func rebootChanges(a answer, before, after string) []RebootPart {
 	return parts
 }
 
+// rebootChanges are the parts of what boots next that differ from what was booted. A
+// specialisation that was itself booted waits for none.
+func (e *unitEnd) rebootChanges() []RebootPart {
+	if _, special := e.values["active/kernel"]; special && rebootChanges(e.answer, "booted/", "active/") == nil {
+		return nil
+	}
+	return rebootChanges(e.answer, "booted/", "next/")
+}
+
 // rebootParts are the names of the parts that differ.
 func rebootParts(a answer, before, after string) []string {
 	return partNames(rebootChanges(a, before, after))

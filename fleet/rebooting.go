@@ -118,7 +118,7 @@ func (s Survey) rebootReason() string {
 	switch {
 	case len(s.RebootPending) > 0:
 		return "it waits for a reboot, for " + strings.Join(s.RebootPending, ", ")
-	case s.Current != s.Profile && s.Current == s.Booted:
+	case s.liveToplevel() != s.Profile && s.Current == s.Booted:
 		return fmt.Sprintf("it runs %s, and will boot %s", short(s.Current), short(s.Profile))
 	}
 	return ""
@@ -141,10 +141,14 @@ func (j *job) rebootAfter(ctx context.Context, s surveyed, outcome Outcome, aban
 	}
 	s.conn = conn
 	bad, err := j.rebootNow(ctx, s, abandon)
-	if err != nil {
-		return bad, err
+	if err != nil || s.specialised == "" {
+		return or(bad, Switched), err
 	}
-	return Switched, nil
+	// It has booted the system that the specialisation is of.
+	if s.conn, s.survey, err = j.connectAndSurvey(ctx); err != nil {
+		return "", err
+	}
+	return j.activate(ctx, s, abandon)
 }
 
 // rebootNow reboots the host into the wanted system, and checks it afterwards.
@@ -179,7 +183,8 @@ func (j *job) rebootNow(run context.Context, s surveyed, abandon <-chan struct{}
 	if errors.As(err, &gone) && gone.down {
 		return Unreachable, err
 	}
-	if err != nil || j.checkup == nil {
+	// A specialisation, which no boot leads to, is checked once it is live again.
+	if err != nil || j.checkup == nil || s.specialised != "" {
 		return "", err
 	}
 	err = j.step(ctx, StepHealth, nil, func(ctx context.Context) (string, error) {

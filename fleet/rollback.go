@@ -21,6 +21,13 @@ type RollbackOptions struct {
 	// that was found there, and To is not looked at. A host for which none was
 	// found fails untouched. nil means what the hosts say now.
 	Planned *Report
+	// Specialisation takes the place of every Host.Specialisation in this run; nil
+	// leaves them as they are, and "" is the system itself. A generation that has none
+	// of that name is an error with it, and gone back to itself, with a warning,
+	// without it.
+	Specialisation *string
+	// NoCheck is as in DeployOptions.
+	NoCheck bool
 	// SkipHealth leaves out the checks of Inventory.Health.
 	SkipHealth bool
 	// Abandon is as in DeployOptions.
@@ -44,6 +51,7 @@ type RollbackOptions struct {
 //   - for a host that runs anything else than it boots, such as a system that was
 //     never confirmed: the one it boots.
 //
+// A host that runs a specialisation counts as one that runs the system that it is of.
 // So a deployment that changed nothing does not make it go back any further.
 func (f *Fleet) Rollback(ctx context.Context, hosts []Host, opt RollbackOptions) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) { return j.rollback(ctx, opt) })
@@ -105,7 +113,7 @@ func (j *job) planRollback(ctx context.Context, opt RollbackOptions) (Outcome, e
 	}
 	var d *Difference
 	err = j.step(ctx, StepCompare, j.fleet.stages.sessions, func(ctx context.Context) (string, error) {
-		if s.stores, err = askClosures(ctx, s.conn, s.survey.Current, s.eval.Toplevel); err != nil {
+		if s.stores, err = askClosures(ctx, s.conn, s.survey.liveToplevel(), s.eval.Toplevel); err != nil {
 			return "", err
 		}
 		d = difference(s.stores, s.survey.FreeBytes)
@@ -121,6 +129,9 @@ func (j *job) planRollback(ctx context.Context, opt RollbackOptions) (Outcome, e
 	}
 	if err := j.dryActivate(ctx, s, d, opt.Abandon); err != nil {
 		return "", err
+	}
+	if opt.NoCheck {
+		d.Inhibitors = nil
 	}
 	j.set(func(r *Result) { r.RebootFor = d.RebootFor })
 	return Compared, nil
@@ -148,7 +159,11 @@ func (j *job) decideRollback(ctx context.Context, opt RollbackOptions) (surveyed
 		return surveyed{}, Plan{}, j.stepError(StepSurvey, err)
 	}
 	s := surveyed{conn: conn, survey: survey, eval: nixcmd.Evaluation{Toplevel: g.Path}, generation: g.Number}
-	plan := decideGeneration(survey, g)
+	if err := j.specialiseGeneration(&s, g, opt.Specialisation); err != nil {
+		return surveyed{}, Plan{}, j.stepError(StepSurvey, err)
+	}
+	j.noCheck = opt.NoCheck
+	plan := decideGeneration(survey, g, s.active())
 	j.set(func(r *Result) { r.Wanted, r.Generation, r.Reason = g.Path, &g, plan.Reason })
 	if plan.Deploy {
 		j.expect(StepActivate, StepCommit)
@@ -173,20 +188,42 @@ func unchangedSince(planned *Report, h Host, g Generation) error {
 	return nil
 }
 
-// decideGeneration compares what a host runs and boots with a generation.
-func decideGeneration(s Survey, g Generation) Plan {
-	to := fmt.Sprintf("generation %d, %s", g.Number, short(g.Path))
+// specialiseGeneration finds the specialisation of a generation that is to be live.
+func (j *job) specialiseGeneration(s *surveyed, g Generation, asked *string) error {
+	name := j.host.Specialisation
+	if asked != nil {
+		if name = *asked; CheckSpecialisation(name) != nil {
+			return CheckSpecialisation(name)
+		}
+	}
+	s.specialised = g.specialisations[name]
+	switch of := fmt.Sprintf("generation %d, %s,", g.Number, short(g.Path)); {
+	case name == "" || s.specialised != "":
+		return nil
+	case asked != nil:
+		return noSpecialisation(name, of, g.specialisations)
+	default:
+		j.warn(StepSurvey, noSpecialisation(name, of, g.specialisations).Error()+": going back to the system itself")
+		return nil
+	}
+}
+
+// decideGeneration compares what a host runs and boots with a generation, of which
+// active is to be live.
+func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
+	name, _ := g.liveAs(active)
+	to := fmt.Sprintf("generation %d, %s", g.Number, specialised(g.Path, name))
 	switch {
-	case s.Current == g.Path && s.Profile == g.Path && s.Uncommitted:
+	case s.Current == active && s.Profile == g.Path && s.Uncommitted:
 		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", to)}
-	case s.Current == g.Path && s.Profile == g.Path:
+	case s.Current == active && s.Profile == g.Path:
 		return Plan{false, "it already runs and boots " + to}
-	case s.Current == g.Path:
+	case s.Current == active:
 		return Plan{true, fmt.Sprintf("it runs %s, but boots %s: back to what it runs", to, short(s.Profile))}
 	case s.Profile == g.Path:
 		return Plan{true, fmt.Sprintf("from %s back to what it boots: %s", short(s.Current), to)}
 	}
-	return Plan{true, fmt.Sprintf("from %s to %s", short(s.Current), to)}
+	return Plan{true, fmt.Sprintf("from %s to %s", s.live(), to)}
 }
 
 // target is the generation to go to: that which to names, or else the one before.
@@ -240,21 +277,24 @@ func (h profileHistory) choice() string {
 // none. Fleet.Rollback says which that is.
 func (h profileHistory) previous(s Survey) *Generation {
 	profile := h.at(linkNumber(s.Generation))
-	live := h.of(s.Current)
+	live, running := h.live(s), s.Current
+	if live != nil {
+		running = live.Path
+	}
 	switch {
-	case s.Current != s.Profile && live != nil && profile != nil && live.Number < profile.Number:
+	case running != s.Profile && live != nil && profile != nil && live.Number < profile.Number:
 		return live
-	case s.Current != s.Profile:
+	case running != s.Profile:
 		return h.of(s.Profile)
 	}
-	if h.last == s.Current && h.before != s.Current {
+	if h.last == running && h.before != running {
 		if g := h.of(h.before); g != nil && !g.Gone {
 			return g
 		}
 	}
 	for i := len(h.all) - 1; i >= 0; i-- {
 		g := &h.all[i]
-		if g.Path != s.Current && g.Path != "" && !g.Gone && profile != nil && g.Number < profile.Number {
+		if g.Path != running && g.Path != "" && !g.Gone && profile != nil && g.Number < profile.Number {
 			return g
 		}
 	}

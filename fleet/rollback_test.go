@@ -53,7 +53,7 @@ func TestRollbackSwitchesTheProfile(t *testing.T) {
 	if got := h.said(); got != "survey activate commit" {
 		t.Errorf("asked %s", got)
 	}
-	if n := len(h.activate); n != 11 || h.activate[4] != string(oldSystem) || h.activate[5] != "test" || h.activate[10] != "1" {
+	if n := len(h.activate); n != 13 || h.activate[4] != string(oldSystem) || h.activate[5] != "test" || h.activate[6] != string(oldSystem) || h.activate[11] != "1" || h.activate[12] != "ask" {
 		t.Errorf("%q", h.activate)
 	}
 	h.number = 1

@@ -37,6 +37,9 @@ type job struct {
 	gate *gate
 	// noRollback leaves a new system live whatever comes of it.
 	noRollback bool
+	// noCheck leaves out what systems check before they are switched to, keepsBoot
+	// leaves what boots as it is.
+	noCheck, keepsBoot bool
 	// checkup is nil if the host's health is not to be checked.
 	checkup *checkup
 

@@ -41,7 +41,7 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 
 	outcome := Staged
 	u := j.newUnit(run, StepActivate, s)
-	u.step, u.guard = StepCommit, j.newGuard(s)
+	u.step, u.guard, u.active = StepCommit, j.newGuard(s), u.toplevel
 	u.guard.restore = false
 	c := u.sibling(StepCommit)
 	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
@@ -64,7 +64,7 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 			c.clean(ctx)
 			return "", err
 		}
-		j.set(func(r *Result) { r.RebootFor = rebootParts(end.answer, "booted/", "next/") })
+		j.set(func(r *Result) { r.RebootFor = partNames(end.rebootChanges()) })
 		return text, nil
 	})
 	if err != nil && outcome == Staged {

@@ -10,6 +10,8 @@ import (
 // not hold up those in another.
 type stages struct {
 	sessions, evaluations, builds, copies, activations *semaphore.Weighted
+	// commands are health checks that run here.
+	commands *semaphore.Weighted
 	// queries are short questions to this machine's store.
 	queries *semaphore.Weighted
 	// memory is that of evaluations, which wait for it once they have one of the
@@ -25,6 +27,7 @@ func newStages(l Limits) stages {
 		builds:      weighted(l.Builds, runtime.NumCPU()),
 		copies:      weighted(l.Copies, 4),
 		activations: weighted(l.Activations, 16),
+		commands:    weighted(0, 32),
 		queries:     weighted(0, runtime.NumCPU()),
 		memory:      &memory{limit: l.Memory, available: func() int64 { return availableMemory("/") }},
 	}

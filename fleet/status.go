@@ -42,6 +42,8 @@ type HostStatus struct {
 	Activating []string
 	// SwitchLocked reports whether something holds switch-to-configuration's lock.
 	SwitchLocked bool
+	// Deployment is the one that has the host's lock; nil if none has.
+	Deployment *HostDeployment
 	// Inhibitors is the live system's switch-inhibitors, JSON; empty if it has
 	// none.
 	Inhibitors string
@@ -52,6 +54,8 @@ type HostStatus struct {
 // Busy says who is changing the host right now; empty if nobody is.
 func (s *HostStatus) Busy() string {
 	switch {
+	case s.Deployment != nil && s.Deployment.State == DeploymentWaits:
+		return "a deployment waits to be confirmed" + s.Deployment.who()
 	case len(s.Activating) > 0:
 		return "an activation is under way: " + strings.Join(s.Activating, ", ")
 	case s.SwitchLocked:
@@ -111,7 +115,6 @@ func (j *job) status(ctx context.Context) (conn Remote, s *HostStatus, err error
 		j.set(func(r *Result) {
 			r.Live, r.RebootFor, r.RoundTrip, r.Status = s.Current, s.RebootPending, s.RoundTrip, s
 		})
-		j.tellRestored(s.Survey)
 		return s.String(), nil
 	})
 	return conn, s, err
@@ -157,7 +160,7 @@ func parseStatus(text string) (*HostStatus, error) {
 	s := &HostStatus{
 		Survey: survey, NixOS: get("nixos"), Revision: get("revision"), State: get("state"),
 		FailedUnits: strings.Fields(get("failed")), Activating: strings.Fields(get("activating")),
-		SwitchLocked: get("lock") == "held", Inhibitors: get("inhibitors"),
+		SwitchLocked: get("lock") == "held", Inhibitors: get("inhibitors"), Deployment: deploymentOf(a),
 	}
 	const most = 1 << 40 // more than any clock or disk says, and less than overflows
 	if made, now := number("generation-made"), number("now"); made > 0 && now >= made && now-made < most>>10 {
@@ -183,7 +186,8 @@ type Standing string
 
 // The standings. Every result of Status has exactly one.
 const (
-	// StandingCurrent: it runs and boots what the flake wants.
+	// StandingCurrent: it runs and boots what the flake wants, or runs the wanted
+	// specialisation of it.
 	StandingCurrent Standing = "up to date"
 	// StandingDiffers: it runs or boots something else.
 	StandingDiffers Standing = "differs"
@@ -215,7 +219,7 @@ func (r Result) Standing() Standing {
 		return StandingFailed
 	case r.Wanted == "":
 		return StandingUnknown
-	case s.Current == r.Wanted && s.Profile == r.Wanted && !s.Uncommitted:
+	case s.runs(r.Wanted, r.Host.Specialisation) && s.Profile == r.Wanted && !s.Uncommitted:
 		return StandingCurrent
 	}
 	return StandingDiffers
@@ -230,17 +234,26 @@ func (r Result) Attention() []string {
 	}
 	var notes []string
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if busy := s.Busy(); busy != "" {
-		add("%s", busy)
+	switch d := s.Deployment; {
+	case d != nil && d.State != DeploymentRuns:
+		add("%s", d.note(r.Host.Name))
+	case s.Busy() != "":
+		add("%s", s.Busy())
+	}
+	if s.Restored != nil {
+		add("%s", s.Restored.String())
 	}
 	if s.Uncommitted {
 		add("a deployment was cut short before its boot entry was made")
 	}
-	if r.Wanted != "" && s.Current != r.Wanted {
-		add("wanted is %s", short(r.Wanted))
+	if r.Wanted != "" && !s.runs(r.Wanted, r.Host.Specialisation) {
+		add("wanted is %s", specialised(r.Wanted, r.Host.Specialisation))
 	}
-	if s.Current != s.Profile {
+	switch {
+	case s.liveToplevel() != s.Profile:
 		add("boots %s", short(s.Profile))
+	case len(s.Specialisations) > 0 && !slices.Contains(s.Specialisations, r.Host.Specialisation):
+		add("runs %s", s.live())
 	}
 	if len(s.RebootPending) > 0 {
 		add("reboot pending: %s", strings.Join(s.RebootPending, ", "))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
@@ -21,6 +22,10 @@ type Survey struct {
 	// the machine started with, Profile the one that boots next
 	// (/nix/var/nix/profiles/system).
 	Current, Booted, Profile nixcmd.StorePath
+	// Specialisations are the names of those of Profile's specialisations that are
+	// live; nil if none is. As a rule it is at most one, but several may be the same
+	// system.
+	Specialisations []string
 	// Uncommitted reports whether a deployment was cut short between setting
 	// the profile and making the boot entry, so that the host may boot
 	// something other than Profile.
@@ -85,7 +90,15 @@ func parseSurvey(text string) (Survey, error) {
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
 		s.FreeBytes = kib * 1024
 	}
+	s.Specialisations = strings.FieldsFunc(a.values["specialisations"], func(r rune) bool { return r == '/' })
+	if len(s.Specialisations) == 0 {
+		s.Specialisations = nil
+	}
 	s.RebootPending = rebootParts(a, "booted-system/", "current-system/")
+	if len(s.Specialisations) > 0 && s.RebootPending != nil {
+		// A specialisation is not booted, but the system that it is of.
+		s.RebootPending = rebootParts(a, "booted-system/", "system/")
+	}
 	s.Restored = restoredOf(a)
 	return s, nil
 }
@@ -129,5 +142,5 @@ func (s Survey) String() string {
 	if s.Current == s.Profile {
 		return fmt.Sprintf("runs and boots %s, %d MiB free", short(s.Current), s.FreeBytes>>20)
 	}
-	return fmt.Sprintf("runs %s, boots %s, %d MiB free", short(s.Current), short(s.Profile), s.FreeBytes>>20)
+	return fmt.Sprintf("runs %s, boots %s, %d MiB free", s.live(), short(s.Profile), s.FreeBytes>>20)
 }

@@ -41,6 +41,9 @@ func (h Host) problems() []problem {
 	if h.BuildHost != "" && !isWord(h.BuildHost, "-_.") {
 		add("build-host", fmt.Sprintf("build-host %q is not a host's name", h.BuildHost), `use "here", "target" or the name of a host of the fleet`)
 	}
+	if h.Specialisation != "" && !isSpecialisation(h.Specialisation) {
+		add("specialisation", fmt.Sprintf("%q cannot be the name of a specialisation", h.Specialisation), "leave it out for the system itself")
+	}
 	for _, t := range h.Tags {
 		if !isWord(t, "-_.") {
 			add("tags", fmt.Sprintf("tag %q may hold only letters, digits, '-', '_' and '.'", t), "")

@@ -9,62 +9,79 @@ import (
 // Deploy brings HOST to what the flake wants: build, copy, activate, verify (-force: also if unchanged)
 //
 // Options: -dry, -json, -force, -fresh, -boot: activates nothing, and makes it the system that
-// boots next. -reboot: asks first (-yes), and then also reboots a host whose new
-// system needs that.
-func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh *bool) error {
+// boots next. -test: activates it, and leaves what boots. -reboot: asks first (-yes),
+// and then also reboots a host whose new system needs that. -specialisation=NAME: runs
+// that one of the system's specialisations ("": none). -noCheck: switches also if
+// the system's own checks, its switch inhibitors among them, would refuse.
+func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh, test, noCheck *bool, specialisation *string) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot)}
+	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot), ActivateOnly: is(test), NoCheck: is(noCheck), Specialisation: specialisation}
+	if err := together(opt); err != nil {
+		return err
+	}
 	return asking(ctx, host, meant(host, aboutReboot(reboot, yes, dry)), deploy("deploy", opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
 //
-// Options: -dry, -json, -fresh, -reboot. With -reboot it asks first (-yes), and then also
-// reboots a host whose new system needs that.
-func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh *bool) error {
+// Options: -dry, -json, -fresh, -reboot, -specialisation=NAME, -noCheck. With -reboot it
+// asks first (-yes), and then also reboots a host whose new system needs that.
+func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh, noCheck *bool, specialisation *string) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy("quickDeploy", fleet.DeployOptions{Reboot: is(reboot)}, dry))
+	opt := fleet.DeployOptions{Reboot: is(reboot), NoCheck: is(noCheck), Specialisation: specialisation}
+	if err := together(opt); err != nil {
+		return err
+	}
+	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy("quickDeploy", opt, dry))
+}
+
+// together is the error of options that do not go together, nil if they do.
+func together(opt fleet.DeployOptions) error {
+	if err := opt.Check(); err != nil {
+		return failure(err)
+	}
+	return nil
 }
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // For the rest it is QuickDeploy: what has not changed is neither evaluated again,
 // nor built, copied or activated.
-func DeployFast(ctx context.Context, host string, dry, json *bool) error {
+func DeployFast(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy("deployFast", fleet.DeployOptions{SkipHealth: true}, dry))
+	return on(ctx, host, deploy("deployFast", fleet.DeployOptions{SkipHealth: true, Specialisation: specialisation}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // For slow networks: what is copied is what has changed, and no derivations.
-func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
+func DeployLocalBuild(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy("deployLocalBuild", fleet.DeployOptions{BuildHost: fleet.BuildHere}, dry))
+	return on(ctx, host, deploy("deployLocalBuild", fleet.DeployOptions{BuildHost: fleet.BuildHere, Specialisation: specialisation}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
 //
-// Options: -dry, -json.
+// Options: -dry, -json, -specialisation=NAME.
 // The cache is [cache] in fleet.toml. One that is down costs its connect timeout,
 // 5 seconds, and a warning. The system is built here, whatever its build-host is.
-func DeployCached(ctx context.Context, host string, dry, json *bool) error {
+func DeployCached(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, hasCache, deploy("deployCached", fleet.DeployOptions{FromCache: true}, dry))
+	return asking(ctx, host, hasCache, deploy("deployCached", fleet.DeployOptions{FromCache: true, Specialisation: specialisation}, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
 //
-// Options: -yes, -dry, -json, -noRollback. It takes no wave. What boots is changed only
+// Options: -yes, -dry, -json, -noRollback, -noCheck, -specialisation=NAME. It takes no wave. What boots is changed only
 // after the new system was seen live, as ever. A system that fails, or cannot be
 // reached, is rolled back unless -noRollback leaves it live.
-func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback *bool) error {
+func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback, noCheck *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy("emergencyDeploy", fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback)}, dry))
+	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy("emergencyDeploy", fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck), Specialisation: specialisation}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)

@@ -29,7 +29,7 @@ import _ "github.com/nixflotilla/flotilla/recipes"
 // the recipes:
 //
 //	// Up deploys %[1]s
-//	func Up(ctx context.Context) error { return recipes.QuickDeploy(ctx, %[1]q, nil, nil, nil, nil) }
+//	func Up(ctx context.Context) error { return recipes.QuickDeploy(ctx, %[1]q, nil, nil, nil, nil, nil, nil, nil) }
 `
 
 // Init writes fleet.toml and magefile.go for the flake here, and overwrites nothing

@@ -40,7 +40,7 @@ func Plan(ctx context.Context, on *string, json, markdown, fresh *bool) error {
 //
 // Options: -json, -fresh. It is quickDeploy HOST -dry; see plan.
 func DryRun(ctx context.Context, host string, json, fresh *bool) error {
-	return QuickDeploy(ctx, host, new(true), json, nil, nil, fresh)
+	return QuickDeploy(ctx, host, new(true), json, nil, nil, fresh, nil, nil)
 }
 
 // Diff shows what deploying HOST would do as dryRun does, with every package and unit

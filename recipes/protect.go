@@ -8,12 +8,14 @@ import (
 
 // Confirm confirms by hand a deployment that still waits for it on HOST: what is live becomes what boots
 //
-// Options: -json.
-// A host that is not confirmed in time goes back to the old system by itself. Its
-// health is not checked.
-func Confirm(ctx context.Context, host string, json *bool) error {
+// Options: -json, -noHealth: without its health checks, which are made once each, and
+// any of which keeps it from being confirmed. A host that is not confirmed in time
+// goes back to the old system by itself.
+func Confirm(ctx context.Context, host string, json, noHealth *bool) error {
 	asJSON(json)
-	return on(ctx, host, kept("confirm", true, func(ctx context.Context, s session) *fleet.Report { return s.fleet.Confirm(ctx, s.hosts) }))
+	return on(ctx, host, kept("confirm", true, func(ctx context.Context, s session) *fleet.Report {
+		return s.fleet.Confirm(ctx, s.hosts, fleet.ConfirmOptions{SkipHealth: is(noHealth)})
+	}))
 }
 
 // Unlock asks, then removes the lock that a deployment has left on HOST (-yes)

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,12 +14,12 @@ import (
 // Rollback shows what going back to the system before would do to HOST, asks, and does it (-to=, -yes)
 //
 // Options: -to=GENERATION (a number or a path, as `generations` shows them), -yes,
-// -dry, -json. It needs neither Nix here nor a flake that evaluates: nothing is
+// -dry, -json, -specialisation=NAME, -noCheck. It needs neither Nix here nor a flake that evaluates: nothing is
 // built or copied. For the rest it is a deployment, health checks included.
-func Rollback(ctx context.Context, host string, to *string, yes, dry, json *bool) error {
+func Rollback(ctx context.Context, host string, to *string, yes, dry, json, noCheck *bool, specialisation *string) error {
 	asJSON(json)
-	opt := fleet.RollbackOptions{To: text(to, "")}
-	if err := fleet.CheckGeneration(opt.To); err != nil {
+	opt := fleet.RollbackOptions{To: text(to, ""), NoCheck: is(noCheck), Specialisation: specialisation}
+	if err := errors.Join(fleet.CheckGeneration(opt.To), fleet.CheckSpecialisation(text(specialisation, ""))); err != nil {
 		return failure(err)
 	}
 	if to != nil && *to == "" {

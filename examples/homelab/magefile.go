@@ -11,21 +11,21 @@ import (
 )
 
 // P620 deploys the workstation p620 (AMD/ROCm, binary cache)
-func P620(ctx context.Context, dry, json, force, boot, reboot, yes *bool) error {
-	return recipes.Deploy(ctx, "p620", dry, json, force, boot, reboot, yes, nil)
+func P620(ctx context.Context, dry, json, force, boot, reboot, yes, test, noCheck *bool, specialisation *string) error {
+	return recipes.Deploy(ctx, "p620", dry, json, force, boot, reboot, yes, nil, test, noCheck, specialisation)
 }
 
 // Razer deploys the laptop razer (Intel/NVIDIA)
-func Razer(ctx context.Context, dry, json, force, boot, reboot, yes *bool) error {
-	return recipes.Deploy(ctx, "razer", dry, json, force, boot, reboot, yes, nil)
+func Razer(ctx context.Context, dry, json, force, boot, reboot, yes, test, noCheck *bool, specialisation *string) error {
+	return recipes.Deploy(ctx, "razer", dry, json, force, boot, reboot, yes, nil, test, noCheck, specialisation)
 }
 
 // P510 deploys the media server p510 (Xeon/NVIDIA)
-func P510(ctx context.Context, dry, json, force, boot, reboot, yes *bool) error {
-	return recipes.Deploy(ctx, "p510", dry, json, force, boot, reboot, yes, nil)
+func P510(ctx context.Context, dry, json, force, boot, reboot, yes, test, noCheck *bool, specialisation *string) error {
+	return recipes.Deploy(ctx, "p510", dry, json, force, boot, reboot, yes, nil, test, noCheck, specialisation)
 }
 
 // Dex5550 deploys the server dex5550 (DNS, monitoring)
-func Dex5550(ctx context.Context, dry, json, force, boot, reboot, yes *bool) error {
-	return recipes.Deploy(ctx, "dex5550", dry, json, force, boot, reboot, yes, nil)
+func Dex5550(ctx context.Context, dry, json, force, boot, reboot, yes, test, noCheck *bool, specialisation *string) error {
+	return recipes.Deploy(ctx, "dex5550", dry, json, force, boot, reboot, yes, nil, test, noCheck, specialisation)
 }

@@ -12,6 +12,7 @@ cd /nix/var/nix/profiles 2>/dev/null || exit 0
 # A profile may have hundreds: no process for each.
 find . -maxdepth 1 -type l -name 'system-*-link' -printf 'generations/%f/made %T@\ngenerations/%f/path %l\n' 2>/dev/null
 find system-*-link/kernel -maxdepth 0 -printf 'generations/%h/kernel %l\n' 2>/dev/null
+find system-*-link/specialisation -mindepth 1 -maxdepth 1 -printf 'generations/%h/%f %l\n' 2>/dev/null
 for link in system-*-link; do
   [ -e "$link" ] || say "generations/$link/gone" yes
   version=

@@ -12,16 +12,18 @@
 # of the deployment; once the file "ended" is there, it is over and the lock is free.
 dir=${0%/*}
 base=${dir%/*} id=${dir##*/} mode=$1
-previous= toplevel= action= timeout= confirm= restore= generation= by=
+previous= toplevel= active= action= timeout= confirm= restore= generation= check= by=
 while read -r key value; do
   case $key in
     previous) previous=$value ;;
     toplevel) toplevel=$value ;;
+    active) active=$value ;;
     action) action=$value ;;
     timeout) timeout=$value ;;
     confirm) confirm=$value ;;
     restore) restore=$value ;;
     generation) generation=$value ;;
+    check) check=$value ;;
     by) by=$value ;;
   esac
 done <"$dir/deployment"
@@ -32,6 +34,7 @@ PATH=$previous/sw/bin:$previous/systemd/bin:/nix/var/nix/profiles/default/bin:/u
 export LC_ALL=C.UTF-8 PATH
 shell=$previous/sw/bin/sh
 [ -x "$shell" ] || shell=/bin/sh
+[ "$check" != no ] || export NIXOS_NO_CHECK=1
 
 claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
 
@@ -75,7 +78,7 @@ refused() {
   for list in start restart reload; do
     [ ! -s "/run/nixos/$list-list" ] || return 1
   done
-  ! PATH=$system "$toplevel/bin/switch-to-configuration" check >/dev/null 2>&1
+  ! PATH=$system "$active/bin/switch-to-configuration" check >/dev/null 2>&1
 }
 
 # Leaves what came of it in outcome. The old system was good enough before: its
@@ -94,7 +97,7 @@ go_back() {
   # What neither the old nor the new system has made live is not ours to undo.
   now=$(readlink -f /run/current-system)
   case $now in
-    "$previous" | "$toplevel") ;;
+    "$previous" | "$active") ;;
     *)
       outcome="foreign 0 $1"
       echo "flotilla: $1, but someone else has made $now live: leaving it" >&2
@@ -141,7 +144,7 @@ case $mode in
     if [ "$action" = stage ]; then
       : >"$dir/untouched"
     else
-      PATH=$system "$toplevel/bin/switch-to-configuration" "$action"
+      PATH=$system "$active/bin/switch-to-configuration" "$action"
       code=$?
     fi
     case $code in
@@ -192,6 +195,12 @@ case $mode in
     ;;
   commit)
     claim commit || exit 75
+    # What boots is to stay what it is.
+    if [ "$generation" = none ]; then
+      rm -f "$base/report"
+      over "committed 0"
+      exit 0
+    fi
     profile=/nix/var/nix/profiles/system
     # Between the two steps the marker stands, so that a host that loses power
     # there is not taken for one that is done; if the boot entry cannot be made, the

@@ -14,6 +14,12 @@ say flotilla-survey 1
 link current /run/current-system
 link booted /run/booted-system
 link profile /nix/var/nix/profiles/system
+# The names of those of the profile's specialisations that are live, each after a '/'.
+names=
+for each in /nix/var/nix/profiles/system/specialisation/*; do
+  [ "$each" -ef /run/current-system ] && names=$names/${each##*/}
+done
+say specialisations "$names"
 say uncommitted "$(cat /nix/var/nix/flotilla-uncommitted 2>/dev/null)"
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
 read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
@@ -47,15 +53,16 @@ say root "$root"
 set -- $(df -Pk /nix/store 2>/dev/null | tail -n 1)
 say free-kib "${4:-}"
 
-# What a reboot would change: the booted system against the one that boots next.
+# What a reboot would change: the booted system against the live one, and against the
+# one that boots next if a specialisation of that is live.
 for part in kernel initrd kernel-modules kernel-params; do
-  for system in booted-system current-system; do
+  for system in /run/booted-system /run/current-system ${names:+/nix/var/nix/profiles/system}; do
     if [ "$part" = kernel-params ]; then
-      value=$(cat "/run/$system/$part" 2>/dev/null)
+      value=$(cat "$system/$part" 2>/dev/null)
     else
-      value=$(readlink -f "/run/$system/$part" 2>/dev/null)
+      value=$(readlink -f "$system/$part" 2>/dev/null)
     fi
-    say "$system/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
+    say "${system##*/}/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
   done
 done
 # What the guard of a deployment has done since the last one that went well.

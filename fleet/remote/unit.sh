@@ -3,18 +3,20 @@
 # a connection that drops takes nothing with it: the same call, made again,
 # joins the unit of that name instead of starting another.
 #
-#   start    UNIT CURSOR BOOT TOPLEVEL ACTION
+#   start    UNIT CURSOR BOOT TOPLEVEL ACTION ACTIVE
 #       switch-to-configuration ACTION, without more ado
-#   activate UNIT CURSOR BOOT TOPLEVEL ACTION BY TIMEOUT CONFIRM yes|no GENERATION
+#   activate UNIT CURSOR BOOT TOPLEVEL ACTION ACTIVE BY TIMEOUT CONFIRM yes|no GENERATION CHECK
 #       take the host's lock for BY and arm the guard, then switch-to-configuration
-#       ACTION ("stage": nothing); see guard.sh, which the function guard writes
-#   commit   UNIT CURSOR BOOT TOPLEVEL live|any
-#       verify that TOPLEVEL is live (unless "any"), make it the profile, as a new
-#       generation ("-") or by switching to GENERATION, then the boot entry; if all
-#       is well, forget the deployment
-#   restore  UNIT CURSOR BOOT TOPLEVEL WHY
+#       ACTION ("stage": nothing); see guard.sh, which the function guard writes. With
+#       the CHECK "ask" nothing is done if there are switch inhibitors to compare; "no"
+#       leaves out the system's own checks
+#   commit   UNIT CURSOR BOOT TOPLEVEL live|any ACTIVE
+#       verify that ACTIVE is live (unless "any"), make TOPLEVEL the profile, as a new
+#       generation ("-") or by switching to GENERATION (or neither: "none"), then the
+#       boot entry; if all is well, forget the deployment
+#   restore  UNIT CURSOR BOOT TOPLEVEL WHY ACTIVE
 #       bring the system back that was live before, then forget the deployment
-#   join     UNIT CURSOR BOOT TOPLEVEL
+#   join     UNIT CURSOR BOOT TOPLEVEL - ACTIVE
 #       follow UNIT if it was started, but never start it
 #   clean    UNIT
 #       forget an ended unit, and its deployment as it is
@@ -25,8 +27,9 @@
 #
 # A deployment's units are called flotilla-STEP-ID, and it has the directory
 # /run/flotilla/ID; the link /run/flotilla/lock says which one has the host.
-# CURSOR is where in the journal to go on, or "-"; BOOT is the boot id that the
-# host must still have. Answers are "key value" lines that end with "end".
+# ACTIVE is what is to be live: TOPLEVEL, or one of its specialisations. CURSOR is
+# where in the journal to go on, or "-"; BOOT is the boot id that the host must still
+# have. Answers are "key value" lines that end with "end".
 system=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 PATH=$system:$PATH
 export LC_ALL=C PATH
@@ -34,7 +37,7 @@ say() { printf '%s %s\n' "$1" "$2"; }
 finish() { say end "$1"; exit 0; }
 say flotilla-unit 1
 
-mode=$1 unit=${2:-}.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-}
+mode=$1 unit=${2:-}.service cursor=${3:--} boot=${4:-} toplevel=${5:-} argument=${6:-} target=${7:-${5:-}}
 profile=/nix/var/nix/profiles/system
 root=/nix/var/nix/gcroots/flotilla
 base=/run/flotilla
@@ -111,9 +114,21 @@ facts() {
   for part in kernel initrd kernel-modules; do
     say "booted/$part" "$(readlink -f "/run/booted-system/$part" 2>/dev/null)"
     say "next/$part" "$(readlink -f "$toplevel/$part" 2>/dev/null)"
+    [ "$target" = "$toplevel" ] || say "active/$part" "$(readlink -f "$target/$part" 2>/dev/null)"
   done
   say booted/kernel-params "$(cat /run/booted-system/kernel-params 2>/dev/null | tr '\n' ' ')"
   say next/kernel-params "$(cat "$toplevel/kernel-params" 2>/dev/null | tr '\n' ' ')"
+  [ "$target" = "$toplevel" ] || say active/kernel-params "$(cat "$target/kernel-params" 2>/dev/null | tr '\n' ' ')"
+  inhibitors || :
+}
+
+# Tells the switch inhibitors of the live and of the new system, if both have some and
+# they are not the same.
+inhibitors() {
+  live=/run/current-system/switch-inhibitors next=$target/switch-inhibitors
+  [ -s "$live" ] && [ -s "$next" ] && ! cmp -s "$live" "$next" || return 1
+  say inhibitors/live "$(head -c 65536 "$live" | tr '\n' ' ')"
+  say inhibitors/next "$(head -c 65536 "$next" | tr '\n' ' ')"
 }
 
 # RemainAfterExit keeps the exit status of a unit that ended well until "clean".
@@ -191,7 +206,7 @@ locked() {
 tell() {
   while read -r key value; do
     case $key in
-      by | since | toplevel | restore) say "lock/$key" "$value" ;;
+      by | since | toplevel | active | action | restore | generation) say "lock/$key" "$value" ;;
     esac
   done <"$base/$1/deployment" 2>/dev/null
 }
@@ -223,7 +238,7 @@ cannot() {
 # Fails if an earlier call has begun already.
 begin() {
   mkdir -p -m 711 "$base"
-  if ! text=$(mkdir -m 700 "$dir" 2>&1); then
+  if ! text=$(mkdir -m 711 "$dir" 2>&1); then
     [ -d "$dir" ] || cannot "$text"
     return 1
   fi
@@ -238,8 +253,8 @@ begin() {
   [ -x "$shell" ] || shell=/bin/sh
   {
     guard >"$dir/run" &&
-      printf '%s %s\n' previous "$previous" toplevel "$toplevel" action "$argument" timeout "$timeout" \
-        confirm "$confirm" restore "$restore" generation "$generation" by "$by" since "$(date +%s)" >"$dir/deployment"
+      printf '%s %s\n' previous "$previous" toplevel "$toplevel" active "$target" action "$argument" timeout "$timeout" \
+        confirm "$confirm" restore "$restore" generation "$generation" check "$check" by "$by" since "$(date +%s)" >"$dir/deployment"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
     --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
@@ -290,16 +305,18 @@ esac
 if ! exists; then
   case $mode in
     start | activate)
-      # Until the profile keeps it, nothing else does.
-      ln -sfn "$toplevel" "$root"
+      # Until the profile keeps it, nothing else does. The root of a deployment that has
+      # the host is its own.
+      [ -L "$base/lock" ] || ln -sfn "$toplevel" "$root"
       nix-store --check-validity "$toplevel" >/dev/null 2>&1 || finish gone
-      [ -e "$toplevel/nixos-version" ] && [ -x "$toplevel/bin/switch-to-configuration" ] || finish not-a-system
+      [ -e "$toplevel/nixos-version" ] && [ -x "$target/bin/switch-to-configuration" ] || finish not-a-system
       if [ "$mode" = start ]; then
-        launch -- "$toplevel/bin/switch-to-configuration" "$argument"
+        launch -- "$target/bin/switch-to-configuration" "$argument"
       else
-        by=$7 timeout=$8 confirm=$9
+        by=$8 timeout=$9
         shift 9
-        restore=$1 generation=${2:--} stale=
+        confirm=$1 restore=$2 generation=${3:--} check=${4:-ask} stale=
+        [ "$check" != ask ] || [ -d "$dir" ] || ! inhibitors || finish inhibited
         if begin; then
           launch -p TimeoutStopSec=10s -- "$shell" "$dir/run" activate
           [ -z "$stale" ] || say stale "$stale"
@@ -317,7 +334,7 @@ if ! exists; then
     commit)
       ended
       [ -d "$dir" ] || { facts; finish over; }
-      [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$toplevel" ] || { facts; finish not-live; }
+      [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$target" ] || { facts; finish not-live; }
       launch -- /bin/sh "$dir/run" commit
       ;;
     restore)

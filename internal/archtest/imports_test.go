@@ -45,11 +45,12 @@ func house() []folderRule {
 	return []folderRule{
 		{folder: "internal/archtest", own: []string{"internal/proc"}},
 		{folder: "internal/proc", others: []string{sys}},
+		{folder: "internal/local", own: []string{"internal/proc"}},
 		{folder: "internal/worktree", own: []string{"internal/proc"}, others: []string{sys}},
 		{folder: "internal/readset", own: []string{"internal/worktree"}},
 		{folder: "nixcmd", own: []string{"internal/proc"}, others: []string{sync}},
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
-		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
+		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/local", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
 		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},

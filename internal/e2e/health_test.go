@@ -31,6 +31,10 @@ unit = "jellyfin.service"
 on = "p510"
 command = ["sh", "-c", "! grep $0 /etc/motd", "unhealthy"]
 
+[health.checks.here]
+on = "p510"
+command-here = ["sh", "-c", "test -e fleet.toml && grep -q $FLOTILLA_ADDRESS ~/.ssh/known_hosts && echo $FLOTILLA_HOST and $1", "sh", "$0; 'x'"]
+
 [health.checks.broken]
 on = "p620"
 tcp = 4999
@@ -46,14 +50,14 @@ func TestHealthChecks(t *testing.T) {
 	m.checks()
 	m.set("p510", `environment.etc.motd.text = "well";`)
 	m.run("flotilla quickDeploy p510").exits(0).says("jellyfin: 200 OK, body as wanted", "service: jellyfin.service is active (running)",
-		"mark: exit code 0", "3 checks passed", "p510: switched")
+		"mark: exit code 0", "here: exit code 0: p510 and $0; 'x'", "4 checks passed", "p510: switched")
 	well := m.settled("p510")
 
 	m.must(lab.Control, "sed -i 's/well/unhealthy/' hosts/p510/default.nix")
 	// The second time too: the old system is healthy again, so that the failure is the
 	// new one's own.
 	for range 2 {
-		m.run("flotilla quickDeploy p510").exits(4).says("p510: rolled-back", "p510: health failed: 1 of 3 checks failed: mark",
+		m.run("flotilla quickDeploy p510").exits(4).says("p510: rolled-back", "p510: health failed: 1 of 4 checks failed: mark",
 			"mark: exit code 1: unhealthy (the last of ", "the old system was brought back: it runs and boots ", "correct [health.checks.mark]")
 		m.asBefore("p510", systems{well, well, well})
 	}
@@ -65,14 +69,14 @@ func TestHealthChecks(t *testing.T) {
 	unhealthy := m.settled("p510")
 	m.set("p510", `environment.etc."second".text = "still";`)
 	m.run("flotilla quickDeploy p510").exits(0).says("warning: mark fails, as it did before the deployment: exit code 1: unhealthy",
-		"2 of 3 checks passed; what fails had failed before", "p510: switched")
+		"3 of 4 checks passed; what fails had failed before", "p510: switched")
 	if m.settled("p510") == unhealthy {
 		t.Error("not deployed")
 	}
 
 	m.must(lab.Control, "sed -i 's/unhealthy/well again/' hosts/p510/default.nix")
 	m.run("flotilla emergencyDeploy p510 -yes").exits(0)
-	m.run("flotilla health -on=p510").exits(0).says("3 checks passed", "p510: reached")
+	m.run("flotilla health -on=p510").exits(0).says("4 checks passed", "p510: reached")
 }
 
 // health tells of every host, and changes nothing: one that fails a check, one
@@ -86,7 +90,7 @@ func TestHealthTarget(t *testing.T) {
 	// A connection of its own: the one that is kept outlives sshd.
 	o := m.run("XDG_RUNTIME_DIR=$(mktemp -d) flotilla health").exits(3)
 	o.row("p620", "degraded").row("p510", "reached").row("razer", "reached").row("dex5550", "unreachable")
-	o.says("1 of 1 check failed: broken", "broken: connection refused", "3 checks passed", "answers; no health check is for it")
+	o.says("1 of 1 check failed: broken", "broken: connection refused", "4 checks passed", "answers; no health check is for it")
 	o = m.run("flotilla health -on=p620,p510 -json").exits(3)
 	o.says(`{"check":"broken","ok":false,"answer":"connection refused","tries":1,`, `{"check":"service","ok":true,"answer":"jellyfin.service is active (running)","tries":1,`)
 	m.run("flotilla health -on=p620 -wait").exits(1).says("broken: connection refused (the last of ")

@@ -107,7 +107,8 @@ func TestDeployForTheNextBoot(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	before := m.settled("p510")
-	m.set("p510", `environment.etc.motd.text = "next time";`)
+	// What is to boot is kept from the garbage collector before it is the profile.
+	m.set("p510", `environment.etc.motd.text = "next time"; system.preSwitchChecks.lab = "readlink /nix/var/nix/gcroots/flotilla >/run/lab-root; true";`)
 	m.run("flotilla deploy p510 -boot -dry").exits(0).says("p510: to deploy", "units: none would be touched")
 	if m.settled("p510") != before {
 		t.Error("-dry staged it")
@@ -116,6 +117,9 @@ func TestDeployForTheNextBoot(t *testing.T) {
 	s := m.systems("p510")
 	if s.current != before || s.profile == before || s.boot != s.profile {
 		t.Errorf("not staged: %+v", s)
+	}
+	if kept := m.must("p510", "cat /run/lab-root"); kept != s.profile {
+		t.Errorf("kept %q, not %s", kept, s.profile)
 	}
 	m.run("flotilla deploy p510 -boot").exits(0).says("p510: unchanged", "already boots")
 	if units := m.must("p510", "systemctl list-units --all --no-legend 'flotilla-commit-*'; ls /nix/var/nix/gcroots/flotilla 2>/dev/null || true"); units != "" {

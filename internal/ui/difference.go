@@ -54,6 +54,9 @@ func difference(s screen, res fleet.Result, full bool) {
 	if d.NoRoom() {
 		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
 	}
+	if len(d.Inhibitors) > 0 {
+		s.item(yellow, "!", "it would be staged for the next boot, because of switch inhibitors: "+inhibitorsText(d.Inhibitors))
+	}
 	if len(d.Reboot) > 0 {
 		s.item(yellow, "!", "a reboot would be needed for: "+rebootText(d.Reboot, true))
 	}

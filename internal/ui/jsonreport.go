@@ -70,25 +70,32 @@ type jsonBuild struct {
 }
 
 type jsonDifference struct {
-	OldBytes     int64         `json:"old_bytes"`
-	NewBytes     int64         `json:"new_bytes"`
-	Added        []jsonPackage `json:"added"`
-	Removed      []jsonPackage `json:"removed"`
-	Changed      []jsonPackage `json:"changed"`
-	Units        *jsonUnits    `json:"units,omitempty"`
-	UnitsUnknown string        `json:"units_unknown,omitempty"`
-	RebootFor    []string      `json:"reboot_for,omitempty"`
-	Reboot       []jsonReboot  `json:"reboot,omitempty"`
-	CopyPaths    int           `json:"copy_paths"`
-	CopyBytes    int64         `json:"copy_bytes"`
-	FreeBytes    *int64        `json:"free_bytes,omitempty"`
-	NoRoom       bool          `json:"no_room,omitempty"`
+	OldBytes     int64           `json:"old_bytes"`
+	NewBytes     int64           `json:"new_bytes"`
+	Added        []jsonPackage   `json:"added"`
+	Removed      []jsonPackage   `json:"removed"`
+	Changed      []jsonPackage   `json:"changed"`
+	Units        *jsonUnits      `json:"units,omitempty"`
+	UnitsUnknown string          `json:"units_unknown,omitempty"`
+	RebootFor    []string        `json:"reboot_for,omitempty"`
+	Reboot       []jsonReboot    `json:"reboot,omitempty"`
+	Inhibitors   []jsonInhibitor `json:"inhibitors,omitempty"`
+	CopyPaths    int             `json:"copy_paths"`
+	CopyBytes    int64           `json:"copy_bytes"`
+	FreeBytes    *int64          `json:"free_bytes,omitempty"`
+	NoRoom       bool            `json:"no_room,omitempty"`
 }
 
 type jsonReboot struct {
 	Part string `json:"part"`
 	Old  string `json:"old,omitempty"`
 	New  string `json:"new,omitempty"`
+}
+
+type jsonInhibitor struct {
+	Name string `json:"name"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
 }
 
 type jsonPackage struct {
@@ -156,6 +163,9 @@ func newJSONDifference(d *fleet.Difference) *jsonDifference {
 	}
 	for _, p := range d.Reboot {
 		out.Reboot = append(out.Reboot, jsonReboot{plain(p.Part), plain(p.Old), plain(p.New)})
+	}
+	for _, in := range d.Inhibitors {
+		out.Inhibitors = append(out.Inhibitors, jsonInhibitor{plain(in.Name), plain(in.Old), plain(in.New)})
 	}
 	if d.FreeBytes >= 0 {
 		out.FreeBytes = &d.FreeBytes

@@ -122,6 +122,9 @@ func planMarkdownDetails(res fleet.Result) string {
 	if d.NoRoom() {
 		item("⚠️ ", "the host's store has no room for that: deploying fails before anything is copied")
 	}
+	if len(d.Inhibitors) > 0 {
+		item("⚠️ it would be staged for the next boot, because of switch inhibitors: ", markdownText(cut(inhibitorsText(d.Inhibitors), 400)))
+	}
 	if len(d.Reboot) > 0 {
 		item("⚠️ a reboot would be needed for: ", markdownText(cut(rebootText(d.Reboot, true), 400)))
 	}

@@ -183,6 +183,15 @@ func rebootText(parts []fleet.RebootPart, full bool) string {
 	return plain(strings.Join(texts, ", "))
 }
 
+// inhibitorsText names what keeps a system from being switched to.
+func inhibitorsText(all []fleet.SwitchInhibitor) string {
+	texts := make([]string, len(all))
+	for i, in := range all {
+		texts[i] = fmt.Sprintf("%s %s → %s", in.Name, in.Old, in.New)
+	}
+	return plain(strings.Join(texts, ", "))
+}
+
 // buildText says what building took.
 func buildText(b fleet.BuildWork) string {
 	var parts []string
@@ -262,6 +271,9 @@ func planWhy(res fleet.Result) string {
 	}
 	if d.UnitsUnknown != "" && !d.NoRoom() {
 		news = append(news, d.UnitsUnknown)
+	}
+	if len(d.Inhibitors) > 0 {
+		news = append(news, "staged for the next boot, for "+inhibitorsText(d.Inhibitors))
 	}
 	if len(d.Reboot) > 0 {
 		news = append(news, "reboot for "+rebootText(d.Reboot, false))

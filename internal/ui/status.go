@@ -66,6 +66,9 @@ func statusBlock(s screen, res fleet.Result) {
 	standing := res.Standing()
 	fmt.Fprintf(s.w, "%s: %s\n", s.paint(bold, plain(res.Host.Name)), s.paint(standingColor(standing), string(standing)))
 	line("runs", orNothing(string(st.Current)))
+	if names := strings.Join(st.Specialisations, ", "); names != "" {
+		line("", "the specialisation "+names+" of what it boots")
+	}
 	same := func(path, other, text string) string {
 		if path == other && path != "" {
 			return text
@@ -73,7 +76,10 @@ func statusBlock(s screen, res fleet.Result) {
 		return orNothing(path)
 	}
 	line("boots", same(string(st.Profile), string(st.Current), "what it runs"))
-	if res.Wanted != "" {
+	switch {
+	case res.Wanted != "" && len(st.Specialisations) > 0:
+		line("wanted", same(string(res.Wanted), string(st.Profile), "what it boots"))
+	case res.Wanted != "":
 		line("wanted", same(string(res.Wanted), string(st.Current), "what it runs"))
 	}
 	line("booted", same(string(st.Booted), string(st.Current), "what it runs"))
@@ -204,6 +210,9 @@ type jsonStatus struct {
 	StoreBytes       int64          `json:"store_bytes,omitempty"`
 	Root             fleet.Root     `json:"root,omitempty"`
 	Busy             string         `json:"busy,omitempty"`
+	Specialisations  []string       `json:"specialisations,omitempty"`
+	Deployment       *jsonHeld      `json:"deployment,omitempty"`
+	Restored         *jsonRestored  `json:"restored,omitempty"`
 	SwitchInhibitors string         `json:"switch_inhibitors,omitempty"`
 	Attention        []string       `json:"attention,omitempty"`
 }
@@ -225,5 +234,40 @@ func newJSONStatus(res fleet.Result) *jsonStatus {
 	if st.FreeBytes >= 0 {
 		out.FreeBytes = &st.FreeBytes
 	}
+	out.Specialisations = allHarmless(st.Specialisations)
+	if d := st.Deployment; d != nil {
+		out.Deployment = &jsonHeld{d.State, plain(d.By), unixTime(d.Since), string(d.System), string(d.Previous), d.GoesBack, seconds(d.Left)}
+	}
+	if r := st.Restored; r != nil {
+		out.Restored = &jsonRestored{string(r.System), plain(r.By), unixTime(r.At), plain(r.Why), r.OK}
+	}
 	return out
+}
+
+// jsonHeld is the deployment that has a host.
+type jsonHeld struct {
+	State    fleet.DeploymentState `json:"state"`
+	By       string                `json:"by,omitempty"`
+	Since    string                `json:"since,omitempty"`
+	System   string                `json:"system,omitempty"`
+	Previous string                `json:"previous,omitempty"`
+	GoesBack bool                  `json:"goes_back"`
+	Left     float64               `json:"left_seconds,omitempty"`
+}
+
+// jsonRestored is a deployment that a host took back by itself.
+type jsonRestored struct {
+	System string `json:"system,omitempty"`
+	By     string `json:"by,omitempty"`
+	At     string `json:"at,omitempty"`
+	Why    string `json:"why,omitempty"`
+	OK     bool   `json:"ok"`
+}
+
+// unixTime is "" for the zero time.
+func unixTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
