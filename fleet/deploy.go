@@ -99,7 +99,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil
 	}
-	if err := s.survey.unfit(); err != nil {
+	if err := j.unfit(ctx, s); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
 	if !opt.SkipHealth && (!opt.Boot || opt.Reboot) {

@@ -112,6 +112,7 @@ func (j *job) status(ctx context.Context) (conn Remote, s *HostStatus, err error
 			r.Live, r.RebootFor, r.RoundTrip, r.Status = s.Current, s.RebootPending, s.RoundTrip, s
 		})
 		j.tellRestored(s.Survey)
+		j.becomesRoot(s.Root)
 		return s.String(), nil
 	})
 	return conn, s, err
