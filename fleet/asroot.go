@@ -42,7 +42,7 @@ func runWithPassword(ctx context.Context, run sessionFunc, p Password, each func
 	began := false
 	res, err := run(ctx, sshpool.Cmd{
 		Argv:  append([]string{"sh", "-c", sudoScript, "sh"}, args...),
-		Stdin: strings.NewReader(p.text + "\n" + whole(script)),
+		Stdin: strings.NewReader(p.text.Value() + "\n" + whole(script)),
 		Stdout: func(line string) {
 			if began && each != nil {
 				each(line)

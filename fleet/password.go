@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unique"
 
 	"golang.org/x/sync/semaphore"
 
@@ -13,8 +14,11 @@ import (
 )
 
 // Password is what a remote user gives sudo. The zero value is none. No formatting
-// and no encoding shows it.
-type Password struct{ text string }
+// and no encoding shows it. Equal passwords are equal by ==.
+type Password struct {
+	// A handle, since fmt shows the strings in unexported fields, and asks no String.
+	text unique.Handle[string]
+}
 
 // NewPassword is a password of a text, which may not be empty, hold a line feed or a
 // NUL byte, or be longer than the 1023 bytes that sudo takes (its SUDO_CONV_REPL_MAX).
@@ -27,7 +31,7 @@ func NewPassword(text string) (Password, error) {
 	case len(text) > 1023:
 		return Password{}, errors.New("the password is longer than 1023 bytes")
 	}
-	return Password{text}, nil
+	return Password{unique.Make(text)}, nil
 }
 
 // String does not tell it.

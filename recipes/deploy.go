@@ -15,7 +15,7 @@ func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, ye
 	asJSON(json)
 	anew(fresh)
 	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot)}
-	return asking(ctx, host, meant(host, aboutReboot(reboot, yes, dry)), deploy(opt, dry))
+	return asking(ctx, host, becoming(meant(host, aboutReboot(reboot, yes, dry))), deploy(opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
@@ -25,7 +25,7 @@ func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, ye
 func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy(fleet.DeployOptions{Reboot: is(reboot)}, dry))
+	return asking(ctx, host, becoming(aboutReboot(reboot, yes, dry)), deploy(fleet.DeployOptions{Reboot: is(reboot)}, dry))
 }
 
 // DeployFast deploys HOST with the least work, leaving out its health checks
@@ -35,7 +35,7 @@ func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh
 // nor built, copied or activated.
 func DeployFast(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{SkipHealth: true}, dry))
+	return asking(ctx, host, becoming(nil), deploy(fleet.DeployOptions{SkipHealth: true}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
@@ -44,7 +44,7 @@ func DeployFast(ctx context.Context, host string, dry, json *bool) error {
 // For slow networks: what is copied is what has changed, and no derivations.
 func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
-	return on(ctx, host, deploy(fleet.DeployOptions{BuildHost: fleet.BuildHere}, dry))
+	return asking(ctx, host, becoming(nil), deploy(fleet.DeployOptions{BuildHost: fleet.BuildHere}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
@@ -54,7 +54,7 @@ func DeployLocalBuild(ctx context.Context, host string, dry, json *bool) error {
 // 5 seconds, and a warning. The system is built here, whatever its build-host is.
 func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 	asJSON(json)
-	return asking(ctx, host, hasCache, deploy(fleet.DeployOptions{FromCache: true}, dry))
+	return asking(ctx, host, becoming(hasCache), deploy(fleet.DeployOptions{FromCache: true}, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
@@ -64,7 +64,7 @@ func DeployCached(ctx context.Context, host string, dry, json *bool) error {
 // reached, is rolled back unless -noRollback leaves it live.
 func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback)}, dry))
+	return asking(ctx, host, becoming(about("Deploy %s now, without testing first?", yes, dry)), deploy(fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback)}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
@@ -82,7 +82,7 @@ func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing
 		opt.Order = fleet.InTurn
 		ask = about("Deploy %s one after the other, going on after failures"+andReboot(reboot)+"?", yes, dry)
 	}
-	return asking(ctx, text(on, everyone), ask, deploy(opt, dry))
+	return asking(ctx, text(on, everyone), becoming(ask), deploy(opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
@@ -95,7 +95,7 @@ func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, r
 	asJSON(json)
 	anew(fresh)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot)}
-	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry), deploy(opt, dry))
+	return asking(ctx, text(on, everyone), becoming(aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry)), deploy(opt, dry))
 }
 
 // deploy is the action that deploys the hosts, or with dry only works out what

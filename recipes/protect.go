@@ -13,7 +13,7 @@ import (
 // health is not checked.
 func Confirm(ctx context.Context, host string, json *bool) error {
 	asJSON(json)
-	return on(ctx, host, func(ctx context.Context, s session) *fleet.Report { return s.fleet.Confirm(ctx, s.hosts) })
+	return asking(ctx, host, becoming(nil), func(ctx context.Context, s session) *fleet.Report { return s.fleet.Confirm(ctx, s.hosts) })
 }
 
 // Unlock asks, then removes the lock that a deployment has left on HOST (-yes)
@@ -23,7 +23,7 @@ func Confirm(ctx context.Context, host string, json *bool) error {
 // deployment under way is left alone.
 func Unlock(ctx context.Context, host string, yes, json *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Remove the lock on %s?", yes, nil), func(ctx context.Context, s session) *fleet.Report {
+	return asking(ctx, host, becoming(about("Remove the lock on %s?", yes, nil)), func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Unlock(ctx, s.hosts)
 	})
 }
