@@ -215,7 +215,13 @@ func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
 		return err
 	}
 	now, surveyErr := survey(ctx, s.conn, BecomeNone)
-	if surveyErr != nil || now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+	if surveyErr != nil {
+		return err
+	}
+	if now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+		if now.Root != RootAlready && untrusted(ctx, s.conn) {
+			return untrustedError(err, now.User)
+		}
 		return err
 	}
 	return &hintedError{err, fmt.Sprintf("the host's store has only %d MiB left: free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before",

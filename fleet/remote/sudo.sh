@@ -5,7 +5,7 @@
 # sudo's own standard input holds the password and ends there: a wrong one is tried
 # once, and one that sudo does not ask for is read by nobody. The script waits in
 # another pipe, which the shell that is root opens.
-ulimit -c 0
+ulimit -S -c 0
 # An external one would have the password among its arguments.
 case $(command -v printf) in /*) echo "the host's sh has no printf of its own, to give sudo a password with" >&2; exit 97 ;; esac
 unset password
