@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -37,9 +39,10 @@ func AskPassword(ctx context.Context, in *os.File, out io.Writer, prompt string)
 	if err := awaitInput(ctx, in); err != nil {
 		return "", err
 	}
-	line, err := term.ReadPassword(fd)
-	if err != nil {
+	// Not term.ReadPassword, which takes no end of the input for an answer.
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && line == "" {
 		return "", ErrDeclined
 	}
-	return string(line), nil
+	return strings.TrimSuffix(line, "\n"), nil
 }
