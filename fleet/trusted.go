@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/nixflotilla/flotilla/sshpool"
@@ -34,6 +33,6 @@ func saysUntrusted(text []byte) bool {
 // untrustedError says what to do about a remote user whom Nix does not trust.
 func untrustedError(err error, user string) error {
 	who := or(user, "the remote user")
-	return &hintedError{errors.Join(err, fmt.Errorf("the host's Nix does not trust %s, and takes no unsigned paths from them", who)),
+	return &hintedError{fmt.Errorf("the host's Nix does not trust %s, and takes no unsigned paths from them: %w", who, err),
 		fmt.Sprintf(`add %q to nix.settings.trusted-users there (by another way, once), or sign what is built here (nix.settings.secret-key-files here, trusted-public-keys there), or set build-host = "target"`, who)}
 }

@@ -88,7 +88,7 @@ func askPassword(ctx context.Context, f *fleet.Fleet, hosts []fleet.Host) (fleet
 		case ctx.Err() != nil:
 			return fleet.Password{}, err
 		case try == tries:
-			return fleet.Password{}, fmt.Errorf("%w; nothing was done", err)
+			return fleet.Password{}, fmt.Errorf("%v, for the third time: nothing was done", err)
 		}
 		fmt.Fprintf(os.Stderr, "%s; try again\n", ui.Harmless(err.Error(), onActions()))
 	}
