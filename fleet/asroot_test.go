@@ -146,7 +146,7 @@ func TestPasswordIsNotToBeSeen(t *testing.T) {
 			t.Errorf("formatted: %s", text)
 		}
 	}
-	if text, err := json.Marshal(password(t, secret)); err != nil || strings.Contains(string(text), secret) {
+	if text, err := json.Marshal(struct{ P Password }{password(t, secret)}); err != nil || strings.Contains(string(text), secret) {
 		t.Errorf("encoded: %s, %v", text, err)
 	}
 }
