@@ -8,7 +8,7 @@ import (
 )
 
 // Become says how scripts are to become root on a host whose remote user is not
-// root. None of the ways may ask for a password.
+// root. Only sudo may ask for a password; see Config.Password.
 type Become string
 
 // The values of Become. "" means BecomeAuto.
@@ -42,6 +42,9 @@ const (
 	RootAlready Root = "yes"
 	// RootSudo: sudo works without a password.
 	RootSudo Root = "sudo"
+	// RootSudoPassword: sudo is there and refuses to work without a password, which
+	// it does as well for users that it would refuse with one.
+	RootSudoPassword Root = "sudo-password"
 	// RootDoas: doas does.
 	RootDoas Root = "doas"
 	// RootRun0: systemd does, by polkit's leave.
@@ -53,13 +56,14 @@ const (
 // rootOf is what a host said, RootNo if that means nothing.
 func rootOf(text string) Root {
 	switch r := Root(text); r {
-	case RootAlready, RootSudo, RootDoas, RootRun0:
+	case RootAlready, RootSudo, RootSudoPassword, RootDoas, RootRun0:
 		return r
 	}
 	return RootNo
 }
 
-// script is the command that runs a script as root. As in sshpool.Cmd, the
+// script is the command that runs a script as root, by any way but
+// RootSudoPassword; see job.asRoot. As in sshpool.Cmd, the
 // braces make the shell read all of it before it runs any.
 func (r Root) script(text string, args ...string) sshpool.Cmd {
 	as := r.prefix()
@@ -68,9 +72,11 @@ func (r Root) script(text string, args ...string) sshpool.Cmd {
 	}
 	return sshpool.Cmd{
 		Argv:  append(append(as, "sh", "-s", "--"), args...),
-		Stdin: strings.NewReader("{ :; " + text + "\n}\n"),
+		Stdin: strings.NewReader(whole(text)),
 	}
 }
+
+func whole(script string) string { return "{ :; " + script + "\n}\n" }
 
 // prefix is what comes before a command to be run as root; nil if nothing need
 // to. remote/survey.sh tries the same.
@@ -91,22 +97,50 @@ func (r Root) prefix() []string {
 	return nil
 }
 
-// noRootError says that no way of becoming root works on a host.
-func noRootError(b Become) *unfitError {
-	switch b {
+// noRootError says that no way of becoming root works on a host without a password.
+func noRootError(s Survey) *unfitError {
+	user := "the remote user"
+	if s.User != "" {
+		user += " " + s.User
+	}
+	switch s.become {
 	case BecomeNone:
-		return &unfitError{`the remote user is not root, and become = "none" allows no other`,
+		return &unfitError{user + ` is not root, and become = "none" allows no other`,
 			`set user = "root" for the host, or become = "auto"`}
 	case BecomeSudo:
-		return &unfitError{"the remote user is not root and may not use sudo without a password",
+		return &unfitError{user + " is not root and may not use sudo without a password" + s.tried(),
 			`allow that in the host's security.sudo (NOPASSWD), set user = "root", or become = "auto"`}
 	case BecomeDoas:
-		return &unfitError{"the remote user is not root and may not use doas without a password",
-			`allow that in the host's security.doas (noPass), set user = "root", or become = "auto"`}
+		return &unfitError{user + " is not root and may not use doas without a password" + s.tried(),
+			`doas takes a password on a terminal only, which it does not have here: allow the user to do without in security.doas (noPass), set user = "root", or become = "auto"`}
 	case BecomeRun0:
-		return &unfitError{"the remote user is not root and may not use run0 without a password",
+		return &unfitError{user + " is not root and may not use run0 without a password" + s.tried(),
 			`run0 needs systemd 256 there, and a polkit rule that lets the user manage units; or set user = "root", or become = "auto"`}
 	}
-	return &unfitError{"the remote user is neither root nor may use sudo, doas or run0 without a password",
-		`set user = "root" for the host, or allow the user passwordless sudo`}
+	return &unfitError{user + " is neither root nor may use sudo, doas or run0 without a password" + s.tried(),
+		`set user = "root" for the host, or allow the user sudo`}
+}
+
+// tried tells what came of the ways that were tried, in brackets; "" if nothing is
+// known of that.
+func (s Survey) tried() string {
+	var all []string
+	for _, tried := range s.ways {
+		way, why, _ := strings.Cut(tried, ":")
+		if !Become(way).known() {
+			continue
+		}
+		switch why {
+		case "missing":
+			all = append(all, "there is no "+way)
+		case "silent":
+			all = append(all, way+" does not answer")
+		case "refuses":
+			all = append(all, way+" refuses")
+		}
+	}
+	if all == nil {
+		return ""
+	}
+	return " (" + strings.Join(all, ", ") + ")"
 }

@@ -126,7 +126,10 @@ func (j *job) lookAtLock(ctx context.Context, mode string) (s surveyed, held ans
 	if s.survey.Root == RootNo || !s.survey.Systemd {
 		return s, held, j.stepError(StepSurvey, s.survey.unfit())
 	}
-	res, err := s.conn.Run(ctx, s.survey.Root.script(unitScript, mode))
+	if err := j.tryPassword(ctx, s); err != nil {
+		return s, held, j.stepError(StepSurvey, err)
+	}
+	res, err := j.asRoot(ctx, s.conn.Run, s.survey, nil, unitScript, mode)
 	if err == nil {
 		held, err = parseAnswer(string(res.Stdout))
 	}

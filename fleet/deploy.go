@@ -111,7 +111,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil
 	}
-	if err := s.survey.unfit(); err != nil {
+	if err := j.unfit(ctx, s); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
 	if !opt.SkipHealth && (!opt.Boot || opt.Reboot) {
@@ -259,7 +259,13 @@ func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
 		return err
 	}
 	now, surveyErr := survey(ctx, s.conn, BecomeNone)
-	if surveyErr != nil || now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+	if surveyErr != nil {
+		return err
+	}
+	if now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+		if now.Root != RootAlready && untrusted(ctx, s.conn) {
+			return untrustedError(err, now.User)
+		}
 		return err
 	}
 	return &hintedError{err, fmt.Sprintf("the host's store has only %d MiB left: free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before",

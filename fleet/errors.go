@@ -55,6 +55,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 		activation *activationError
 		ended      *endedError
 		checks     *failedChecks
+		refused    *refusedError
 		eval       *nixcmd.EvalError
 		build      *nixcmd.BuildError
 		copied     *nixcmd.CopyError
@@ -70,6 +71,8 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.Details = ended.details()
 	case errors.As(err, &checks):
 		e.Details = checks.lines()
+	case errors.As(err, &refused):
+		e.ExitCode, e.Stderr = refused.exit.Code, refused.exit.Stderr
 	case errors.As(err, &eval):
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
 		e.Brief, e.Details = evalDetails(eval)

@@ -140,6 +140,7 @@ func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err 
 		j.set(func(r *Result) { r.Live = s.Current })
 		j.conn = conn
 		j.tellRestored(s)
+		j.becomesRoot(s.Root)
 		return s.String(), nil
 	})
 	return conn, s, err

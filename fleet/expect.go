@@ -109,6 +109,15 @@ func (j *job) lookBack() {
 	}
 }
 
+// becomesRoot takes note of how scripts become root there.
+func (j *job) becomesRoot(r Root) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if r != j.past.Root {
+		j.fresh.Root = r
+	}
+}
+
 // keep keeps what this run has taught of the host.
 func (j *job) keep() {
 	j.mu.Lock()

@@ -27,6 +27,11 @@ type Config struct {
 	// Fresh evaluates every host, whatever is known from earlier runs. Verify does
 	// so as well, and fails a host that was taken to be unchanged and is not.
 	Fresh, Verify bool
+	// Password gives the password with which a host's remote user may use sudo, on a
+	// host whose sudo wants one; the zero Password says that there is none. It is
+	// called at most once for each host, from several goroutines. nil means that there
+	// are none. A password is tried on one host before it is given to any other.
+	Password func(context.Context, Host) (Password, error)
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
@@ -53,6 +58,7 @@ type Fleet struct {
 	stages        stages
 	history       history
 	builders      builders
+	passwords     passwords
 	pool          *sshpool.Pool
 
 	sinkMu sync.Mutex
@@ -69,6 +75,7 @@ func Open(c Config) (*Fleet, error) {
 	}
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
+	f.passwords.get = c.Password
 	if c.State != nil {
 		f.flake = c.State.Flake
 	}

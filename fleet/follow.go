@@ -145,13 +145,17 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 		case ctx.Err() != nil:
 			return end, u.abandoned(err)
 		case u.fresh && !u.mayRun(err):
-			if attempt = err; time.Since(began) > u.guard.confirm+afterConfirm {
+			refused := errors.Is(err, ErrPasswordRefused)
+			if attempt = err; refused && !first || time.Since(began) > u.guard.confirm+afterConfirm {
 				return end, u.unconfirmed(err)
 			}
-			if first {
+			switch {
+			case first && refused:
+				u.job.warn(u.step, fmt.Sprintf("the new system lets nobody become root: %v; waiting until it goes back by itself", err))
+			case first:
 				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again until it goes back by itself", err))
 			}
-			pause(ctx, between(err))
+			pause(ctx, u.between(err))
 			continue
 		case !u.mayRun(err) && (!first || !dropped(err)):
 			return end, err
@@ -182,8 +186,7 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	if u.fresh && !u.seen {
 		run = u.conn.Fresh
 	}
-	cmd := u.survey.Root.script(script, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
-	cmd.Stdout = func(line string) {
+	each := func(line string) {
 		alive()
 		key, value, _ := strings.Cut(line, " ")
 		switch key {
@@ -203,7 +206,7 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 			text.WriteString(line + "\n")
 		}
 	}
-	_, err := run(ctx, cmd)
+	_, err := u.job.asRoot(ctx, run, u.survey, each, script, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
 	return text.String(), err
 }
 
@@ -233,9 +236,16 @@ func pause(ctx context.Context, d time.Duration) {
 // between is how long to wait after a new connection that failed. sshd takes no
 // connection at all for a while from whom it has refused too often
 // (sshd_config(5), PerSourcePenalties: 5 seconds for each time).
-func between(err error) time.Duration {
+//
+// A sudo that does not take the password any more, as when the new system has set
+// another, is tried again once the host should have gone back: PAM may lock whom it
+// has refused three times (pam_faillock(8)).
+func (u *unit) between(err error) time.Duration {
 	var se *sshpool.Error
-	if errors.As(err, &se) && se.Kind == sshpool.KindAuth {
+	switch {
+	case errors.Is(err, ErrPasswordRefused):
+		return u.guard.confirm + 5*time.Second
+	case errors.As(err, &se) && se.Kind == sshpool.KindAuth:
 		return 15 * time.Second
 	}
 	return time.Second
@@ -304,7 +314,7 @@ var errNeverStarted = errors.New("cancelled before it began")
 // clean forgets the unit. What goes wrong is of no consequence: an ended unit
 // does no harm, and is gone with the next boot.
 func (u *unit) clean(ctx context.Context) {
-	_, _ = u.conn.Run(ctx, u.survey.Root.script(unitScript, "clean", u.name))
+	_, _ = u.job.asRoot(ctx, u.conn.Run, u.survey, nil, unitScript, "clean", u.name)
 }
 
 // outOfSightError says that a unit goes on, or ended, without being followed.
@@ -325,10 +335,15 @@ func (u *unit) lost(err error) error {
 		unit: u.name, boots: u.goesBack(), err: err}
 }
 
-// unconfirmed is the error for a host that no new connection can be made to, and
+// unconfirmed is the error for a host that no new connection can be made to, or on
+// which the password is no longer taken, and
 // that should have gone back by now.
 func (u *unit) unconfirmed(err error) error {
-	return &hintedError{fmt.Errorf("no new connection could be made after the activation, so that it was not confirmed: %w", err),
+	what := "no new connection could be made after the activation"
+	if errors.Is(err, ErrPasswordRefused) {
+		what = "nobody could become root after the activation"
+	}
+	return &hintedError{fmt.Errorf("%s, so that it was not confirmed: %w", what, err),
 		fmt.Sprintf("the host was to go back to %s by itself within %s; if it lost power now, %s", short(u.survey.Current), u.guard.confirm, u.boots())}
 }
 

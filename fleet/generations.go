@@ -100,6 +100,7 @@ func (j *job) generations(ctx context.Context) (conn Remote, s Survey, h profile
 		}
 		j.set(func(r *Result) { r.Live = s.Current })
 		j.conn = conn
+		j.becomesRoot(s.Root)
 		return h.text(s), nil
 	})
 	return conn, s, h, err

@@ -21,6 +21,8 @@ type learnt struct {
 	Steps map[Step][]float64 `json:"steps,omitempty"`
 	// Memory is the peak of the latest evaluation in bytes, 0 if not known.
 	Memory int64 `json:"memory,omitempty"`
+	// Root is how scripts became root there last, "" if not known.
+	Root Root `json:"root,omitempty"`
 }
 
 const (
@@ -55,6 +57,7 @@ func (l *learnt) add(fresh learnt) {
 	if fresh.Memory > 0 {
 		l.Memory = fresh.Memory
 	}
+	l.Root = or(fresh.Root, l.Root)
 }
 
 // valid reports whether it could have been written by add.
@@ -142,7 +145,7 @@ func readLearnt(file string) (learnt, error) {
 // add keeps what a run has taught of a host. It returns a word if that cannot be
 // done, once.
 func (h *history) add(name string, fresh learnt) string {
-	if h.dir == "" || len(fresh.Steps) == 0 && fresh.Memory == 0 {
+	if h.dir == "" || len(fresh.Steps) == 0 && fresh.Memory == 0 && fresh.Root == "" {
 		return ""
 	}
 	h.mu.Lock()

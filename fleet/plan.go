@@ -72,7 +72,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		return j.planNothing(s), nil
 	}
 	// What keeps it from being deployed to need not keep it from being compared.
-	unfit := s.survey.unfit()
+	unfit := j.unfit(ctx, s)
 	if unfit != nil && s.survey.Nix == "" {
 		return "", j.stepError(StepSurvey, unfit)
 	}

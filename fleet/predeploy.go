@@ -116,7 +116,7 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 	}
 	r.add(checkAnswers, "", nil, statusErr)
 	if statusErr == nil {
-		j.checkHost(&r, s)
+		j.checkHost(ctx, &r, conn, s)
 	}
 	var host surveyed
 	var d *Difference
@@ -149,9 +149,12 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 }
 
 // checkHost judges what the host said of itself.
-func (j *job) checkHost(r *readiness, s *HostStatus) {
+func (j *job) checkHost(ctx context.Context, r *readiness, conn Remote, s *HostStatus) {
 	var unfit []error
 	for _, err := range s.unfitness() {
+		unfit = append(unfit, j.stepError(StepSurvey, err))
+	}
+	if err := j.tryPassword(ctx, surveyed{conn: conn, survey: s.Survey}); err != nil {
 		unfit = append(unfit, j.stepError(StepSurvey, err))
 	}
 	r.add(checkFit, "", nil, unfit...)

@@ -86,7 +86,7 @@ func (j *job) reboot(ctx context.Context, opt RebootOptions) (_ Outcome, begun b
 		return Unchanged, false, nil
 	}
 	if s.Root == RootNo {
-		return "", false, j.stepError(StepSurvey, noRootError(s.become))
+		return "", false, j.stepError(StepSurvey, noRootError(s))
 	}
 	if !s.Systemd {
 		return "", false, j.stepError(StepSurvey, &unfitError{"the host is not run by systemd", "reboot it by hand"})
@@ -96,6 +96,9 @@ func (j *job) reboot(ctx context.Context, opt RebootOptions) (_ Outcome, begun b
 	}
 	j.emit(Event{Kind: KindDecided, Text: or(why, "it waits for no reboot; it was asked for")})
 	at := surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: s.Profile}}
+	if err := j.tryPassword(ctx, at); err != nil {
+		return "", false, j.stepError(StepSurvey, err)
+	}
 	if !opt.SkipHealth {
 		if j.checkup, err = j.startCheckup(ctx, at); err != nil {
 			return "", false, err
@@ -162,7 +165,7 @@ func (j *job) rebootNow(run context.Context, s surveyed, abandon <-chan struct{}
 	var now surveyed
 	err = j.step(ctx, StepReboot, nil, func(ctx context.Context) (string, error) {
 		began := time.Now()
-		if err := tellToReboot(ctx, s); err != nil {
+		if err := j.tellToReboot(ctx, s); err != nil {
 			return "", err
 		}
 		now = s
@@ -201,9 +204,9 @@ func (j *job) rebootNow(run context.Context, s surveyed, abandon <-chan struct{}
 }
 
 // tellToReboot makes the host reboot. A connection that ends on that is no error.
-func tellToReboot(ctx context.Context, s surveyed) error {
+func (j *job) tellToReboot(ctx context.Context, s surveyed) error {
 	unit := "flotilla-reboot-" + strings.ToLower(rand.Text())[:12]
-	res, err := s.conn.Run(ctx, s.survey.Root.script(rebootScript, unit+".service", s.survey.BootID))
+	res, err := j.asRoot(ctx, s.conn.Run, s.survey, nil, rebootScript, unit+".service", s.survey.BootID)
 	var se *sshpool.Error
 	if errors.As(err, &se) && se.Kind == sshpool.KindLost && !se.NotStarted {
 		return nil

@@ -87,7 +87,7 @@ func (j *job) rollback(ctx context.Context, opt RollbackOptions) (Outcome, error
 		j.set(func(r *Result) { r.RebootFor = s.survey.RebootPending })
 		return Unchanged, nil
 	}
-	if err := s.survey.unfit(); err != nil {
+	if err := j.unfit(ctx, s); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
 	if !opt.SkipHealth {
@@ -107,7 +107,7 @@ func (j *job) planRollback(ctx context.Context, opt RollbackOptions) (Outcome, e
 	if !plan.Deploy {
 		return j.planNothing(s), nil
 	}
-	unfit := s.survey.unfit()
+	unfit := j.unfit(ctx, s)
 	if unfit != nil && s.survey.Nix == "" {
 		return "", j.stepError(StepSurvey, unfit)
 	}

@@ -115,6 +115,7 @@ func (j *job) status(ctx context.Context) (conn Remote, s *HostStatus, err error
 		j.set(func(r *Result) {
 			r.Live, r.RebootFor, r.RoundTrip, r.Status = s.Current, s.RebootPending, s.RoundTrip, s
 		})
+		j.becomesRoot(s.Root)
 		return s.String(), nil
 	})
 	return conn, s, err

@@ -42,6 +42,8 @@ type Survey struct {
 	NixDaemon string
 	// Systemd reports whether systemd runs the machine.
 	Systemd bool
+	// User is the name that the remote user has there; empty if it has none.
+	User string
 	// Root says how scripts become root there.
 	Root Root
 	// FreeBytes is the free space on the store's file system, -1 if unknown.
@@ -53,7 +55,8 @@ type Survey struct {
 	// its last boot or the last deployment that went well; nil if none.
 	Restored *Restored
 
-	become Become // what was tried
+	become Become   // what was tried
+	ways   []string // what came of that, as "WAY:WHY"
 }
 
 // survey asks the host, in one session. Of the ways of becoming root it tries
@@ -85,7 +88,7 @@ func parseSurvey(text string) (Survey, error) {
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
 		Uncommitted: a.values["uncommitted"] != "",
 		Generation:  a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
-		Systemd: a.values["systemd"] == "yes", Root: rootOf(a.values["root"]), FreeBytes: -1,
+		Systemd: a.values["systemd"] == "yes", User: a.values["user"], Root: rootOf(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
 		s.FreeBytes = kib * 1024
@@ -93,6 +96,9 @@ func parseSurvey(text string) (Survey, error) {
 	s.Specialisations = strings.FieldsFunc(a.values["specialisations"], func(r rune) bool { return r == '/' })
 	if len(s.Specialisations) == 0 {
 		s.Specialisations = nil
+	}
+	if tried := strings.Fields(a.values["tried"]); len(tried) > 0 {
+		s.ways = tried
 	}
 	s.RebootPending = rebootParts(a, "booted-system/", "current-system/")
 	if len(s.Specialisations) > 0 && s.RebootPending != nil {
@@ -112,7 +118,8 @@ func storePath(text string) nixcmd.StorePath {
 	return p
 }
 
-// unfit says why a host that answered cannot be deployed to, or nil.
+// unfit says why a host that answered cannot be deployed to, or nil. Whether there is
+// a password for one that wants it is not looked at; see job.unfit.
 func (s Survey) unfit() error {
 	switch {
 	case s.Nix == "":
@@ -120,7 +127,7 @@ func (s Survey) unfit() error {
 	case s.NixDaemon == "":
 		return noNixDaemon()
 	case s.Root == RootNo:
-		return noRootError(s.become)
+		return noRootError(s)
 	case !s.Systemd:
 		return &unfitError{"the host is not run by systemd", "only NixOS hosts that were booted can be deployed to"}
 	}

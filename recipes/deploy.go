@@ -20,7 +20,7 @@ func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, ye
 	if err := together(opt); err != nil {
 		return err
 	}
-	return asking(ctx, host, meant(host, aboutReboot(reboot, yes, dry)), deploy("deploy", opt, dry))
+	return asking(ctx, host, becoming(meant(host, aboutReboot(reboot, yes, dry))), deploy("deploy", opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
@@ -34,7 +34,7 @@ func QuickDeploy(ctx context.Context, host string, dry, json, reboot, yes, fresh
 	if err := together(opt); err != nil {
 		return err
 	}
-	return asking(ctx, host, aboutReboot(reboot, yes, dry), deploy("quickDeploy", opt, dry))
+	return asking(ctx, host, becoming(aboutReboot(reboot, yes, dry)), deploy("quickDeploy", opt, dry))
 }
 
 // together is the error of options that do not go together, nil if they do.
@@ -52,7 +52,7 @@ func together(opt fleet.DeployOptions) error {
 // nor built, copied or activated.
 func DeployFast(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy("deployFast", fleet.DeployOptions{SkipHealth: true, Specialisation: specialisation}, dry))
+	return asking(ctx, host, becoming(nil), deploy("deployFast", fleet.DeployOptions{SkipHealth: true, Specialisation: specialisation}, dry))
 }
 
 // DeployLocalBuild builds HOST's system here, whatever its build-host is, and deploys it
@@ -61,7 +61,7 @@ func DeployFast(ctx context.Context, host string, dry, json *bool, specialisatio
 // For slow networks: what is copied is what has changed, and no derivations.
 func DeployLocalBuild(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return on(ctx, host, deploy("deployLocalBuild", fleet.DeployOptions{BuildHost: fleet.BuildHere, Specialisation: specialisation}, dry))
+	return asking(ctx, host, becoming(nil), deploy("deployLocalBuild", fleet.DeployOptions{BuildHost: fleet.BuildHere, Specialisation: specialisation}, dry))
 }
 
 // DeployCached deploys HOST, fetching what can be from the fleet's own cache
@@ -71,7 +71,7 @@ func DeployLocalBuild(ctx context.Context, host string, dry, json *bool, special
 // 5 seconds, and a warning. The system is built here, whatever its build-host is.
 func DeployCached(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, hasCache, deploy("deployCached", fleet.DeployOptions{FromCache: true, Specialisation: specialisation}, dry))
+	return asking(ctx, host, becoming(hasCache), deploy("deployCached", fleet.DeployOptions{FromCache: true, Specialisation: specialisation}, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
@@ -81,7 +81,7 @@ func DeployCached(ctx context.Context, host string, dry, json *bool, specialisat
 // reached, is rolled back unless -noRollback leaves it live.
 func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollback, noCheck *bool, specialisation *string) error {
 	asJSON(json)
-	return asking(ctx, host, about("Deploy %s now, without testing first?", yes, dry), deploy("emergencyDeploy", fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck), Specialisation: specialisation}, dry))
+	return asking(ctx, host, becoming(about("Deploy %s now, without testing first?", yes, dry)), deploy("emergencyDeploy", fleet.DeployOptions{SkipHealth: true, NoRollback: is(noRollback), NoCheck: is(noCheck), Specialisation: specialisation}, dry))
 }
 
 // DeployAll asks, then deploys all hosts in turn, up to the first that fails (-keepGoing: past it)
@@ -99,7 +99,7 @@ func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing
 		opt.Order = fleet.InTurn
 		ask = about("Deploy %s one after the other, going on after failures"+andReboot(reboot)+"?", yes, dry)
 	}
-	return asking(ctx, text(on, everyone), ask, deploy("deployAll", opt, dry))
+	return asking(ctx, text(on, everyone), becoming(ask), deploy("deployAll", opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
@@ -112,7 +112,7 @@ func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, r
 	asJSON(json)
 	anew(fresh)
 	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot)}
-	return asking(ctx, text(on, everyone), aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry), deploy("deployAllParallel", opt, dry))
+	return asking(ctx, text(on, everyone), becoming(aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry)), deploy("deployAllParallel", opt, dry))
 }
 
 // deploy is the action of a target that deploys the hosts, or with dry only works

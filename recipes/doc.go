@@ -20,6 +20,10 @@
 // FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
 // was known.
 //
+// FLOTILLA_BECOME_PASSWORD_FILE names a file with the password for sudo, in which {host}
+// stands for the host's name; "-" is standard input. Without it, targets that act as
+// root ask for the password on the terminal, before they begin, where sudo wants one.
+//
 // Progress goes to standard error, answers go to standard output. The exit code
 // is 0 if every host ended well, 1 if all failed or nothing could be tried, 3 if
 // some failed, 4 if some were rolled back and 130 after Ctrl-C; 2 is Mage's own.

@@ -28,12 +28,12 @@ func Plan(ctx context.Context, on *string, json, markdown, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
 	if !is(markdown) {
-		return asking(ctx, text(on, everyone), nil, deploy("", fleet.DeployOptions{}, new(true)))
+		return asking(ctx, text(on, everyone), becoming(nil), deploy("", fleet.DeployOptions{}, new(true)))
 	}
 	if forPrograms() {
 		return failure(errors.New("-markdown and JSON both want standard output; choose one"))
 	}
-	return answering(ctx, text(on, everyone), nil, deploy("", fleet.DeployOptions{}, new(true)), markdownOf)
+	return answering(ctx, text(on, everyone), becoming(nil), deploy("", fleet.DeployOptions{}, new(true)), markdownOf)
 }
 
 // DryRun shows what deploying HOST would do: packages, units, reboot, what to copy
@@ -49,7 +49,7 @@ func DryRun(ctx context.Context, host string, json, fresh *bool) error {
 func Diff(ctx context.Context, host string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return answering(ctx, host, nil, deploy("", fleet.DeployOptions{}, new(true)), ui.Differences)
+	return answering(ctx, host, becoming(nil), deploy("", fleet.DeployOptions{}, new(true)), ui.Differences)
 }
 
 func markdownOf(w io.Writer, r *fleet.Report) { io.WriteString(w, ui.Markdown(r)) }

@@ -19,7 +19,7 @@ import (
 func PreDeploy(ctx context.Context, host string, json *bool) error {
 	asJSON(json)
 	var v *fleet.Validation
-	err := asking(ctx, host, nil, func(ctx context.Context, s session) *fleet.Report {
+	err := asking(ctx, host, becoming(nil), func(ctx context.Context, s session) *fleet.Report {
 		v = s.fleet.PreDeploy(ctx, s.hosts)
 		if forPrograms() {
 			ui.JSONChecks(os.Stdout, v.Checks) // the report is the last line

@@ -13,7 +13,7 @@ import (
 // goes back to the old system by itself.
 func Confirm(ctx context.Context, host string, json, noHealth *bool) error {
 	asJSON(json)
-	return on(ctx, host, kept("confirm", true, func(ctx context.Context, s session) *fleet.Report {
+	return asking(ctx, host, becoming(nil), kept("confirm", true, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Confirm(ctx, s.hosts, fleet.ConfirmOptions{SkipHealth: is(noHealth)})
 	}))
 }
@@ -25,7 +25,7 @@ func Confirm(ctx context.Context, host string, json, noHealth *bool) error {
 // deployment under way is left alone.
 func Unlock(ctx context.Context, host string, yes, json *bool) error {
 	asJSON(json)
-	return asking(ctx, host, about("Remove the lock on %s?", yes, nil), kept("unlock", true, func(ctx context.Context, s session) *fleet.Report {
+	return asking(ctx, host, becoming(about("Remove the lock on %s?", yes, nil)), kept("unlock", true, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Unlock(ctx, s.hosts)
 	}))
 }

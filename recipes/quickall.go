@@ -20,11 +20,12 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json, reboot, fresh *bo
 	ask := aboutWaves("Every test passed. Deploy %s"+andReboot(reboot)+"?", yes, dry)
 
 	var tested *fleet.Report
+	var given passwords
 	askable := answerableWaves("Deploy %s if every test passes"+andReboot(reboot)+"?", yes, dry)
-	err := showing(ctx, hosts, askable, func(ctx context.Context, s session) *fleet.Report {
+	err := showing(ctx, hosts, becoming(askable), func(ctx context.Context, s session) *fleet.Report {
 		tested = test("quickAll", fleet.TestOptions{})(ctx, s)
 		return tested
-	}, nil, manner{part: part{"test", true}})
+	}, nil, manner{part: part{"test", true}, passwords: &given})
 	if err != nil {
 		return err
 	}
@@ -34,5 +35,5 @@ func QuickAll(ctx context.Context, on *string, yes, dry, json, reboot, fresh *bo
 		names = append(names, r.Host.Name)
 	}
 	act := deploy("quickAll", fleet.DeployOptions{Tested: tested, Order: fleet.InWaves, Reboot: is(reboot)}, dry)
-	return showing(ctx, strings.Join(names, ","), ask, act, nil, manner{part: part{name: "deploy"}})
+	return showing(ctx, strings.Join(names, ","), ask, act, nil, manner{part: part{name: "deploy"}, passwords: &given})
 }

@@ -19,7 +19,7 @@ func Reboot(ctx context.Context, selector string, yes, json, ifNeeded *bool) err
 	if is(ifNeeded) {
 		ask = aboutWaves("Reboot %s, if needed?", yes, nil)
 	}
-	return showing(ctx, selector, ask, kept("reboot", true, func(ctx context.Context, s session) *fleet.Report {
+	return showing(ctx, selector, becoming(ask), kept("reboot", true, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Reboot(ctx, s.hosts, fleet.RebootOptions{IfNeeded: is(ifNeeded), Abandon: s.abandon})
 	}), nil, manner{interrupted: "rebooting no further host; those that are rebooting are waited for (again to stop waiting)"})
 }

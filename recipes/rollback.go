@@ -26,15 +26,16 @@ func Rollback(ctx context.Context, host string, to *string, yes, dry, json, noCh
 		return failure(fmt.Errorf("-to= names no generation; leave it out for the one before"))
 	}
 	if is(dry) {
-		return on(ctx, host, planRollback(opt, nil))
+		return asking(ctx, host, becoming(nil), planRollback(opt, nil))
 	}
 	if agreed(yes) {
-		return on(ctx, host, rollback(opt))
+		return asking(ctx, host, becoming(nil), rollback(opt))
 	}
+	var given passwords
 	askable := func(_ context.Context, s session) error {
 		return ui.Askable(os.Stdin, fmt.Sprintf("Roll back %s?", names(s.hosts)))
 	}
-	err := showing(ctx, host, askable, planRollback(opt, &opt.Planned), nil, manner{part: part{"plan", true}})
+	err := showing(ctx, host, becoming(askable), planRollback(opt, &opt.Planned), nil, manner{part: part{"plan", true}, passwords: &given})
 	// Hosts that cannot be rolled back do not keep the others from it.
 	if opt.Planned == nil || opt.Planned.Cancelled || opt.Planned.Count(fleet.Compared) == 0 {
 		return err
@@ -43,7 +44,7 @@ func Rollback(ctx context.Context, host string, to *string, yes, dry, json, noCh
 	for _, r := range opt.Planned.Results {
 		names = append(names, r.Host.Name)
 	}
-	return showing(ctx, strings.Join(names, ","), aboutRollback(opt.Planned), rollback(opt), nil, manner{part: part{name: "rollback"}})
+	return showing(ctx, strings.Join(names, ","), aboutRollback(opt.Planned), rollback(opt), nil, manner{part: part{name: "rollback"}, passwords: &given})
 }
 
 // planRollback works out what rolling back would do; it leaves its report in to,

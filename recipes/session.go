@@ -26,6 +26,8 @@ type session struct {
 	face ui.Face
 	// abandon is closed at the second Ctrl-C.
 	abandon <-chan struct{}
+	// passwords are those for sudo.
+	passwords *passwords
 }
 
 // everyone is the selector of recipes that are for all hosts.
@@ -79,6 +81,8 @@ type manner struct {
 	part part
 	// interrupted is what it says to Ctrl-C.
 	interrupted string
+	// passwords are those of the part before; nil means that there are none yet.
+	passwords *passwords
 }
 
 // showing is answering in a manner.
@@ -89,12 +93,15 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	if how.interrupted == "" {
 		how.interrupted = "starting nothing new; activations under way come to their end (again to stop waiting for them)"
 	}
+	if how.passwords == nil {
+		how.passwords = &passwords{}
+	}
 	// An unset variable in a script must not mean the whole fleet.
 	if strings.TrimSpace(selector) == "" {
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1"})
+	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1"})
 	if err != nil {
 		return failure(err)
 	}
@@ -114,7 +121,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	shown.Sink = face
 
 	if ask != nil {
-		if err := put(ctx, ask, session{fleet: f, hosts: hosts}); err != nil {
+		if err := put(ctx, ask, session{fleet: f, hosts: hosts, passwords: how.passwords}); err != nil {
 			return err
 		}
 	}

@@ -33,20 +33,37 @@ works() {
   answer=$({ { PATH=$plain "$@" </dev/null >/dev/null; echo "$?"; } 2>/dev/null & } | timeout 5 head -n 1)
   [ "$answer" = 0 ]
 }
-wanted() { case $become in auto | "$1") return 0 ;; esac; return 1; }
+there() { (PATH=$plain; command -v "$1" >/dev/null); }
 
-become=${1:-auto} root=no
+# Tries one way, unless another works already.
+try() {
+  way=$1
+  shift
+  case $root/$become in no/auto | no/"$way") ;; *) return ;; esac
+  if ! there "$way"; then
+    tried="$tried $way:missing"
+  elif works "$@"; then
+    root=$way
+  elif [ -n "$answer" ]; then
+    tried="$tried $way:refuses"
+  else
+    tried="$tried $way:silent"
+  fi
+}
+
+become=${1:-auto} root=no tried=
 if [ "$(id -u)" = 0 ]; then
   root=yes
-elif wanted sudo && works sudo -n true; then
-  root=sudo
-elif wanted doas && works doas -n true; then
-  root=doas
-elif wanted run0 && works run0 --version &&
-  works systemd-run --uid=0 --pipe --wait --quiet --collect --service-type=exec \
-    --no-ask-password --expand-environment=no -p IgnoreSIGPIPE=no -- true; then
-  root=run0
+else
+  # What sudo remembers of an earlier password may be forgotten before it is needed.
+  try sudo sudo -n -k true
+  try doas doas -n true
+  try run0 systemd-run --uid=0 --pipe --wait --quiet --collect --service-type=exec \
+    --no-ask-password --expand-environment=no -p IgnoreSIGPIPE=no -- true
+  case $root$tried in *' sudo:refuses'*) [ "$root" != no ] || root=sudo-password ;; esac
 fi
+say user "$(id -un 2>/dev/null)"
+say tried "$tried"
 say root "$root"
 
 # Free space on the file system that holds the store, in KiB.

@@ -104,7 +104,8 @@ func statusBlock(s screen, res fleet.Result) {
 		store += " of " + Bytes(st.StoreBytes)
 	}
 	line("store", store)
-	line("deploy as", map[fleet.Root]string{fleet.RootAlready: "root", fleet.RootSudo: "a user with sudo", fleet.RootNo: "not possible: neither root nor sudo"}[st.Root])
+	line("deploy as", map[fleet.Root]string{fleet.RootAlready: "root", fleet.RootSudo: "a user with sudo", fleet.RootSudoPassword: "a user with sudo and a password",
+		fleet.RootDoas: "a user with doas", fleet.RootRun0: "a user with run0", fleet.RootNo: "not possible: neither root nor sudo"}[st.Root])
 	line("under way", orNone(st.Busy()))
 	line("round trip", milliseconds(st.RoundTrip))
 	for _, note := range res.Attention() {
