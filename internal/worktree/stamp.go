@@ -13,7 +13,7 @@ import (
 // changed, and changed back, has another.
 type Stamp struct {
 	sum string
-	// Sizes are those of the files in the work tree, in bytes, in the order of
+	// Sizes are those of the files, in bytes, in the order of
 	// Entries; -1 for what is not a file there.
 	Sizes []int64
 }
@@ -22,8 +22,11 @@ type Stamp struct {
 func (s Stamp) Same(other Stamp) bool { return s.sum == other.sum }
 
 // Stamp looks at every file of the tree, and at what Git writes when it moves to
-// another revision.
+// another revision. Nothing can touch a commit.
 func (t *Tree) Stamp() (Stamp, error) {
+	if t.commit != nil {
+		return Stamp{Sizes: t.commit.sizes}, nil
+	}
 	stats := make([]stat, len(t.Entries))
 	if err := atOnce(len(t.Entries), func(i int) (err error) {
 		stats[i], err = lstat(t.Root + "/" + t.Entries[i].Path)
