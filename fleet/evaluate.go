@@ -21,7 +21,7 @@ func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, 
 	j.why = known.why
 	ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: known.result != nil || j.fleet.fresh})
 	if err == nil {
-		err = j.holdTo(known, ev)
+		err = j.holdTo(j.seen, known, ev)
 	}
 	ev.Imports = nil // thousands of names, which nobody needs any more
 	return ev, err

@@ -43,6 +43,7 @@ type Fleet struct {
 	Inventory *Inventory
 
 	flake    string // "" is that in the inventory's directory
+	commit   string // that the flake is of, "" if it is not known
 	nix      Nix
 	dialer   Dialer
 	stateDir string
@@ -70,7 +71,7 @@ func Open(c Config) (*Fleet, error) {
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
 	if c.State != nil {
-		f.flake = c.State.Flake
+		f.flake, f.commit = c.State.Flake, c.State.Commit
 	}
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err

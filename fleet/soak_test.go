@@ -507,7 +507,7 @@ func (s *soak) step(content string) {
 			}
 		} else if err == nil {
 			s.tally.evaluated++
-			j.learn(ev)
+			j.seen.learn(j.host, ev)
 		}
 		if err != nil {
 			s.tally.failed++
