@@ -170,6 +170,19 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 	if built, err := j.kept(ctx, ev); built || err != nil {
 		return err
 	}
+	err := j.realise(ctx, ev)
+	if !errors.Is(err, errIncomplete) {
+		return err
+	}
+	if err := j.instantiate(ctx, ev); err != nil {
+		return err
+	}
+	ev.Cached = false // its derivation is complete now
+	return j.realise(ctx, ev)
+}
+
+// realise is build of a derivation that the store has, else errIncomplete.
+func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
 		at, err := j.buildPlace(ctx)
 		if err != nil {
@@ -198,6 +211,9 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 				}
 			},
 		})
+		if err != nil && (j.avoided() || ev.Cached) && j.incomplete(ctx, ev.Derivation, err) {
+			return "", errIncomplete
+		}
 		if err != nil {
 			return "", at.explain(ctx, err)
 		}

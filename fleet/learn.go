@@ -39,10 +39,7 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 // is wanted, and still there, there is nothing to build. If the garbage collector
 // has taken the derivation, it is evaluated after all.
 func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err error) {
-	j.mu.Lock()
-	avoided := j.result.Evaluation.Avoided
-	j.mu.Unlock()
-	if !avoided {
+	if !j.avoided() {
 		return false, nil
 	}
 	if link, err := j.fleet.rootLink(j.host); err == nil {
@@ -54,15 +51,14 @@ func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err e
 			})
 		}
 	}
+	// Asking Nix for what is not there would have it ask substituters first.
+	if _, err := os.Lstat(nixcmd.StoreDir); err != nil {
+		return false, nil
+	}
 	if _, err := os.Lstat(string(ev.Derivation)); err == nil {
 		return false, nil
 	}
-	j.why = "its derivation is not in the store any more"
-	again, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{})
-	if err == nil && again.Toplevel != ev.Toplevel {
-		err = j.stepError(StepEvaluate, &wrongError{ev, again})
-	}
-	return false, err
+	return false, j.instantiate(ctx, ev)
 }
 
 // wrongError says that an evaluation gave something else than was foretold.

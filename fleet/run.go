@@ -199,7 +199,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, took, usage}) })
-	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.As(err, &stopped) {
+	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.As(err, &stopped) {
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
 	}
