@@ -14,12 +14,27 @@ import (
 
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
+	return j.evaluateUnlessKnown(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: j.fleet.fresh})
+}
+
+// evaluateAloud is evaluate for whoever wants to hear every warning, which Nix's
+// evaluation cache does not know.
+func (j *job) evaluateAloud(ctx context.Context) (nixcmd.Evaluation, error) {
+	return j.evaluateUnlessKnown(ctx, nixcmd.EvaluateOptions{Fresh: true})
+}
+
+func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	known := j.recall()
+	if r := known.result; r != nil && opt.Fresh && r.Hidden == fromNixsCache {
+		known = recalled{why: "its warnings are not known"}
+		j.seen.stamp()
+	}
 	if known.result != nil && !j.fleet.verify {
 		return j.remembered(ctx, known)
 	}
 	j.why = known.why
-	ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: known.result != nil || j.fleet.fresh})
+	opt.Fresh = opt.Fresh || known.result != nil
+	ev, err := j.evaluateWith(ctx, opt)
 	if err == nil {
 		err = j.holdTo(j.seen, known, ev)
 	}

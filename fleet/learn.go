@@ -28,6 +28,7 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 		for _, w := range r.Warnings {
 			j.warn(StepEvaluate, w)
 		}
+		ev.Warnings = r.Warnings
 		j.set(func(res *Result) { res.Wanted = ev.Toplevel; res.Evaluation = Verdict{true, known.why} })
 		j.nothing(StepEvaluate)
 		return short(ev.Toplevel) + ": " + known.why, nil
