@@ -4,21 +4,46 @@
 # Nix's copy starts this program by name, with the PATH that a command over ssh
 # has without further ado.
 daemon=$(command -v nix-daemon)
-plain=$PATH
+plain=$PATH become=${1:-auto}
 PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
-link() { say "$1" "$(readlink -f "$2" 2>/dev/null)"; }
+# The first line of a file, without a process for it.
+line() { line=; read -r line 2>/dev/null <"$2"; say "$1" "$line"; }
 
 say flotilla-survey 1
-link current /run/current-system
-link booted /run/booted-system
-link profile /nix/var/nix/profiles/system
-say uncommitted "$(cat /nix/var/nix/flotilla-uncommitted 2>/dev/null)"
+# Where links lead, all by one process: this is asked of every host in every run.
+# One that leads nowhere gives its own name, which is no store path.
+set -- current /run/current-system booted /run/booted-system profile /nix/var/nix/profiles/system
+for part in kernel initrd kernel-modules; do
+  for system in booted-system current-system; do
+    set -- "$@" "$system/$part" "/run/$system/$part"
+  done
+done
+keys= paths=
+while [ $# -gt 0 ]; do
+  keys="$keys $1" paths="$paths $2"
+  shift 2
+done
+# Neither has blanks or wildcards in it.
+set -- $keys
+while read -r path; do
+  case $path in /run/booted-system* | /run/current-system*) path= ;; esac
+  say "$1" "$path"
+  shift
+done <<END
+$(readlink -m $paths)
+END
+for system in booted-system current-system; do
+  line "$system/kernel-params" "/run/$system/kernel-params"
+done
+line uncommitted /nix/var/nix/flotilla-uncommitted
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
-read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
-say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
-say nix "$(nix --version 2>/dev/null)"
+line boot-id /proc/sys/kernel/random/boot_id
+systemd=no
+[ -d /run/systemd/system ] && systemd=yes
+say systemd "$systemd"
+say nix "$(command -v nix)"
 say nix-daemon "$daemon"
 
 # Whether a command works, found as it will be when it is used. What asks PAM or
@@ -29,7 +54,7 @@ works() {
 }
 wanted() { case $become in auto | "$1") return 0 ;; esac; return 1; }
 
-become=${1:-auto} root=no
+root=no
 if [ "$(id -u)" = 0 ]; then
   root=yes
 elif wanted sudo && works sudo -n true; then
@@ -43,21 +68,11 @@ elif wanted run0 && works run0 --version &&
 fi
 say root "$root"
 
-# Free space on the file system that holds the store, in KiB.
-set -- $(df -Pk /nix/store 2>/dev/null | tail -n 1)
-say free-kib "${4:-}"
+# Free space on the file system that holds the store, in KiB: the fourth word
+# after a heading of seven.
+set -- $(df -Pk /nix/store 2>/dev/null)
+say free-kib "${11:-}"
 
-# What a reboot would change: the booted system against the one that boots next.
-for part in kernel initrd kernel-modules kernel-params; do
-  for system in booted-system current-system; do
-    if [ "$part" = kernel-params ]; then
-      value=$(cat "/run/$system/$part" 2>/dev/null)
-    else
-      value=$(readlink -f "/run/$system/$part" 2>/dev/null)
-    fi
-    say "$system/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
-  done
-done
 # What the guard of a deployment has done since the last one that went well.
-cat /run/flotilla/report 2>/dev/null
+[ ! -e /run/flotilla/report ] || cat /run/flotilla/report 2>/dev/null
 say end ok
