@@ -120,6 +120,9 @@ func (w *watching) round(ctx, overtaken context.Context) error {
 				w.last[res.Host.Name] = res
 			}
 			interrupted = ctx.Err() != nil
+			if r.Cancelled && !interrupted {
+				fmt.Fprintln(s.face, "overtaken by a change, and given up")
+			}
 			return r
 		}, nil, manner{interrupted: "watching no longer"})
 	}
