@@ -21,7 +21,7 @@ type Files struct {
 // another state was opened. It is an error if that cannot be known; see
 // docs/change-detection.md.
 func (f *Fleet) Files(ctx context.Context) (*Files, error) {
-	tree, err := worktree.Read(ctx, worktree.Options{Dir: f.Inventory.Dir, Cache: f.recollect(ctx).cache()})
+	tree, err := worktree.Read(ctx, worktree.Options{Dir: f.Inventory.Dir, Cache: f.statCache()})
 	if err != nil {
 		var off *worktree.OffError
 		if errors.As(err, &off) {

@@ -71,7 +71,7 @@ type recollection struct {
 
 func (f *Fleet) recollect(ctx context.Context) *recollection {
 	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &sync.Mutex{}}
-	s.kept = sync.OnceValue(func() *readset.Store { return readset.Open(s.dir()) })
+	s.kept = sync.OnceValue(func() *readset.Store { return readset.Open(f.evaluations()) })
 	return s.begin(ctx)
 }
 
@@ -104,13 +104,13 @@ func (s *recollection) finish() {
 	}
 }
 
-// dir is where what is known of this fleet is kept, cache a file there for the
-// hashes of the tree's files.
-func (s *recollection) dir() string {
-	return filepath.Join(s.fleet.stateDir, "evaluations", s.fleet.Inventory.id())
+// evaluations is where what is known of this fleet is kept, statCache a file there
+// for the hashes of the tree's files.
+func (f *Fleet) evaluations() string {
+	return filepath.Join(f.stateDir, "evaluations", f.Inventory.id())
 }
 
-func (s *recollection) cache() string { return filepath.Join(s.dir(), "stat") }
+func (f *Fleet) statCache() string { return filepath.Join(f.evaluations(), "stat") }
 
 // open looks at the tree and at Nix's settings, without starting Nix. It reports
 // whether both are known.
@@ -149,7 +149,7 @@ func (s *recollection) snapshot() (*worktree.Tree, error) {
 	if s.commit != "" {
 		return worktree.ReadCommit(s.ctx, s.fleet.Inventory.Dir, s.commit)
 	}
-	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.cache()})
+	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
 }
 
 // warnOfUntracked tells one host of the run which files its flake does not see,
