@@ -110,7 +110,7 @@ func (c Change) why(touched string, known bool) string {
 // differing says what differs between the two states of what the host reads, "" for
 // nothing, and whether that is known.
 func (s *recollection) differing(then *recollection, h Host) (what string, known bool) {
-	if s.tree == nil || then.tree == nil {
+	if then.flake == "" || !s.open() || !then.open() {
 		return "", false
 	}
 	now, was := s.tree.Fingerprint(), then.tree.Fingerprint()
