@@ -141,7 +141,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	if s.chance(2) {
 		s.must("ln -s common link && mkdir -p data && ln -s a.txt data/link.txt")
 	}
-	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	s.must("git init -q -b main '" + s.dir + "' && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
 	f, err := Open(Config{Dir: filepath.Join(s.dir, s.sub), StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
 	if err != nil {
 		t.Fatal(err)
@@ -547,7 +547,7 @@ func (s *soak) step(content string) {
 
 // beside is what is known of some commit.
 func (s *soak) beside(seen *recollection) *recollection {
-	res, err := proc.Run(s.t.Context(), proc.Cmd{Argv: []string{"git", "rev-list", "--all", "--max-count=30"}, Dir: s.dir})
+	res, err := proc.Run(s.t.Context(), proc.Cmd{Argv: []string{"git", "rev-list", "--all", "--max-count=30"}, Dir: s.path("")})
 	if err != nil {
 		s.t.Fatal(err)
 	}
