@@ -13,7 +13,7 @@ import (
 
 // Select is Inventory.Select, also for a fleet.toml that lists no hosts: they are
 // then all of the flake's nixosConfigurations, sorted by name, with the defaults
-// of fleet.toml. Only then is Nix asked, anew each time. Errors are also those
+// of fleet.toml. Only then is Nix asked, unless that is remembered. Errors are also those
 // of nixcmd.Client.AttrNames, and a *ConfigError if the flake has no hosts or one
 // that needs a section of its own.
 func (f *Fleet) Select(ctx context.Context, selector string) ([]Host, error) {
@@ -57,21 +57,9 @@ func (f *Fleet) discover(ctx context.Context) (*Inventory, error) {
 
 // configurations are the names of the flake's nixosConfigurations, sorted.
 func (f *Fleet) configurations(ctx context.Context) ([]string, error) {
-	return f.configurationsOf(ctx, f.flake)
-}
-
-// configurationsOf are those of another state of the flake.
-func (f *Fleet) configurationsOf(ctx context.Context, flake string) ([]string, error) {
-	inst, err := nixcmd.FlakeAttr(or(flake, "."), "nixosConfigurations")
-	if err != nil {
-		return nil, err
-	}
-	_, release, err := f.admit(ctx, demand{guess: namesMemory}, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return f.nix.AttrNames(ctx, inst)
+	s := f.recollect(ctx)
+	defer s.finish()
+	return s.names(ctx)
 }
 
 // explainMissing names the nearest configurations if the flake lacks the host's.

@@ -14,14 +14,29 @@ import (
 
 // evaluate finds out which system the flake wants for the host.
 func (j *job) evaluate(ctx context.Context, showTrace bool) (nixcmd.Evaluation, error) {
+	return j.evaluateUnlessKnown(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: j.fleet.fresh})
+}
+
+// evaluateAloud is evaluate for whoever wants to hear every warning, which Nix's
+// evaluation cache does not know.
+func (j *job) evaluateAloud(ctx context.Context) (nixcmd.Evaluation, error) {
+	return j.evaluateUnlessKnown(ctx, nixcmd.EvaluateOptions{Fresh: true})
+}
+
+func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	known := j.recall()
+	if r := known.result; r != nil && opt.Fresh && r.Hidden == fromNixsCache {
+		known = recalled{why: "its warnings are not known"}
+		j.seen.stamp()
+	}
 	if known.result != nil && !j.fleet.verify {
 		return j.remembered(ctx, known)
 	}
 	j.why = known.why
-	ev, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{ShowTrace: showTrace, Fresh: known.result != nil || j.fleet.fresh})
+	opt.Fresh = opt.Fresh || known.result != nil
+	ev, err := j.evaluateWith(ctx, opt)
 	if err == nil {
-		err = j.holdTo(known, ev)
+		err = j.holdTo(j.seen, known, ev)
 	}
 	ev.Imports = nil // thousands of names, which nobody needs any more
 	return ev, err
@@ -177,6 +192,19 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 	if built, err := j.kept(ctx, ev); built || err != nil {
 		return err
 	}
+	err := j.realise(ctx, ev)
+	if !errors.Is(err, errIncomplete) {
+		return err
+	}
+	if err := j.instantiate(ctx, ev); err != nil {
+		return err
+	}
+	ev.Cached = false // its derivation is complete now
+	return j.realise(ctx, ev)
+}
+
+// realise is build of a derivation that the store has, else errIncomplete.
+func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
 		at, err := j.buildPlace(ctx)
 		if err != nil {
@@ -205,6 +233,9 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 				}
 			},
 		})
+		if err != nil && (j.avoided() || ev.Cached) && j.incomplete(ctx, ev.Derivation, err) {
+			return "", errIncomplete
+		}
 		if err != nil {
 			return "", at.explain(ctx, err)
 		}

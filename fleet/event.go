@@ -47,7 +47,8 @@ const (
 	// KindFailed: a step ended with Err.
 	KindFailed Kind = "failed"
 	// KindGivenUp: a step was stopped because the host would get no further:
-	// another of its steps had failed, or no further host is to be started.
+	// another of its steps had failed, or no further host is to be started; or because
+	// what it needs has to be made again, and then it.
 	KindGivenUp Kind = "given-up"
 	// KindLog: Text is one line that the step's command printed.
 	KindLog Kind = "log"

@@ -48,6 +48,7 @@ type Fleet struct {
 	Inventory *Inventory
 
 	flake    string // "" is that in the inventory's directory
+	commit   string // that the flake is of, "" if it is not known
 	nix      Nix
 	dialer   Dialer
 	stateDir string
@@ -77,7 +78,7 @@ func Open(c Config) (*Fleet, error) {
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
 	f.passwords.get = c.Password
 	if c.State != nil {
-		f.flake = c.State.Flake
+		f.flake, f.commit = c.State.Flake, c.State.Commit
 	}
 	if f.stateDir, err = stateDir(c.StateDir); err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 		for _, w := range r.Warnings {
 			j.warn(StepEvaluate, w)
 		}
+		ev.Warnings = r.Warnings
 		j.set(func(res *Result) { res.Wanted = ev.Toplevel; res.Evaluation = Verdict{true, known.why} })
 		j.nothing(StepEvaluate)
 		return short(ev.Toplevel) + ": " + known.why, nil
@@ -39,10 +40,7 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 // is wanted, and still there, there is nothing to build. If the garbage collector
 // has taken the derivation, it is evaluated after all.
 func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err error) {
-	j.mu.Lock()
-	avoided := j.result.Evaluation.Avoided
-	j.mu.Unlock()
-	if !avoided {
+	if !j.avoided() {
 		return false, nil
 	}
 	if link, err := j.fleet.rootLink(j.host); err == nil {
@@ -54,15 +52,14 @@ func (j *job) kept(ctx context.Context, ev nixcmd.Evaluation) (built bool, err e
 			})
 		}
 	}
+	// Asking Nix for what is not there would have it ask substituters first.
+	if _, err := os.Lstat(nixcmd.StoreDir); err != nil {
+		return false, nil
+	}
 	if _, err := os.Lstat(string(ev.Derivation)); err == nil {
 		return false, nil
 	}
-	j.why = "its derivation is not in the store any more"
-	again, err := j.evaluateWith(ctx, nixcmd.EvaluateOptions{})
-	if err == nil && again.Toplevel != ev.Toplevel {
-		err = j.stepError(StepEvaluate, &wrongError{ev, again})
-	}
-	return false, err
+	return false, j.instantiate(ctx, ev)
 }
 
 // wrongError says that an evaluation gave something else than was foretold.
@@ -79,84 +76,79 @@ func (e *wrongError) Hint() string {
 
 // holdTo holds a real evaluation to what was foretold, if that was asked for, and
 // else learns from it.
-func (j *job) holdTo(known recalled, ev nixcmd.Evaluation) error {
+func (j *job) holdTo(s *recollection, known recalled, ev nixcmd.Evaluation) error {
 	if known.result == nil {
-		j.learn(ev)
+		j.learned = s.learn(j.host, ev)
 		return nil
 	}
-	if r := known.result; r.Derivation != string(ev.Derivation) {
-		foretold := nixcmd.Evaluation{Derivation: nixcmd.StorePath(r.Derivation), Toplevel: nixcmd.StorePath(r.Toplevel)}
-		err := j.stepError(StepEvaluate, &wrongError{foretold, ev})
+	if err := wrong(known, ev); err != nil {
+		err := j.stepError(StepEvaluate, err)
 		j.emit(Event{Step: StepEvaluate, Kind: KindFailed, Err: err})
 		return err
 	}
 	return nil
 }
 
-// learn keeps what a real evaluation showed, behind the host's back.
-func (j *job) learn(ev nixcmd.Evaluation) {
-	s, h := j.seen, j.host
-	if s.tree == nil || !s.stamped {
-		return
+// wrong is the error of an evaluation that is not what was foretold; nil if
+// nothing was.
+func wrong(known recalled, ev nixcmd.Evaluation) error {
+	r := known.result
+	if r == nil || r.Derivation == string(ev.Derivation) {
+		return nil
 	}
+	return &wrongError{nixcmd.Evaluation{Derivation: nixcmd.StorePath(r.Derivation), Toplevel: nixcmd.StorePath(r.Toplevel)}, ev}
+}
+
+// learn keeps what a real evaluation of a host showed, behind its back; what it
+// returns is closed once that is done.
+func (s *recollection) learn(h Host, ev nixcmd.Evaluation) (done chan struct{}) {
+	r := &readset.Result{Derivation: string(ev.Derivation), Toplevel: string(ev.Toplevel), Warnings: ev.Warnings}
+	return s.note(h, r, func() string { return s.observe(r, ev) })
+}
+
+// note completes and keeps a result that observe says the read set of, or why
+// there is none.
+func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden string)) (done chan struct{}) {
+	done = make(chan struct{})
+	if s.tree == nil || !s.stamped {
+		close(done)
+		return done
+	}
+	r.Settings, r.Tree, r.Shape, r.At = s.key(h), s.tree.Fingerprint(), s.tree.Shape(), time.Now()
 	s.background.Go(func() {
-		r := &readset.Result{
-			Settings: s.key(h), Tree: s.tree.Fingerprint(), Shape: s.tree.Shape(), At: time.Now(),
-			Derivation: string(ev.Derivation), Toplevel: string(ev.Toplevel), Warnings: ev.Warnings,
-		}
+		defer close(done)
 		// The tree must have been the same all the time.
-		after, err := worktree.Read(s.ctx, worktree.Options{Dir: j.fleet.Inventory.Dir, Cache: s.cache()})
+		after, err := s.snapshot()
 		if err != nil || after.Fingerprint() != r.Tree {
 			return
 		}
 		if stamp, err := s.tree.Stamp(); err != nil || !stamp.Same(s.touched) {
 			return
 		}
-		if r.Hidden = s.observe(r, ev); s.ctx.Err() != nil {
+		if r.Hidden = observe(); s.ctx.Err() != nil {
 			return
+		}
+		if r.Hidden != "" {
+			r.Imports, r.Copied = nil, nil
 		}
 		s.keep(h, r)
 	})
+	return done
 }
+
+// fromNixsCache is why nothing is known of what a host reads whose derivation
+// Nix's evaluation cache knew, and nothing of its warnings.
+const fromNixsCache = "what it reads is not known yet"
 
 // observe notes what an evaluation read. It returns why that is not known, or
 // "".
 func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden string) {
 	if ev.Cached {
-		return "what it reads is not known yet"
+		return fromNixsCache
 	}
-	r.Imports = map[string]readset.Facts{}
-	defer func() {
-		if hidden != "" {
-			r.Imports, r.Copied = nil, nil
-		}
-	}()
-	for _, name := range ev.Imports {
-		if filepath.IsAbs(name) || strings.HasPrefix(name, "«") {
-			if s.isBuilt(name) {
-				return "it imports what is built while it is evaluated"
-			}
-			continue
-		}
-		// By the name that it was found by, and by its own.
-		for _, name := range []string{name, s.real(name)} {
-			text, err := os.ReadFile(filepath.Join(s.tree.Root, name))
-			if err != nil {
-				return "what it reads could not be read"
-			}
-			r.Imports[name] = readset.Scan(name, string(text))
-		}
+	if hidden = s.observeImports(r, ev.Imports, s.sources().Text != ""); hidden != "" {
+		return hidden
 	}
-	if _, ok := r.Imports[s.tree.FlakePath(flakeName)]; !ok {
-		return "this Nix does not tell what it reads"
-	}
-	if s.sources().Text == "" {
-		for name, f := range r.Imports {
-			f.Metadata = f.Metadata || f.Strings
-			r.Imports[name] = f
-		}
-	}
-	r.Own = readset.Own(r.Imports, s.tree)
 	var err error
 	if r.Copied, r.Whole, err = s.copied(ev.Derivation); err != nil {
 		return "what it is built from could not be read"
@@ -164,21 +156,35 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	return ""
 }
 
-// real is the path of a file of the tree without symlinks on the way.
-func (s *recollection) real(name string) string {
-	if _, tracked := s.tree.Find(name); tracked {
-		if info, err := os.Lstat(filepath.Join(s.tree.Root, name)); err == nil && info.Mode().IsRegular() {
-			return name
+// observeImports notes what the imported files show. Unless the place of the tree
+// is looked for in what came of them, a text made of a path may be part of it.
+func (s *recollection) observeImports(r *readset.Result, imports []string, placed bool) (hidden string) {
+	var names []string
+	for _, name := range imports {
+		if filepath.IsAbs(name) || strings.HasPrefix(name, "«") {
+			if s.isBuilt(name) {
+				return "it imports what is built while it is evaluated"
+			}
+			continue
 		}
+		// By the name that it was found by, and by its own.
+		names = append(names, name, s.tree.Real(name))
 	}
-	file, err := filepath.EvalSymlinks(filepath.Join(s.tree.Root, name))
+	texts, err := s.tree.Texts(s.ctx, names)
 	if err != nil {
-		return name
+		return "what it reads could not be read"
 	}
-	if rest, ok := strings.CutPrefix(file, s.tree.Root+"/"); ok {
-		return rest
+	r.Imports = make(map[string]readset.Facts, len(names))
+	for name, text := range texts {
+		f := readset.Scan(name, text)
+		f.Metadata = f.Metadata || !placed && f.Strings
+		r.Imports[name] = f
 	}
-	return name
+	if _, ok := r.Imports[s.tree.FlakePath(flakeName)]; !ok {
+		return "this Nix does not tell what it reads"
+	}
+	r.Own = readset.Own(r.Imports, s.tree)
+	return ""
 }
 
 // isBuilt reports whether an imported file is in the store, but in no input's

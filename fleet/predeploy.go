@@ -16,7 +16,7 @@ import (
 
 // PreDeploy does everything short of deploying, and goes on after whatever is
 // wrong: it checks the flake as Validate does and the syntax of its tracked Nix
-// files, evaluates each host afresh, builds it, asks the host whether it can be
+// files, evaluates each host unless its result is known, builds it, asks the host whether it can be
 // deployed to, and works out what deploying would change, as Plan does. See
 // Result.Checks, and Result.Difference for the hosts that are ready.
 //
@@ -100,7 +100,7 @@ func (j *job) preDeploy(ctx context.Context, heard func(nixcmd.Evaluation)) (Out
 		r                            readiness
 	)
 	wg.Go(func() {
-		ev, evalErr = j.evaluateAfresh(ctx, false)
+		ev, evalErr = j.evaluateAloud(ctx)
 		heard(ev)
 		if evalErr == nil {
 			buildErr = j.build(ctx, ev)

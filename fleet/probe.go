@@ -105,6 +105,9 @@ func (f *Fleet) OwnDerivations(ctx context.Context, hosts []Host) ([]Own, *Repor
 		if err != nil {
 			return "", err
 		}
+		if err := j.whole(ctx, ev); err != nil {
+			return "", err
+		}
 		own := Own{Host: j.host}
 		err = j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
 			err := j.findOwn(ctx, ev, &own)

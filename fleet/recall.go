@@ -31,13 +31,23 @@ type watcher interface {
 	SettingsKey() (string, error)
 }
 
-// recollection is what earlier runs know of the tree that a run is about. The
+// recollection is what earlier runs know of a tree that a run is about. The
 // tree is looked at once, when the first host asks.
 type recollection struct {
 	fleet *Fleet
+	// flake is the flake as Nix finds it, "" for that of the directory; commit is the
+	// commit that it is of, "" if that is not known.
+	flake, commit string
 	// ctx is the run's: a host that is given up must not take this with it.
 	ctx  context.Context
 	stop context.CancelFunc
+
+	// kept and learning are shared by the recollections of a run: what is in the
+	// store, and who changes it.
+	kept     func() *readset.Store
+	learning *sync.Mutex
+	// other is that of another state of the flake; nil for none.
+	other *recollection
 
 	look      sync.Once
 	store     *readset.Store
@@ -53,16 +63,28 @@ type recollection struct {
 
 	sources func() *nixcmd.InputSources
 
-	// learning is held by what changes the store; background is what goes on
-	// behind the hosts' backs.
-	learning   sync.Mutex
+	// background is what goes on behind the hosts' backs.
 	background sync.WaitGroup
 	listing    sync.WaitGroup
 	learnt     bool
 }
 
 func (f *Fleet) recollect(ctx context.Context) *recollection {
-	s := &recollection{fleet: f, untracked: make(chan []string, 1)}
+	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &sync.Mutex{}}
+	s.kept = sync.OnceValue(func() *readset.Store { return readset.Open(f.evaluations()) })
+	return s.begin(ctx)
+}
+
+// beside is that of another state of the flake, within the same run; it ends with
+// this one.
+func (s *recollection) beside(flake, commit string) *recollection {
+	o := &recollection{fleet: s.fleet, flake: flake, commit: commit, learning: s.learning, kept: s.kept}
+	s.other = o.begin(s.ctx)
+	return s.other
+}
+
+func (s *recollection) begin(ctx context.Context) *recollection {
+	s.untracked = make(chan []string, 1)
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.importers = sync.OnceValue(s.readImporters)
 	s.sources = sync.OnceValue(s.openSources)
@@ -71,6 +93,9 @@ func (f *Fleet) recollect(ctx context.Context) *recollection {
 
 // finish waits for what was learnt to be kept.
 func (s *recollection) finish() {
+	if s.other != nil {
+		s.other.finish()
+	}
 	s.background.Wait()
 	s.stop()
 	s.listing.Wait()
@@ -79,34 +104,33 @@ func (s *recollection) finish() {
 	}
 }
 
-// dir is where what is known of this fleet is kept, cache a file there for the
-// hashes of the tree's files.
-func (s *recollection) dir() string {
-	return filepath.Join(s.fleet.stateDir, "evaluations", s.fleet.Inventory.id())
+// evaluations is where what is known of this fleet is kept, statCache a file there
+// for the hashes of the tree's files.
+func (f *Fleet) evaluations() string {
+	return filepath.Join(f.stateDir, "evaluations", f.Inventory.id())
 }
 
-func (s *recollection) cache() string { return filepath.Join(s.dir(), "stat") }
+func (f *Fleet) statCache() string { return filepath.Join(f.evaluations(), "stat") }
 
 // open looks at the tree and at Nix's settings, without starting Nix. It reports
 // whether both are known.
 func (s *recollection) open() bool {
 	s.look.Do(func() {
 		w, ok := s.fleet.nix.(watcher)
-		if !ok || s.fleet.flake != "" { // which is not that of the directory
+		if !ok || s.flake != "" && s.commit == "" {
 			return
 		}
-		flake := s.fleet.Inventory.Dir
-		s.store = readset.Open(s.dir())
-		s.listing.Go(func() {
-			if files, err := worktree.Untracked(s.ctx, flake); err == nil && len(files) > 0 {
-				s.untracked <- files
-			}
-		})
+		s.store = s.kept()
+		if s.commit == "" {
+			s.listing.Go(func() {
+				if files, err := worktree.Untracked(s.ctx, s.fleet.Inventory.Dir); err == nil && len(files) > 0 {
+					s.untracked <- files
+				}
+			})
+		}
 		var err, settingsErr error
 		var both sync.WaitGroup
-		both.Go(func() {
-			s.tree, err = worktree.Read(s.ctx, worktree.Options{Dir: flake, Cache: s.cache()})
-		})
+		both.Go(func() { s.tree, err = s.snapshot() })
 		both.Go(func() { s.settings, settingsErr = w.SettingsKey() })
 		both.Wait()
 		if err = errors.Join(settingsErr, err); err != nil {
@@ -118,6 +142,14 @@ func (s *recollection) open() bool {
 		}
 	})
 	return s.tree != nil
+}
+
+// snapshot looks at the tree.
+func (s *recollection) snapshot() (*worktree.Tree, error) {
+	if s.commit != "" {
+		return worktree.ReadCommit(s.ctx, s.fleet.Inventory.Dir, s.commit)
+	}
+	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
 }
 
 // warnOfUntracked tells one host of the run which files its flake does not see,
@@ -152,13 +184,16 @@ type recalled struct {
 }
 
 // recall finds out whether the host must be evaluated.
-func (j *job) recall() recalled {
-	s := j.seen
+func (j *job) recall() recalled { return j.seen.ask(j.host) }
+
+// ask finds out whether a host must be evaluated, and prepares to learn from it
+// if so.
+func (s *recollection) ask(h Host) recalled {
 	if !s.open() {
 		return recalled{why: s.off}
 	}
-	known := s.recall(j.host, j.fleet.fresh)
-	if known.result == nil || j.fleet.verify {
+	known := s.recall(h, s.fleet.fresh)
+	if known.result == nil || s.fleet.verify {
 		s.stamp()
 	}
 	return known

@@ -23,6 +23,9 @@ type job struct {
 
 	// why says why the host is evaluated, empty if nothing is known of that.
 	why string
+	// learned is closed once what its last evaluation showed is kept; nil if there was
+	// none.
+	learned chan struct{}
 
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.
@@ -86,9 +89,13 @@ func (f *Fleet) run(ctx context.Context, hosts []Host, do work) *Report {
 
 // runIn is run in an order.
 func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *Report {
+	return f.runWith(ctx, f.recollect(ctx), order, hosts, do)
+}
+
+// runWith is runIn with what is known of the flake.
+func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
-	seen := f.recollect(ctx)
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}
 		j.lookBack()
@@ -195,7 +202,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, began.Sub(j.started), took, usage}) })
-	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.As(err, &stopped) {
+	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.As(err, &stopped) {
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
 	}

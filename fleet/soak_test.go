@@ -61,7 +61,11 @@ type tally struct {
 	// imports: no use of the flake as a path, no helper that reads any file, no
 	// import from derivation.
 	plainAvoided, plain int
-	reasons             map[string]int
+	// Of commits that were looked at beside the tree, and of the names of the
+	// configurations.
+	commitsAvoided, commits int
+	namesAvoided, names     int
+	reasons                 map[string]int
 }
 
 func (t *tally) add(o tally) {
@@ -75,6 +79,10 @@ func (t *tally) add(o tally) {
 	t.plainAvoided += o.plainAvoided
 	t.dataAvoided += o.dataAvoided
 	t.data += o.data
+	t.commitsAvoided += o.commitsAvoided
+	t.commits += o.commits
+	t.namesAvoided += o.namesAvoided
+	t.names += o.names
 	if t.reasons == nil {
 		t.reasons = map[string]int{}
 	}
@@ -90,8 +98,9 @@ func (t tally) String() string {
 		}
 		return fmt.Sprintf("%d of %d (%.1f %%)", n, of, 100*float64(n)/float64(of))
 	}
-	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, where code is only imported: %s, of data: %s; those not avoided: %v",
-		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.plainAvoided, t.plain), share(t.dataAvoided, t.data), t.reasons)
+	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed evaluations; avoidable evaluations avoided after edits of code: %s, where code is only imported: %s, of data: %s; those not avoided: %v; hosts of commits known: %s, names known: %s",
+		t.steps, t.avoided, t.evaluated, t.failed, share(t.codeAvoided, t.code), share(t.plainAvoided, t.plain), share(t.dataAvoided, t.data), t.reasons,
+		share(t.commitsAvoided, t.commits), share(t.namesAvoided, t.names))
 }
 
 // soak is one flake and its repository.
@@ -132,7 +141,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	if s.chance(2) {
 		s.must("ln -s common link && mkdir -p data && ln -s a.txt data/link.txt")
 	}
-	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	s.must("git init -q -b main '" + s.dir + "' && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
 	f, err := Open(Config{Dir: filepath.Join(s.dir, s.sub), StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
 	if err != nil {
 		t.Fatal(err)
@@ -461,7 +470,18 @@ func (s *soak) run(steps int) {
 // step asks and evaluates every host.
 func (s *soak) step(content string) {
 	lazily := s.chance(10) // with Nix's own cache
-	s.fleet.run(s.t.Context(), soakHosts(), func(ctx context.Context, j *job) (Outcome, error) {
+	seen := s.fleet.recollect(s.t.Context())
+	var then *recollection
+	if s.chance(6) {
+		then = s.beside(seen)
+	}
+	if s.chance(4) {
+		s.names(seen)
+	}
+	s.fleet.runWith(s.t.Context(), seen, AtOnce, soakHosts(), func(ctx context.Context, j *job) (Outcome, error) {
+		if then != nil {
+			defer func() { s.commit(ctx, j, then) }()
+		}
 		known := j.recall()
 		inst, err := installable("", j.host)
 		if err != nil {
@@ -507,7 +527,7 @@ func (s *soak) step(content string) {
 			}
 		} else if err == nil {
 			s.tally.evaluated++
-			j.learn(ev)
+			j.learned = j.seen.learn(j.host, ev)
 		}
 		if err != nil {
 			s.tally.failed++
@@ -523,6 +543,74 @@ func (s *soak) step(content string) {
 		}
 		return Evaluated, nil
 	})
+}
+
+// beside is what is known of some commit.
+func (s *soak) beside(seen *recollection) *recollection {
+	res, err := proc.Run(s.t.Context(), proc.Cmd{Argv: []string{"git", "rev-list", "--all", "--max-count=30"}, Dir: s.path("")})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	id := pick(s, strings.Fields(string(res.Stdout))...)
+	commit, err := nixcmd.New(nixcmd.Config{Dir: s.path("")}).Commit(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.log = append(s.log, "beside "+id[:7])
+	return seen.beside(commit.FlakeRef(), id)
+}
+
+// commit holds what is known of a host in a commit against an evaluation of that.
+func (s *soak) commit(ctx context.Context, j *job, then *recollection) {
+	if j.learned != nil {
+		<-j.learned
+	}
+	known := then.ask(j.host)
+	inst, err := installable(then.flake, j.host)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	if j.fleet.stages.evaluations.Acquire(ctx, 1) != nil {
+		return
+	}
+	ev, err := s.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Fresh: true})
+	j.fleet.stages.evaluations.Release(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil || known.result != nil {
+		s.tally.commits++
+	}
+	switch {
+	case known.result != nil:
+		s.tally.commitsAvoided++
+		if err != nil || known.result.Derivation != string(ev.Derivation) {
+			s.t.Errorf("seed %d: wrong prediction for %s in commit %s (%v): %s, not %s\nsteps: %s", s.seed, j.host.Name, then.commit, err,
+				known.result.Derivation, ev.Derivation, strings.Join(s.log, ", "))
+			s.sh("cp -r " + s.dir + " /tmp/soak-failed")
+		}
+	case err == nil:
+		then.learn(j.host, ev)
+	}
+}
+
+// names holds the names that are known against those of an evaluation.
+func (s *soak) names(seen *recollection) {
+	known := seen.ask(Host{Name: namesHost}).result != nil
+	names, err := seen.names(s.t.Context())
+	if !known && err != nil {
+		return
+	}
+	s.tally.names++
+	if !known {
+		return
+	}
+	s.tally.namesAvoided++
+	inst, instErr := nixcmd.FlakeAttr(".", "nixosConfigurations")
+	real, realErr := s.fleet.nix.AttrNames(s.t.Context(), inst)
+	if errors.Join(err, instErr, realErr) != nil || !slices.Equal(names, real) {
+		s.t.Errorf("seed %d: wrong names: %v (%v), not %v (%v)\nsteps: %s", s.seed, names, err, real, realErr, strings.Join(s.log, ", "))
+	}
 }
 
 // onlyOthersRead reports whether a host does not import a file; and if it is code,
@@ -623,5 +711,18 @@ func TestRealPlace(t *testing.T) {
 		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
 			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
 		}
+	}
+	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := worktree.ReadCommit(t.Context(), s.dir, commit.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tree.StorePath(t.Context())
+	res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", commit.FlakeRef() + "#place"}, Dir: s.dir})
+	if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
+		t.Errorf("the commit: %s (%v), Nix says %s (%v)", got, err, want, nixErr)
 	}
 }

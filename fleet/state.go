@@ -11,6 +11,10 @@ import (
 type State struct {
 	// Flake is the flake as Nix finds it, such as nixcmd.Commit.FlakeRef.
 	Flake string
+	// Commit is the full name of the commit in the repository of the flake's directory
+	// that Flake is of, such as nixcmd.Commit.ID. "" means that it is not known; then
+	// nothing is remembered of this state, and every host is evaluated.
+	Commit string
 	// Inventory is the text of its fleet.toml; nil if it has none.
 	Inventory []byte
 }

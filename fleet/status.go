@@ -158,6 +158,7 @@ func parseStatus(text string) (*HostStatus, error) {
 		}
 		return n
 	}
+	survey.Nix = or(get("nix"), survey.Nix)
 	s := &HostStatus{
 		Survey: survey, NixOS: get("nixos"), Revision: get("revision"), State: get("state"),
 		FailedUnits: strings.Fields(get("failed")), Activating: strings.Fields(get("activating")),

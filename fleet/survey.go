@@ -35,7 +35,8 @@ type Survey struct {
 	// BootID is the kernel's random id of this boot
 	// (/proc/sys/kernel/random/boot_id).
 	BootID string
-	// Nix is the line `nix --version` prints; empty if the host has no Nix.
+	// Nix is where the host has its `nix`, and in a HostStatus the line that `nix
+	// --version` prints; empty if the host has no Nix.
 	Nix string
 	// NixDaemon is where a command over ssh finds the program that Nix's copy
 	// needs; empty if it does not.

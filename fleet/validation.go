@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nixflotilla/flotilla/internal/readset"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
@@ -33,6 +34,9 @@ type Check struct {
 	Warnings []string
 	// Text is what a validator returned, if that was text.
 	Text string
+	// Known says why the check was not made again, as "nothing has changed since
+	// 14:02"; "" if it was.
+	Known string
 	// Duration is wall time.
 	Duration time.Duration
 }
@@ -74,8 +78,11 @@ func (v *Validation) ExitCode() int {
 }
 
 // Validate evaluates each host, all outputs of the flake, and the flake's own
-// validators, all at once and building nothing; no host is contacted. Nix's
-// evaluation cache is left out, so that every warning is heard again.
+// validators, all at once and building nothing; no host is contacted. A host of
+// which nothing has changed that it reads is not evaluated again, and the flake as a
+// whole is not checked again if nothing at all has changed since all was well. Their
+// warnings are heard again all the same; Nix's evaluation cache, which knows none, is
+// left out.
 //
 // A validator is an output of the flake named lib.validate…; it fails if it
 // throws or is false, and what it says is kept if it is text. What Nix finds
@@ -84,7 +91,7 @@ func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
 	f.announce(hosts, StepEvaluate)
 	return f.validate(ctx, hosts, func(ctx context.Context, j *job, heard func(nixcmd.Evaluation)) (Outcome, error) {
 		j.expect(StepEvaluate)
-		ev, err := j.evaluateAfresh(ctx, false)
+		ev, err := j.evaluateAloud(ctx)
 		heard(ev)
 		if err != nil {
 			return "", err
@@ -95,17 +102,15 @@ func (f *Fleet) Validate(ctx context.Context, hosts []Host) *Validation {
 }
 
 // validate checks the flake while each host is worked on, by work that evaluates
-// it afresh and passes on what it heard.
+// it and passes on what it heard.
 func (f *Fleet) validate(ctx context.Context, hosts []Host, do func(_ context.Context, _ *job, heard func(nixcmd.Evaluation)) (Outcome, error)) *Validation {
 	v := &Validation{}
 	var mu sync.Mutex
 	said := map[string]bool{} // warnings, by hosts
-	var flake Check
-	var validators []Check
-	var wg sync.WaitGroup
-	wg.Go(func() { flake = f.checkFlake(ctx) })
-	wg.Go(func() { validators = f.runValidators(ctx) })
-	v.Hosts = f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
+	seen := f.recollect(ctx)
+	checked := make(chan []Check, 1)
+	seen.background.Go(func() { checked <- seen.checks(ctx) })
+	v.Hosts = f.runWith(ctx, seen, AtOnce, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		return do(ctx, j, func(ev nixcmd.Evaluation) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -114,12 +119,62 @@ func (f *Fleet) validate(ctx context.Context, hosts []Host, do func(_ context.Co
 			}
 		})
 	})
-	wg.Wait()
+	v.Checks = <-checked
 	v.Hosts.Duration, v.Hosts.Cancelled = time.Since(v.Hosts.Started), ctx.Err() != nil
+	flake := &v.Checks[0]
 	flake.Problems = beyondHosts(flake.Problems, v.Hosts)
-	flake.Warnings = slices.DeleteFunc(flake.Warnings, func(w string) bool { return said[w] })
-	v.Checks = append([]Check{flake}, validators...)
+	flake.Warnings = slices.DeleteFunc(slices.Clone(flake.Warnings), func(w string) bool { return said[w] })
 	return v
+}
+
+// checksHost is what the checks of a flake are remembered as; no host can have
+// this name.
+const checksHost = "+checks"
+
+// rememberedCheck is a check that found nothing wrong.
+type rememberedCheck struct {
+	Name     string
+	Warnings []string `json:",omitempty"`
+	Text     string   `json:",omitempty"`
+}
+
+// checks are those of the flake as a whole, the first that of Nix. They are not
+// made again for a tree of which nothing was wrong.
+func (s *recollection) checks(ctx context.Context) []Check {
+	h := Host{Name: checksHost}
+	known := s.ask(h)
+	var remembered []rememberedCheck
+	if known.result != nil && (json.Unmarshal([]byte(known.result.Derivation), &remembered) != nil || len(remembered) == 0) {
+		known.result = nil
+	}
+	if known.result != nil && !s.fleet.verify {
+		all := make([]Check, len(remembered))
+		for i, c := range remembered {
+			all[i] = Check{Name: c.Name, Warnings: c.Warnings, Text: c.Text, Known: "nothing has changed since " + clock(known.result.At)}
+		}
+		return all
+	}
+	var flake Check
+	var validators []Check
+	var both sync.WaitGroup
+	both.Go(func() { flake = s.fleet.checkFlake(ctx) })
+	both.Go(func() { validators = s.fleet.runValidators(ctx) })
+	both.Wait()
+	all := append([]Check{flake}, validators...)
+	remembered = nil
+	for _, c := range all {
+		if len(c.Problems) > 0 {
+			if known.result != nil {
+				all[0].Problems = append(all[0].Problems, errors.New("wrong prediction: all checks of the flake were taken to be well"))
+			}
+			return all
+		}
+		remembered = append(remembered, rememberedCheck{c.Name, c.Warnings, c.Text})
+	}
+	if text, err := json.Marshal(remembered); err == nil && ctx.Err() == nil && known.result == nil {
+		s.note(h, &readset.Result{Derivation: string(text)}, func() string { return "checks are of the flake as a whole" })
+	}
+	return all
 }
 
 // beyondHosts leaves out what Nix finds wrong with hosts that failed.

@@ -31,17 +31,30 @@ type inputs struct {
 // each once, and whether one of the derivations holds Text. It is an error if one of the derivations cannot be read, as in a
 // store that is not this machine's.
 func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds bool, err error) {
+	_, sources, holds, err = s.walk(ctx, drv)
+	return sources, holds, err
+}
+
+// Needs returns a derivation, all derivations that it needs, and the sources of
+// all of them, in no order, each once. Errors are those of Of.
+func (s *InputSources) Needs(ctx context.Context, drv StorePath) ([]StorePath, error) {
+	derivations, sources, _, err := s.walk(ctx, drv)
+	return append(derivations, sources...), err
+}
+
+func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, sources []StorePath, holds bool, err error) {
 	seen := map[StorePath]bool{drv: true}
 	for todo := []StorePath{drv}; len(todo) > 0; {
 		if ctx.Err() != nil {
-			return nil, false, context.Cause(ctx)
+			return nil, nil, false, context.Cause(ctx)
 		}
-		in, err := s.inputs(todo[len(todo)-1])
+		d := todo[len(todo)-1]
+		in, err := s.inputs(d)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, false, err
 		}
 		holds = holds || in.holds
-		todo = todo[:len(todo)-1]
+		todo, derivations = todo[:len(todo)-1], append(derivations, d)
 		for _, d := range in.derivations {
 			if !seen[d] {
 				seen[d] = true
@@ -55,7 +68,7 @@ func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePa
 			}
 		}
 	}
-	return sources, holds, nil
+	return derivations, sources, holds, nil
 }
 
 func (s *InputSources) inputs(drv StorePath) (inputs, error) {

@@ -20,9 +20,18 @@ func FlakeOutputs(dirOrRef string) (Installable, error) {
 // AttrNames lists the names in an attribute set of a flake, sorted, without
 // evaluating what they stand for. Errors are those of Value.
 func (c *Client) AttrNames(ctx context.Context, what Installable) ([]string, error) {
-	var names []string
-	err := c.value(ctx, what, "builtins.attrNames", &names)
+	names, _, err := c.ReadAttrNames(ctx, what)
 	return names, err
+}
+
+// ReadAttrNames is AttrNames, and which Nix files were imported for it, as in
+// Evaluation.Imports.
+func (c *Client) ReadAttrNames(ctx context.Context, what Installable) (names, imports []string, err error) {
+	log, err := c.value(ctx, what, "builtins.attrNames", &names)
+	if err != nil {
+		return nil, nil, err
+	}
+	return names, log.imports(), nil
 }
 
 // Value evaluates an attribute of a flake and returns it as JSON. Nix's
@@ -31,25 +40,26 @@ func (c *Client) AttrNames(ctx context.Context, what Installable) ([]string, err
 // *Error.
 func (c *Client) Value(ctx context.Context, what Installable) (json.RawMessage, error) {
 	var v json.RawMessage
-	err := c.value(ctx, what, "", &v)
+	_, err := c.value(ctx, what, "", &v)
 	return v, err
 }
 
 // value decodes an attribute, or what a function makes of it.
-func (c *Client) value(ctx context.Context, what Installable, apply string, into any) error {
+func (c *Client) value(ctx context.Context, what Installable, apply string, into any) (*evalLog, error) {
 	op := "evaluate " + what.String()
 	if what.ref == "" {
-		return &Error{Op: op, ExitCode: -1, Err: errors.New("no installable given")}
+		return nil, &Error{Op: op, ExitCode: -1, Err: errors.New("no installable given")}
 	}
 	v, err := c.Version(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(what.attr) == 0 && !v.AtLeast(2, 19) {
-		return &TooOldError{Found: v, Minimum: Version{Major: 2, Minor: 19}, Program: c.cfg.Program}
+		return nil, &TooOldError{Found: v, Minimum: Version{Major: 2, Minor: 19}, Program: c.cfg.Program}
 	}
-	return untilFree(ctx, func() error {
-		log := &evalLog{}
+	var log *evalLog
+	err = untilFree(ctx, func() error {
+		log = &evalLog{}
 		argv := c.cfg.valueArgs(v, what, apply)
 		res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line})
 		if err != nil {
@@ -61,6 +71,7 @@ func (c *Client) value(ctx context.Context, what Installable, apply string, into
 		}
 		return nil
 	})
+	return log, err
 }
 
 // valueArgs is the command that prints an attribute as JSON.

@@ -19,13 +19,14 @@ import (
 
 // Affected prints the hosts that differ between REV and the work tree, or within A..B, a line each
 //
-// Options: -on=SELECTOR, -json. REV is a commit: main, HEAD~3. A..B compares the
-// commit B with A, and A...B with where B's history parted from A's. A host is
+// Options: -on=SELECTOR, -json, -fresh. REV is a commit: main, HEAD~3. A..B compares
+// the commit B with A, and A...B with where B's history parted from A's. A host is
 // affected if the derivation of its system differs, if it is new, or if it does
 // not evaluate (and then the exit code is not 0). Why goes to standard error.
-// Both states are evaluated, unless Nix's evaluation cache knows them.
-func Affected(ctx context.Context, rev string, on *string, json *bool) error {
+// A host is evaluated only in the state of which its derivation is not known.
+func Affected(ctx context.Context, rev string, on *string, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	var since nixcmd.Commit
 	var now *fleet.State
 	err := promptly(ctx, func(ctx context.Context) (err error) {
@@ -35,7 +36,7 @@ func Affected(ctx context.Context, rev string, on *string, json *bool) error {
 	if err != nil {
 		return err
 	}
-	opt := fleet.AffectedOptions{Since: since.FlakeRef()}
+	opt := fleet.AffectedOptions{Since: since.FlakeRef(), SinceCommit: since.ID}
 	return showing(ctx, text(on, everyone), nil, affected(opt), affectedNames, manner{state: now})
 }
 
@@ -101,7 +102,7 @@ func flakesGit() (*nixcmd.Client, error) {
 // stateOf is the flake as a commit has it.
 func stateOf(ctx context.Context, nix *nixcmd.Client, c nixcmd.Commit) (*fleet.State, error) {
 	inventory, err := nix.FileIn(ctx, c, fleet.FileName)
-	return &fleet.State{Flake: c.FlakeRef(), Inventory: inventory}, err
+	return &fleet.State{Flake: c.FlakeRef(), Commit: c.ID, Inventory: inventory}, err
 }
 
 // promptly does work that Ctrl-C may end at once, and makes its error one for

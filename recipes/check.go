@@ -79,9 +79,11 @@ func nixFiles(ctx context.Context, nix *nixcmd.Client) ([]string, error) {
 
 // Validate checks inventory, hosts, flake and its lib.validate*, building nothing
 //
-// Options: -on=SELECTOR, -json. Warnings and failed assertions are listed per host.
-func Validate(ctx context.Context, on *string, json *bool) error {
+// Options: -on=SELECTOR, -json, -fresh. Warnings and failed assertions are listed per
+// host, also of hosts that are not evaluated again because nothing they read changed.
+func Validate(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	var v *fleet.Validation
 	err := asking(ctx, text(on, everyone), nil, func(ctx context.Context, s session) *fleet.Report {
 		v = s.fleet.Validate(ctx, s.hosts)

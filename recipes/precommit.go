@@ -40,18 +40,18 @@ func PreCommit(ctx context.Context, tree *string, json *bool) error {
 		return nil
 	}
 	fmt.Fprintf(os.Stderr, "%d staged .nix files without syntax errors, %s\n", s.files, took)
-	opt := fleet.AffectedOptions{Since: s.since, Build: true}
+	opt := fleet.AffectedOptions{Since: s.since, SinceCommit: s.sinceCommit, Build: true}
 	return showing(ctx, everyone, nil, affected(opt), nil, manner{state: s.state})
 }
 
 // staged is what is about to be committed.
 type staged struct {
 	// state is nil if it is what the last commit has; since is that commit's
-	// flake, "" before the first.
-	state *fleet.State
-	since string
-	files int
-	bad   []nixcmd.SyntaxError
+	// flake and name, "" before the first.
+	state              *fleet.State
+	since, sinceCommit string
+	files              int
+	bad                []nixcmd.SyntaxError
 }
 
 // stage finds what is to be tested, a tree or what is staged, and checks its
@@ -87,7 +87,7 @@ func stage(ctx context.Context, tree string) (s staged, err error) {
 		if err != nil {
 			return s, err
 		}
-		s.since = old.FlakeRef()
+		s.since, s.sinceCommit = old.FlakeRef(), old.ID
 	}
 	commit, err := nix.CommitOf(ctx, tree)
 	if err == nil {

@@ -13,11 +13,12 @@ import (
 
 // PreDeploy checks all that could go wrong with deploying HOST, and shows what that would change
 //
-// Options: -json. Everything short of deploying: syntax, flake, evaluation, build,
+// Options: -json, -fresh. Everything short of deploying: syntax, flake, evaluation, build,
 // and the host itself. Nothing that the host runs or boots is changed; if all is
 // well with it its store gets the new system.
-func PreDeploy(ctx context.Context, host string, json *bool) error {
+func PreDeploy(ctx context.Context, host string, json, fresh *bool) error {
 	asJSON(json)
+	anew(fresh)
 	var v *fleet.Validation
 	err := asking(ctx, host, becoming(nil), func(ctx context.Context, s session) *fleet.Report {
 		v = s.fleet.PreDeploy(ctx, s.hosts)

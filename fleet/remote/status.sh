@@ -9,6 +9,7 @@ say() { printf '%s %s\n' "$1" "$2"; }
 # A service manager that is stuck is not to hide all the rest.
 ask() { timeout 5 systemctl "$@" 2>/dev/null; }
 
+say status/nix "$(nix --version 2>/dev/null)"
 say status/nixos "$(head -n 1 /run/current-system/nixos-version 2>/dev/null)"
 say status/revision "$(nixos-version --configuration-revision 2>/dev/null)"
 say status/now "$(date +%s)"

@@ -4,27 +4,55 @@
 # Nix's copy starts this program by name, with the PATH that a command over ssh
 # has without further ado.
 daemon=$(command -v nix-daemon)
-plain=$PATH
+plain=$PATH become=${1:-auto}
 PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 export LC_ALL=C PATH
 say() { printf '%s %s\n' "$1" "$2"; }
-link() { say "$1" "$(readlink -f "$2" 2>/dev/null)"; }
+# The first line of a file, without a process for it.
+line() { line=; read -r line 2>/dev/null <"$2"; say "$1" "$line"; }
 
 say flotilla-survey 1
-link current /run/current-system
-link booted /run/booted-system
-link profile /nix/var/nix/profiles/system
 # The names of those of the profile's specialisations that are live, each after a '/'.
 names=
 for each in /nix/var/nix/profiles/system/specialisation/*; do
   [ "$each" -ef /run/current-system ] && names=$names/${each##*/}
 done
 say specialisations "$names"
-say uncommitted "$(cat /nix/var/nix/flotilla-uncommitted 2>/dev/null)"
+# Where links lead, all by one process: this is asked of every host in every run.
+# One that leads nowhere gives its own name, which is no store path.
+set -- current /run/current-system booted /run/booted-system profile /nix/var/nix/profiles/system
+# What a reboot would change: the booted system against the live one, and against the
+# one that boots next if a specialisation of that is live.
+systems="/run/booted-system /run/current-system${names:+ /nix/var/nix/profiles/system}"
+for part in kernel initrd kernel-modules; do
+  for system in $systems; do
+    set -- "$@" "${system##*/}/$part" "$system/$part"
+  done
+done
+keys= paths=
+while [ $# -gt 0 ]; do
+  keys="$keys $1" paths="$paths $2"
+  shift 2
+done
+# Neither has blanks or wildcards in it.
+set -- $keys
+while read -r path; do
+  case $path in /run/booted-system* | /run/current-system* | /nix/var/nix/profiles/system/*) path= ;; esac
+  say "$1" "$path"
+  shift
+done <<END
+$(readlink -m $paths)
+END
+for system in $systems; do
+  line "${system##*/}/kernel-params" "$system/kernel-params"
+done
+line uncommitted /nix/var/nix/flotilla-uncommitted
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
-read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id && say boot-id "$boot"
-say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
-say nix "$(nix --version 2>/dev/null)"
+line boot-id /proc/sys/kernel/random/boot_id
+systemd=no
+[ -d /run/systemd/system ] && systemd=yes
+say systemd "$systemd"
+say nix "$(command -v nix)"
 say nix-daemon "$daemon"
 
 # Whether a command works, found as it will be when it is used. What asks PAM or
@@ -51,7 +79,7 @@ try() {
   fi
 }
 
-become=${1:-auto} root=no tried=
+root=no tried=
 if [ "$(id -u)" = 0 ]; then
   root=yes
 else
@@ -66,22 +94,11 @@ say user "$(id -un 2>/dev/null)"
 say tried "$tried"
 say root "$root"
 
-# Free space on the file system that holds the store, in KiB.
-set -- $(df -Pk /nix/store 2>/dev/null | tail -n 1)
-say free-kib "${4:-}"
+# Free space on the file system that holds the store, in KiB: the fourth word
+# after a heading of seven.
+set -- $(df -Pk /nix/store 2>/dev/null)
+say free-kib "${11:-}"
 
-# What a reboot would change: the booted system against the live one, and against the
-# one that boots next if a specialisation of that is live.
-for part in kernel initrd kernel-modules kernel-params; do
-  for system in /run/booted-system /run/current-system ${names:+/nix/var/nix/profiles/system}; do
-    if [ "$part" = kernel-params ]; then
-      value=$(cat "$system/$part" 2>/dev/null)
-    else
-      value=$(readlink -f "$system/$part" 2>/dev/null)
-    fi
-    say "${system##*/}/$part" "$(printf '%s' "$value" | tr '\n' ' ')"
-  done
-done
 # What the guard of a deployment has done since the last one that went well.
-cat /run/flotilla/report 2>/dev/null
+[ ! -e /run/flotilla/report ] || cat /run/flotilla/report 2>/dev/null
 say end ok

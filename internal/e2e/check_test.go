@@ -32,6 +32,9 @@ func TestValidate(t *testing.T) {
 	for _, h := range lab.Hosts() {
 		o.row(h, "evaluated")
 	}
+	if o := m.run("flotilla validate").exits(0).says("nix flake check  ok       0.00 s  nothing has changed since"); strings.Count(o.stderr, "nothing it reads changed since") != len(lab.Hosts()) {
+		t.Errorf("evaluated again:\n%s", o.stderr)
+	}
 
 	m.set("p620", `warnings = [ "p620 is old" ];`)
 	m.set("razer", `assertions = [ { assertion = false; message = "one is wrong"; } { assertion = false; message = "another is"; } ];`)

@@ -25,9 +25,9 @@ func TestAffected(t *testing.T) {
 	}
 	want("flotilla affected HEAD")
 	m.must(lab.Control, `sed -i 's/RATE = "48000"/RATE = "96000"/' hosts/razer/audio.nix && echo >>README.md`)
-	want("flotilla affected HEAD", "razer").says("affected: its derivation differs", "not affected: its derivation is the same")
+	want("flotilla affected HEAD", "razer").says("affected: hosts/razer/audio.nix changed", "not affected: nothing it reads changed")
 	m.must(lab.Control, "echo '# nothing' >>modules/base/motd.nix")
-	want("flotilla affected HEAD", "razer")
+	want("flotilla affected HEAD", "razer").says("not affected: its derivation is the same, though modules/base/motd.nix changed")
 	m.must(lab.Control, `echo more >>data/motd`)
 	want("flotilla affected HEAD -on='!razer'", "p620", "p510", "dex5550")
 	// Committed, and the work tree as it was: now the range has it.
@@ -75,7 +75,7 @@ func TestPreCommitHook(t *testing.T) {
 			// nor is what is not part of it.
 			run("git commit -q --no-verify -am fails").exits(0)
 			o := run(`sed -i 's/RATE = "48000"/RATE = "96000"/' hosts/razer/audio.nix && git add -u && echo ';' >>flake.nix && git commit -qm rate`).exits(0)
-			o.says("not affected: its derivation is the same", "affected: its derivation differs", "4 hosts: ")
+			o.says("not affected: nothing it reads changed", "affected: hosts/razer/audio.nix changed", "4 hosts: ")
 			if strings.Contains(o.stderr, "p510    │ build") || !strings.Contains(o.stderr, "razer   │ build") {
 				t.Errorf("not razer alone was built:\n%s", o.stderr)
 			}

@@ -98,6 +98,27 @@ func TestOnlyWhatMayHaveChangedIsEvaluated(t *testing.T) {
 	}
 }
 
+// A derivation that is remembered and that the store has lost costs an evaluation,
+// also if its file is still there: it is built all the same.
+func TestLostDerivation(t *testing.T) {
+	m := inLab(t)
+	m.restoreAtEnd()
+	m.set("razer", "environment.systemPackages = [ ];")
+	m.run("flotilla testHost razer").exits(0)
+	const lose = `top=$(flotilla buildAllParallel -on=razer 2>/dev/null | cut -d' ' -f2) && drv=$(nix-store -q --deriver $top) && cp $drv /tmp/lost.drv &&
+		for l in ~/.local/state/flotilla/roots/*/razer; do if [ "$(readlink $l)" = $top ]; then rm $l; fi; done && nix-store --delete --ignore-liveness $top $drv >/dev/null`
+	again := func(line string) {
+		t.Helper()
+		m.must(lab.Control, line)
+		if o := m.run("flotilla testHost razer").exits(0).says("nothing it reads changed since", "its derivation is not in the store any more"); !strings.Contains(o.stdout, "razer: built") {
+			t.Errorf("after %s: %s", line, o.stdout)
+		}
+	}
+	again(lose)
+	again(lose + " && cp /tmp/lost.drv $drv && rm /tmp/lost.drv")
+	m.must(lab.Control, "nix-store --verify-path $(nix-store -q --deriver $(flotilla buildAllParallel -on=razer 2>/dev/null | cut -d' ' -f2))")
+}
+
 // Where nothing relevant has changed no process of Nix is started here, to deploy
 // or to test, however many hosts there are and whether the tree is clean or not.
 func TestNothingChangedStartsNoNix(t *testing.T) {
@@ -107,6 +128,7 @@ func TestNothingChangedStartsNoNix(t *testing.T) {
 		printf '#!/bin/sh\necho "$0 $*" >>/tmp/counted/log\nexec /usr/bin/%s "$@"\n' $p >/tmp/counted/$p && chmod +x /tmp/counted/$p; done`)
 	t.Cleanup(func() { m.must(lab.Control, "rm -rf /tmp/counted") })
 	const quick, test = "PATH=/tmp/counted:$PATH flotilla quickDeploy '*'", "PATH=/tmp/counted:$PATH flotilla testAllParallel"
+	const affected = "PATH=/tmp/counted:$PATH flotilla affected HEAD"
 	m.run("FLOTILLA_FRESH=1 " + quick).exits(0)
 	if n := m.must(lab.Control, "wc -l </tmp/counted/log"); n == "0" {
 		t.Error("the first run started no Nix either: nothing is counted")
@@ -114,12 +136,14 @@ func TestNothingChangedStartsNoNix(t *testing.T) {
 	m.must(lab.Control, "echo '# x' >>hosts/installer/default.nix")
 	m.run(quick).exits(0) // earns what follows
 	m.run(test).exits(0)
+	m.run(affected).exits(0)
 	m.must(lab.Control, "echo '# y' >>README.md; echo '# y' >>hosts/installer/default.nix; git add -A; rm /tmp/counted/log")
 	o := m.run(quick).exits(0).says("nothing it reads changed since")
 	for _, h := range lab.Hosts() {
 		o.row(h, "unchanged")
 	}
 	m.run(test).exits(0).says("was built before")
+	m.run(affected).exits(0).says("not affected: nothing it reads changed")
 	if log := m.must(lab.Control, "cat /tmp/counted/log || true"); log != "" {
 		t.Errorf("processes were started:\n%s\n%s", log, o.stderr)
 	}

@@ -61,6 +61,35 @@ func Predict(q Question) string {
 	return ""
 }
 
+// Touched says which of what the host reads differs between the two trees, as
+// "hosts/razer/audio.nix changed"; "" if nothing of it is known to. It explains,
+// and proves nothing: a host may read less than is held to be read, and depend on
+// the tree as a whole. The earlier result may hold for either tree.
+func Touched(q Question) string {
+	changes := worktree.Changes(q.From, q.To)
+	if q.From.Shape() != q.To.Shape() {
+		return reshaped(q.From, q.To, changes)
+	}
+	if q.Base.Hidden != "" {
+		return ""
+	}
+	var certain, perhaps []string
+	for _, c := range changes {
+		if _, imported := q.Base.Imports[c.Path]; imported || has(q.Base.Copied, c.Path) {
+			certain = append(certain, c.Path)
+		} else if q.Base.mayRead(c, q) {
+			perhaps = append(perhaps, c.Path)
+		}
+	}
+	switch {
+	case len(certain) > 0:
+		return and(certain) + " changed"
+	case len(perhaps) > 0:
+		return and(perhaps) + " changed"
+	}
+	return ""
+}
+
 // first names what changed, for a reason that is another.
 func first(changes []worktree.Change) string {
 	if len(changes) == 0 {

@@ -26,7 +26,11 @@ func Checks(out, errOut io.Writer, checks []fleet.Check) {
 		if len(c.Problems) > 0 {
 			color = red
 		}
-		fmt.Fprintf(out, "%s  %s  %s\n", pad(plain(c.Name), name), s.paint(color, pad(checkOutcome(c), len("OUTCOME"))), Seconds(c.Duration))
+		row := fmt.Sprintf("%s  %s  %s", pad(plain(c.Name), name), s.paint(color, pad(checkOutcome(c), len("OUTCOME"))), Seconds(c.Duration))
+		if c.Known != "" {
+			row += "  " + c.Known
+		}
+		fmt.Fprintln(out, row)
 		for line := range strings.Lines(strings.TrimSpace(c.Text)) {
 			fmt.Fprintf(out, "  %s\n", plain(strings.TrimSuffix(line, "\n")))
 		}
@@ -69,7 +73,7 @@ func CheckSummary(checks []fleet.Check) string {
 func JSONChecks(w io.Writer, checks []fleet.Check) {
 	j := NewJSON(w)
 	for _, c := range checks {
-		e := jsonEvent{Kind: "check", Text: harmless(c.Name), Seconds: seconds(c.Duration), Outcome: checkOutcome(c), Reason: harmless(c.Text)}
+		e := jsonEvent{Kind: "check", Text: harmless(c.Name), Seconds: seconds(c.Duration), Outcome: checkOutcome(c), Reason: harmless(c.Text), Known: c.Known}
 		if len(c.Problems) > 0 {
 			e.Error = newJSONError(c.Problems[0])
 			for _, err := range c.Problems {

@@ -59,6 +59,7 @@ type jsonEvent struct {
 	MaxRSS   int64       `json:"max_rss_bytes,omitempty"`
 	Outcome  string      `json:"outcome,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
+	Known    string      `json:"known,omitempty"`
 	Error    *jsonError  `json:"error,omitempty"`
 	Input    *jsonInput  `json:"input,omitempty"`
 	Report   *jsonReport `json:"report,omitempty"`

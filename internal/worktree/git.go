@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -82,8 +83,13 @@ func gitEnv() []string {
 
 // git runs Git in a directory and returns what it prints.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
+	return gitWith(ctx, dir, nil, args...)
+}
+
+// gitWith is git with something to read.
+func gitWith(ctx context.Context, dir string, stdin io.Reader, args ...string) (string, error) {
 	argv := append([]string{"git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"}, args...)
-	res, err := proc.Run(ctx, proc.Cmd{Argv: argv, Dir: dir, Env: gitEnv()})
+	res, err := proc.Run(ctx, proc.Cmd{Argv: argv, Dir: dir, Env: gitEnv(), Stdin: stdin})
 	var pe *proc.Error
 	if errors.As(err, &pe) && pe.NotFound() {
 		return "", &OffError{Reason: "git is not installed", Err: err}
@@ -134,12 +140,7 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 			return err
 		},
 		func() (err error) {
-			config, err = git(ctx, root, "config", "-z", "--get-regexp",
-				`^core\.(autocrlf|attributesfile|filemode|symlinks|ignorestat|checkstat|trustctime|worktree)$`)
-			var pe *proc.Error
-			if errors.As(err, &pe) && pe.Code == 1 {
-				return nil // nothing set
-			}
+			config, err = gitConfig(ctx, root)
 			return err
 		},
 	)
@@ -160,6 +161,17 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 		}
 	}
 	return t, t.followSubmodules(ctx, depth)
+}
+
+// gitConfig is what judgeConfig reads.
+func gitConfig(ctx context.Context, root string) (string, error) {
+	out, err := git(ctx, root, "config", "-z", "--get-regexp",
+		`^core\.(autocrlf|attributesfile|filemode|symlinks|ignorestat|checkstat|trustctime|worktree)$`)
+	var pe *proc.Error
+	if errors.As(err, &pe) && pe.Code == 1 {
+		return "", nil // nothing set
+	}
+	return out, err
 }
 
 // parseIndex reads `git ls-files -s -v -z`: TAG MODE ID STAGE<tab>PATH, where
@@ -305,7 +317,7 @@ var (
 )
 
 func (t *Tree) flakeNames(word *regexp.Regexp) bool {
-	data, err := os.ReadFile(filepath.Join(t.Root, t.Dir, "flake.nix"))
+	data, err := t.read(t.FlakePath("flake.nix"))
 	return err == nil && word.Match(data)
 }
 

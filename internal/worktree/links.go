@@ -1,7 +1,6 @@
 package worktree
 
 import (
-	"os"
 	"path"
 	"strings"
 )
@@ -13,7 +12,7 @@ func (t *Tree) readLinks() {
 		if e.Mode != ModeSymlink {
 			continue
 		}
-		target, err := os.Readlink(t.Root + "/" + e.Path)
+		target, err := t.readlink(e.Path)
 		if path.IsAbs(target) {
 			continue
 		}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -47,7 +46,7 @@ var (
 func (t *Tree) readLock(ctx context.Context) error {
 	name := t.FlakePath("flake.lock")
 	if e, ok := t.Find(name); !ok || strings.HasSuffix(e.ID, ":") {
-		text, err := os.ReadFile(filepath.Join(t.Root, t.Dir, "flake.nix"))
+		text, err := t.read(t.FlakePath("flake.nix"))
 		if err != nil {
 			return err
 		}
@@ -56,7 +55,7 @@ func (t *Tree) readLock(ctx context.Context) error {
 		}
 		return off("the flake has no flake.lock that Nix sees")
 	}
-	data, err := os.ReadFile(filepath.Join(t.Root, name))
+	data, err := t.read(name)
 	if err != nil {
 		return err
 	}

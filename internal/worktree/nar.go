@@ -13,13 +13,19 @@ import (
 )
 
 // StorePath is where Nix keeps the tree when it copies it, by the contents of the
-// work tree (Nix manual, "Nix Archive (NAR)"). It is an error for trees of which
-// it is not certain what Nix sees.
+// work tree or the commit (Nix manual, "Nix Archive (NAR)"). It is an error for trees
+// of which it is not certain what Nix sees, and for commits of more than 64 MiB.
 func (t *Tree) StorePath(ctx context.Context) (string, error) {
 	if t.Uncertain || t.Root == "" {
 		return "", errors.New("it is not certain what Nix copies")
 	}
 	a := archive{ctx: ctx, root: t.Root, hash: sha256.New()}
+	if t.commit != nil {
+		var err error
+		if a.blobs, err = t.commit.all(ctx, t); err != nil {
+			return "", err
+		}
+	}
 	a.text("nix-archive-1")
 	if err := a.directory("", t.Entries); err != nil {
 		return "", err
@@ -32,6 +38,9 @@ type archive struct {
 	ctx  context.Context
 	root string
 	hash hash.Hash
+	// blobs are the contents of a commit's files, by their names in Git; nil for a
+	// work tree.
+	blobs map[string]string
 }
 
 func (a *archive) text(parts ...string) {
@@ -93,9 +102,12 @@ func (a *archive) file(e Entry) error {
 	name := a.root + "/" + e.Path
 	switch e.Mode {
 	case ModeSymlink:
-		target, err := os.Readlink(name)
-		if err != nil {
-			return err
+		target := a.blobs[e.ID]
+		if a.blobs == nil {
+			var err error
+			if target, err = os.Readlink(name); err != nil {
+				return err
+			}
 		}
 		a.text("(", "type", "symlink", "target", target, ")")
 		return nil
@@ -103,14 +115,21 @@ func (a *archive) file(e Entry) error {
 	default:
 		return errors.New("it is not certain what Nix copies of " + e.Path)
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	var contents io.Reader
+	var length int64
+	if a.blobs != nil {
+		contents, length = strings.NewReader(a.blobs[e.ID]), int64(len(a.blobs[e.ID]))
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		contents, length = f, info.Size()
 	}
 	a.text("(", "type", "regular")
 	if e.Mode == ModeExecutable {
@@ -118,10 +137,10 @@ func (a *archive) file(e Entry) error {
 	}
 	a.text("contents")
 	var size [8]byte
-	binary.LittleEndian.PutUint64(size[:], uint64(info.Size()))
+	binary.LittleEndian.PutUint64(size[:], uint64(length))
 	a.hash.Write(size[:])
-	n, err := io.Copy(a.hash, f)
-	if err == nil && n != info.Size() {
+	n, err := io.Copy(a.hash, contents)
+	if err == nil && n != length {
 		err = errors.New(e.Path + " changes while it is read")
 	}
 	a.pad(n)

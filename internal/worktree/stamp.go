@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -13,7 +14,7 @@ import (
 // changed, and changed back, has another.
 type Stamp struct {
 	sum string
-	// Sizes are those of the files in the work tree, in bytes, in the order of
+	// Sizes are those of the files, in bytes, in the order of
 	// Entries; -1 for what is not a file there.
 	Sizes []int64
 }
@@ -22,8 +23,11 @@ type Stamp struct {
 func (s Stamp) Same(other Stamp) bool { return s.sum == other.sum }
 
 // Stamp looks at every file of the tree, and at what Git writes when it moves to
-// another revision.
+// another revision. Nothing can touch a commit.
 func (t *Tree) Stamp() (Stamp, error) {
+	if t.commit != nil {
+		return Stamp{Sizes: t.commit.sizes}, nil
+	}
 	stats := make([]stat, len(t.Entries))
 	if err := atOnce(len(t.Entries), func(i int) (err error) {
 		stats[i], err = lstat(t.Root + "/" + t.Entries[i].Path)
@@ -51,6 +55,35 @@ func (t *Tree) Stamp() (Stamp, error) {
 	}
 	s.sum = hex.EncodeToString(h.Sum(nil))
 	return s, nil
+}
+
+// Touched is another text once anything may have changed that a new snapshot would
+// show: a file, what Git tracks, or where its HEAD is. It may be another though nothing
+// has. A change outside of the tree, as of an input there, is not noticed.
+func (t *Tree) Touched() (string, error) {
+	stamp, err := t.Stamp()
+	if err != nil {
+		return "", err
+	}
+	names := []string{t.Root}
+	if t.Git {
+		names = []string{filepath.Join(t.gitDir, "index"), filepath.Join(t.gitDir, "index.lock"), filepath.Join(t.commonDir, "packed-refs")}
+		if head, err := os.ReadFile(filepath.Join(t.gitDir, "HEAD")); err == nil {
+			if ref, ok := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); ok {
+				names = append(names, filepath.Join(t.commonDir, ref))
+			}
+		}
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, stamp.sum)
+	for _, name := range names {
+		st, err := lstat(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%d %d %d %d %v\n", st.ino, st.size, st.mtime, st.ctime, st.missing)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Untracked lists the .nix files in a flake's directory that Git does not track,

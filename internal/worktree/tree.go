@@ -55,8 +55,9 @@ type Link struct {
 // Tree is a snapshot. It is not changed once it is made, and may be used
 // concurrently.
 type Tree struct {
-	// Root is the absolute directory that paths are relative to; it is no part of
-	// the fingerprint. Trees that were decoded have none.
+	// Root is the absolute directory that paths are relative to, for a commit the
+	// root of the work tree; it is no part of the fingerprint. Trees that were decoded
+	// have none.
 	Root string
 	// Dir is the flake's directory below Root, "" for Root itself.
 	Dir string
@@ -86,6 +87,8 @@ type Tree struct {
 
 	fingerprint, shape string
 	gitDir, commonDir  string
+	// commit is nil for a tree whose files are those below Root.
+	commit *commit
 }
 
 // OffError says why no snapshot can stand for what Nix sees.

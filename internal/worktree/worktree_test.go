@@ -435,6 +435,24 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	b.Run("clean", read(cache))
+	tree, err := Read(b.Context(), Options{Dir: dir, Cache: cache})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("touched", func(b *testing.B) { // what watching costs, each time it looks
+		for b.Loop() {
+			if _, err := tree.Touched(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("commit", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := ReadCommit(b.Context(), dir, tree.Head); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	if err := os.WriteFile(filepath.Join(dir, "flake.nix"), []byte("{ outputs = { self }: { a = 1; }; }"), 0o600); err != nil {
 		b.Fatal(err)
 	}
