@@ -3,6 +3,7 @@ package sshpool
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -27,9 +28,48 @@ func detached(log string, argv []string) []string {
 	return append([]string{"/bin/sh", "-c", `log=$1; shift; exec "$@" >>"$log" 2>&1`, "sh", log}, argv...)
 }
 
+// startTries is how often a handshake is begun that the host closes early, as an
+// sshd does with those beyond its MaxStartups.
+const startTries = 3
+
 // start starts the master and waits until it takes sessions. The caller holds
 // the lock.
 func (h *host) start(ctx context.Context) (connected, error) {
+	via, err := h.route(ctx)
+	if err != nil {
+		return connected{}, err
+	}
+	got, err := h.dial(ctx, via)
+	var e *Error
+	if via != nil && errors.As(err, &e) && e.Kind == KindUnreachable && ctx.Err() == nil && !via.works(ctx) {
+		if err := via.connect(ctx, h.target); err != nil {
+			return connected{}, err
+		}
+		got, err = h.dial(ctx, via)
+	}
+	if via != nil && err == nil {
+		via.master.proven.Store(true)
+	}
+	return got, err
+}
+
+// dial makes the handshake, more than once if the host is busy.
+func (h *host) dial(ctx context.Context, via *route) (connected, error) {
+	for try := 1; ; try++ {
+		got, err := h.handshake(ctx, via)
+		var e *Error
+		if try == startTries || !errors.As(err, &e) || !e.busy {
+			return got, err
+		}
+		// Those that were turned away together must not come back together.
+		pause := time.Duration(try) * time.Second
+		if !sleep(ctx, pause/4+rand.N(pause)) {
+			return connected{}, cancelled(ctx, h.target)
+		}
+	}
+}
+
+func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	p := h.pool
 	if err := p.connecting.Acquire(ctx, 1); err != nil {
 		return connected{}, cancelled(ctx, h.target)
@@ -42,7 +82,7 @@ func (h *host) start(ctx context.Context) (connected, error) {
 	defer cancel()
 
 	p.handshakes.Add(1)
-	argv := masterArgs(p.config, h.target, h.sock, h.log)
+	argv := masterArgs(p.config, h.target, via, h.sock, h.log)
 	res, err := proc.Run(limited, proc.Cmd{
 		Argv:  detached(h.log, argv),
 		Env:   p.config.Env,
@@ -74,8 +114,7 @@ func (h *host) refused(ctx, limited context.Context, argv []string, code int, er
 	case code == 126 || code == 127:
 		e.Kind, e.Hint = KindNoSSH, "install OpenSSH's client"
 	default:
-		d := classify(text)
-		e.Kind, e.Hint = d.kind, d.hint
+		e.diagnose()
 	}
 	return e
 }
