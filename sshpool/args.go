@@ -37,7 +37,7 @@ func masterArgs(c Config, t Target, via *route, sock, log string) []string {
 	a = append(a, "-N", "-f")
 	a = options(a, "ControlMaster=yes", "ControlPath="+sock, "ControlPersist="+seconds(persist))
 	if via != nil {
-		a = options(a, via.proxy(c)) // before any ProxyJump: the first one counts
+		a = options(a, via.proxy(c, log)) // before any ProxyJump: the first one counts
 	}
 	a = options(a, t.Options...)
 	a = defaults(a, c)
@@ -72,24 +72,16 @@ func settingsArgs(c Config, t Target) []string {
 }
 
 // nixOpts are the words for NIX_SSHOPTS. Nix brings its own PermitLocalCommand
-// and waits for what that prints, so it is not among them; the user is in its URL.
-// Where the host opens no further session, or the master is gone, ssh connects
-// anew, which does no harm: Nix has sent nothing yet.
-func nixOpts(c Config, t Target, sock string) string {
+// and waits for what that prints, so it is not among them. Without noFallback what
+// it prints would come in the middle of Nix's protocol when a session is refused:
+// Nix expects it only if no master is running.
+func nixOpts(c Config, sock string) string {
 	var a []string
 	if c.ConfigFile != "" {
 		a = append(a, "-F", c.ConfigFile)
 	}
 	a = forced(a)
-	a = options(a, "ControlMaster=no", "ControlPath="+sock, "ControlPersist=no")
-	a = options(a, t.Options...)
-	a = defaults(a, c)
-	if t.User != "" {
-		a = append(a, "-l", t.User)
-	}
-	if t.Port != 0 {
-		a = append(a, "-p", strconv.Itoa(t.Port))
-	}
+	a = options(a, "ControlMaster=no", "ControlPath="+sock, "ControlPersist=no", noFallback)
 	return strings.Join(a, " ")
 }
 

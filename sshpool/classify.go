@@ -34,7 +34,7 @@ func rules() []rule {
 		{[]string{"Host key verification failed", "host key is known for"},
 			diagnosis{kind: KindHostKeyUnknown, hint: "compare the host's fingerprint over another channel and add its key to known_hosts, for example by connecting once by hand"}},
 		{[]string{"Bad configuration option", "bad configuration options", "Bad owner or permissions on", "Can't open user config file",
-			"command-line line 0", "command-line: line 0", "extra arguments at end of line", "ControlPath too long", "Unsupported option", "unix_listener: path"},
+			"command-line line 0", "command-line: line 0", "extra arguments at end of line", "ControlPath too long", "Unsupported option", "unix_listener: path", "jumphost loop"},
 			diagnosis{kind: KindConfig, hint: "correct the ssh options or the file named in the message"}},
 		{[]string{"no matching key exchange method", "no matching cipher", "no matching MAC", "no matching host key type"},
 			diagnosis{kind: KindConfig, hint: "client and host have no algorithm in common; upgrade one of them or allow the algorithm in ssh_config"}},
@@ -159,7 +159,8 @@ func messages(log string) string {
 func isConsequence(line string) bool {
 	return strings.HasPrefix(line, "Connection closed by UNKNOWN") ||
 		strings.HasPrefix(line, "Disconnected from") ||
-		strings.HasPrefix(line, "Host key verification failed")
+		strings.HasPrefix(line, "Host key verification failed") ||
+		strings.HasPrefix(line, "kex_exchange_identification: Connection closed by remote host")
 }
 
 // tellingLine returns the last line that is no mere consequence of another.
@@ -170,7 +171,7 @@ func tellingLine(messages string) string {
 			return strings.TrimSpace(line)
 		}
 	}
-	return lastLine(messages)
+	return strings.TrimSpace(lines[0])
 }
 
 func lastLine(text string) string {

@@ -140,11 +140,12 @@ func (c *Conn) Handshake() time.Duration { return c.handshake }
 
 // NixSSHOpts returns the value of NIX_SSHOPTS with which nix rides this
 // connection: words that need no quoting, separated by single spaces, right for
-// every nix whether it splits by white space or by shell rules. Nix's session is
-// not among those that Config.MaxSessions counts. If the host refuses it, or the
-// master has died, nix's ssh makes a connection of its own to the same target,
-// with the same host-key policy.
-func (c *Conn) NixSSHOpts() string { return nixOpts(c.host.pool.config, c.host.target, c.host.sock) }
+// every nix whether it splits by white space or by shell rules. They name no
+// user and no port, since a live master needs neither; with a dead one nix fails
+// at once instead of connecting by itself, possibly to another port. Nix's session
+// is not among those that Config.MaxSessions counts: on a host that allows one
+// only, nix fails while Run is at work, and Run waits for nix.
+func (c *Conn) NixSSHOpts() string { return nixOpts(c.host.pool.config, c.host.sock) }
 
 // Close gives the connection up. The last Close of a master that the pool
 // started ends it if Config.Persist is negative; every other master stays. A

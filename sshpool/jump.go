@@ -67,9 +67,11 @@ func (r *route) works(ctx context.Context) bool {
 	return !errors.As(err, &e) || e.Kind != KindLost && !e.reconnect
 }
 
-// proxy is the setting that makes ssh go through the jump host's master.
-func (r *route) proxy(c Config) string {
-	a := []string{c.Program}
+// proxy is the setting that makes ssh go through the jump host's master. What goes
+// wrong with that is written to log, since a master closes the standard error of
+// its ProxyCommand (OpenSSH, sshconnect.c, stderr_null).
+func (r *route) proxy(c Config, log string) string {
+	a := []string{c.Program, "-E", log}
 	if c.ConfigFile != "" {
 		a = append(a, "-F", c.ConfigFile)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
@@ -98,7 +99,30 @@ func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	if pid, e := muxPID(context.WithoutCancel(ctx), h.sock); e == nil {
 		_ = muxEnd(context.WithoutCancel(ctx), h.sock, pid, false)
 	}
-	return connected{}, h.refused(ctx, limited, argv, res.Code, err)
+	failed := h.refused(ctx, limited, argv, res.Code, err)
+	if via != nil {
+		failed.behind(via.host.target)
+	}
+	return connected{}, failed
+}
+
+// behind corrects what was made of the messages of an ssh that goes through the
+// jump host's master, which is connected.
+func (e *Error) behind(jump Target) {
+	if e.Kind != KindUnreachable {
+		return
+	}
+	switch {
+	case strings.Contains(e.Stderr, "Stdio forwarding request failed"):
+		e.busy = false
+		e.Hint = "the jump host " + jump.String() + " is connected to, but cannot reach it: check that the host is up, that the jump host knows " +
+			"its name and port, and that its sshd forwards (AllowTcpForwarding, PermitOpen)"
+	case strings.Contains(e.Stderr, "kex_exchange_identification"):
+		e.busy = true
+		e.Hint = "the jump host " + jump.String() + " reaches it, but the host closed the connection before the log-in: look at its sshd's log (MaxStartups, penalties)"
+	default:
+		e.Hint = "the jump host " + jump.String() + " is connected to, but nothing came back through it: check that the host is up"
+	}
 }
 
 // refused explains a handshake that failed.

@@ -173,7 +173,10 @@ type run struct {
 func (r run) do(ctx context.Context) (Result, int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var grace time.Duration
 	if r.patience > 0 {
+		// Of a master that leads nowhere ssh waits for an answer to the interrupt.
+		grace = cancelGrace
 		over := make(chan struct{})
 		timer := time.AfterFunc(r.patience, func() {
 			defer close(over)
@@ -191,6 +194,7 @@ func (r run) do(ctx context.Context) (Result, int, error) {
 		Argv:   r.argv,
 		Env:    r.host.pool.config.Env,
 		Stdin:  r.cmd.stdin(),
+		Grace:  grace,
 		Stdout: r.cmd.Stdout,
 		Stderr: r.cmd.Stderr,
 	})
