@@ -117,7 +117,7 @@ func (e *Error) behind(jump Target) {
 		e.busy = false
 		e.Hint = "the jump host " + jump.String() + " is connected to, but cannot reach it: check that the host is up, that the jump host knows " +
 			"its name and port, and that its sshd forwards (AllowTcpForwarding, PermitOpen)"
-	case strings.Contains(e.Stderr, "kex_exchange_identification"):
+	case !strings.Contains(e.Stderr, "timed out") && strings.Contains(e.Stderr, "Connection closed"):
 		e.busy = true
 		e.Hint = "the jump host " + jump.String() + " reaches it, but the host closed the connection before the log-in: look at its sshd's log (MaxStartups, penalties)"
 	default:

@@ -87,7 +87,7 @@ func TestConnectionsAreKeptAndShared(t *testing.T) {
 // outcome, the others nothing, and is over with the next run.
 func TestConnectionsHeal(t *testing.T) {
 	m := inLab(t)
-	m.deployed()
+	m.restoreAtEnd()
 	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "1s"\n' >>fleet.toml; rm -rf /tmp/heal && mkdir -m 700 /tmp/heal`)
 	t.Cleanup(func() { m.must(lab.Control, "XDG_RUNTIME_DIR=/tmp/heal flotilla disconnect; rm -rf /tmp/heal") })
 	const heal = "XDG_RUNTIME_DIR=/tmp/heal "
