@@ -28,6 +28,9 @@ func Disconnect(ctx context.Context, on *string, json *bool) error {
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
+	if err := strayHost(words(), text(on, everyone), f.Inventory); err != nil {
+		return failure(err)
+	}
 	check := fleet.Check{Name: "disconnect"}
 	began := time.Now()
 	err = put(ctx, func(ctx context.Context, s session) error {

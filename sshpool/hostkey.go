@@ -55,17 +55,17 @@ func (k HostKey) hint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, line %d, has another key for it", k.File, k.Line)
 	if k.Fingerprint != "" {
-		fmt.Fprintf(&b, " than the one it offers now, %s", k.Fingerprint)
+		fmt.Fprintf(&b, "; it now offers %s", k.Fingerprint)
 	}
-	b.WriteString("; if it was not reinstalled or given a new key on purpose, do not connect: somebody may be in between. ")
-	if k.Fingerprint != "" {
-		b.WriteString("Else compare with what its own console says")
-		if t := strings.ToLower(k.Type); isWord(t, "") {
-			fmt.Fprintf(&b, " (`ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub`)", t)
-		}
+	b.WriteString(". Unless you know that it was reinstalled or given a new key, do not connect: somebody may be in between. " +
+		"Compare the fingerprint on its console")
+	if t := strings.ToLower(k.Type); isWord(t, "") {
+		fmt.Fprintf(&b, " (`ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub`)", t)
+	}
+	if strings.HasPrefix(k.File, "/etc/") {
+		b.WriteString("; if it is the same, correct that line where the file comes from (on NixOS, programs.ssh.knownHosts)")
 	} else {
-		b.WriteString("Else compare the fingerprint on its own console")
+		fmt.Fprintf(&b, "; if it is the same, remove the old entry: `ssh-keygen -R %s -f %s`", Quote(name), Quote(k.File))
 	}
-	fmt.Fprintf(&b, ", and remove that one key: `ssh-keygen -R %s -f %s`", Quote(name), Quote(k.File))
 	return b.String()
 }

@@ -42,10 +42,17 @@ func TestChangedKeyHintIsRight(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != KindHostKeyChanged || e.HostKey.File != s.path("wrong") || e.HostKey.Line != 3 {
 		t.Fatalf("%v %+v", err, e)
 	}
-	_, command, _ := strings.Cut(e.Hint, "that one key: `")
+	_, command, _ := strings.Cut(e.Hint, "the old entry: `")
 	localRun(t, []string{"sh", "-c", strings.TrimSuffix(command, "`")})
 	if left := s.read("wrong"); left != "# mine\nelsewhere "+other.read("host.pub") {
 		t.Errorf("left: %q", left)
+	}
+}
+
+func TestChangedKeyOfTheMachine(t *testing.T) {
+	hint := HostKey{Name: "p620", File: "/etc/ssh/ssh_known_hosts", Line: 2}.hint()
+	if !strings.Contains(hint, "programs.ssh.knownHosts") || strings.Contains(hint, "ssh-keygen -R") {
+		t.Error(hint)
 	}
 }
 
