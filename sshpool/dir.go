@@ -69,16 +69,13 @@ func prepareDir(dir string) (string, error) {
 func resolve(dir string) (string, error) {
 	var missing []string
 	for at := dir; ; at = filepath.Dir(at) {
-		info, err := os.Lstat(at)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
 			missing = append(missing, filepath.Base(at))
 			continue
 		}
-		if err != nil {
-			return "", err
-		}
 		for up := at; up != "/"; up = filepath.Dir(up) {
-			if info, err = os.Lstat(up); err != nil {
+			info, err := os.Lstat(up)
+			if err != nil {
 				return "", err
 			}
 			if o := owner(info); info.Mode()&os.ModeSymlink != 0 && o != uint32(os.Geteuid()) && o != 0 {

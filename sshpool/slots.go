@@ -57,7 +57,7 @@ func (r *refusal) wait(ctx context.Context, s *slots) (again, held bool) {
 		return false, true
 	}
 	r.left -= r.pause
-	r.pause = min(2*r.pause, time.Second)
+	r.pause = min(2*r.pause, 400*time.Millisecond)
 	return true, true
 }
 

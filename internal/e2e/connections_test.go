@@ -71,7 +71,7 @@ func TestConnectionsAreKeptAndShared(t *testing.T) {
 		t.Errorf("left: %s", left)
 	}
 	m.run(kept + "flotilla pingHosts").exits(0)
-	n = since(n, "after disconnect", 1)
+	since(n, "after disconnect", 1)
 
 	// A jump host that is gone is what is said to be so, and only of those behind it.
 	m.must(lab.Control, "git checkout -q fleet.toml")
