@@ -12,7 +12,7 @@ import (
 	"github.com/nixflotilla/flotilla/internal/ui"
 )
 
-// Disconnect ends the ssh connections kept for later runs: all of them, or those of -on=SELECTOR
+// Disconnect ends the ssh connections that are kept for later runs (-on=SELECTOR)
 //
 // Options: -on=SELECTOR, -json.
 // Without -on also those to jump hosts, and of other fleets of this user. What a
