@@ -88,7 +88,9 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.Details = lastLines(e.Stderr)
 	case errors.As(err, &ssh):
 		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, or(e.Hint, ssh.Hint)
-		e.Details = lastLines(e.Stderr)
+		if ssh.HostKey.File == "" { // else the hint says it, and better
+			e.Details = lastLines(e.Stderr)
+		}
 	case errors.As(err, &remote):
 		e.Argv, e.ExitCode, e.Stderr = remote.Argv, remote.Code, remote.Stderr
 		e.Details = lastLines(e.Stderr)

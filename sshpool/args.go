@@ -26,8 +26,9 @@ const noFallback = "ProxyCommand=false"
 // masterOrphanLife ends a master that its pool was to end but did not live to.
 const masterOrphanLife = 10 * time.Minute
 
-// masterArgs starts the master of a target in the background.
-func masterArgs(c Config, t Target, sock, log string) []string {
+// masterArgs starts the master of a target in the background, through the jump
+// host's if there is one.
+func masterArgs(c Config, t Target, via *route, sock, log string) []string {
 	persist := c.Persist
 	if persist < 0 {
 		persist = masterOrphanLife
@@ -35,6 +36,9 @@ func masterArgs(c Config, t Target, sock, log string) []string {
 	a := start(c, log, "INFO")
 	a = append(a, "-N", "-f")
 	a = options(a, "ControlMaster=yes", "ControlPath="+sock, "ControlPersist="+seconds(persist))
+	if via != nil {
+		a = options(a, via.proxy(c, log)) // before any ProxyJump: the first one counts
+	}
 	a = options(a, t.Options...)
 	a = defaults(a, c)
 	return destination(a, t)
@@ -58,8 +62,19 @@ func freshArgs(c Config, t Target, log, command string) []string {
 	return append(destination(a, t), command)
 }
 
+// settingsArgs prints the settings that apply to a target, and connects to nothing.
+func settingsArgs(c Config, t Target) []string {
+	a := []string{c.Program, "-G"}
+	if c.ConfigFile != "" {
+		a = append(a, "-F", c.ConfigFile)
+	}
+	return destination(options(forced(a), t.Options...), t)
+}
+
 // nixOpts are the words for NIX_SSHOPTS. Nix brings its own PermitLocalCommand
-// and waits for what that prints, so it is not among them.
+// and waits for what that prints, so it is not among them. Without noFallback what
+// it prints would come in the middle of Nix's protocol when a session is refused:
+// Nix expects it only if no master is running.
 func nixOpts(c Config, sock string) string {
 	var a []string
 	if c.ConfigFile != "" {

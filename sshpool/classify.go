@@ -13,6 +13,7 @@ import (
 type diagnosis struct {
 	kind Kind
 	hint string
+	busy bool // the host may well answer in a moment
 }
 
 // rule gives a diagnosis to messages with any of the parts in them.
@@ -27,29 +28,41 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		{[]string{"REMOTE HOST IDENTIFICATION HAS CHANGED", "has changed and you have requested strict checking"},
-			diagnosis{KindHostKeyChanged, "find out why the key changed, compare the fingerprint over another channel, then remove the old key with `ssh-keygen -R HOST`"}},
+			diagnosis{kind: KindHostKeyChanged, hint: "find out why the key changed, compare the fingerprint over another channel, then remove the old key with `ssh-keygen -R HOST`"}},
 		{[]string{"REVOKED HOST KEY", "is marked as revoked"},
-			diagnosis{KindHostKeyChanged, "the host offers a key marked as revoked in known_hosts; do not connect until the host has a new key"}},
+			diagnosis{kind: KindHostKeyChanged, hint: "the host offers a key marked as revoked in known_hosts; do not connect until the host has a new key"}},
 		{[]string{"Host key verification failed", "host key is known for"},
-			diagnosis{KindHostKeyUnknown, "compare the host's fingerprint over another channel and add its key to known_hosts, for example by connecting once by hand"}},
+			diagnosis{kind: KindHostKeyUnknown, hint: "compare the host's fingerprint over another channel and add its key to known_hosts, for example by connecting once by hand"}},
 		{[]string{"Bad configuration option", "bad configuration options", "Bad owner or permissions on", "Can't open user config file",
-			"command-line line 0", "command-line: line 0", "extra arguments at end of line", "ControlPath too long", "Unsupported option", "unix_listener: path"},
-			diagnosis{KindConfig, "correct the ssh options or the file named in the message"}},
+			"command-line line 0", "command-line: line 0", "extra arguments at end of line", "ControlPath too long", "Unsupported option", "unix_listener: path", "jumphost loop"},
+			diagnosis{kind: KindConfig, hint: "correct the ssh options or the file named in the message"}},
 		{[]string{"no matching key exchange method", "no matching cipher", "no matching MAC", "no matching host key type"},
-			diagnosis{KindConfig, "client and host have no algorithm in common; upgrade one of them or allow the algorithm in ssh_config"}},
+			diagnosis{kind: KindConfig, hint: "client and host have no algorithm in common; upgrade one of them or allow the algorithm in ssh_config"}},
 		{[]string{"Permission denied", "Too many authentication failures", "Authentication failed", "No more authentication methods"},
-			diagnosis{KindAuth, "check the user name, that the key is loaded (`ssh-add -l`) and that the host lists it in authorized_keys"}},
+			diagnosis{kind: KindAuth, hint: "check the user name, that the key is loaded (`ssh-add -l`) and that the host lists it in authorized_keys"}},
 		{[]string{"Could not resolve hostname"},
-			diagnosis{KindUnreachable, "check the spelling of the host and the name service"}},
+			diagnosis{kind: KindUnreachable, hint: "check the spelling of the host and the name service"}},
 		{[]string{"Connection refused"},
-			diagnosis{KindUnreachable, "the machine answers but nothing listens on that port: check the port and that sshd runs"}},
+			diagnosis{kind: KindUnreachable, hint: "the machine answers but nothing listens on that port: check the port and that sshd runs"}},
 		{[]string{"stdio forwarding failed", "open failed: connect failed", "UNKNOWN port 65535"},
-			diagnosis{KindUnreachable, "the connection goes through a jump host or proxy command; try that part by hand with `ssh -v`"}},
+			diagnosis{kind: KindUnreachable, hint: "the connection goes through a jump host or proxy command; try that part by hand with `ssh -v`"}},
 		{[]string{"timed out", "Timeout, server", "No route to host", "Network is unreachable", "Host is down"},
-			diagnosis{KindUnreachable, "check that the host is up and that the network and firewall let ssh through"}},
+			diagnosis{kind: KindUnreachable, hint: "check that the host is up and that the network and firewall let ssh through"}},
 		{[]string{"Connection closed", "Connection reset", "kex_exchange_identification", "banner exchange", "Broken pipe", "ssh_dispatch_run_fatal",
 			"Received disconnect", "Disconnected from"},
-			diagnosis{KindUnreachable, "the host closed the connection before the log-in: look at sshd's log (MaxStartups, penalties, access rules)"}},
+			diagnosis{kind: KindUnreachable, busy: true, hint: "the host closed the connection before the log-in: look at sshd's log (MaxStartups, penalties, access rules)"}},
+	}
+}
+
+// diagnose says what an error that ssh has explained means, and what to do.
+func (e *Error) diagnose() {
+	d := classify(e.Stderr)
+	e.Kind, e.Hint, e.busy = d.kind, d.hint, d.busy
+	if d.kind == KindHostKeyChanged {
+		e.HostKey = changedKey(e.Stderr)
+		if hint := e.HostKey.hint(); hint != "" {
+			e.Hint = hint
+		}
 	}
 }
 
@@ -60,7 +73,7 @@ func classify(messages string) diagnosis {
 			return r.diagnosis
 		}
 	}
-	return diagnosis{KindUnknown, "run the same ssh command by hand with -v"}
+	return diagnosis{kind: KindUnknown, hint: "run the same ssh command by hand with -v"}
 }
 
 // ending is how a session's ssh came to its end, as far as its log tells.
@@ -146,7 +159,8 @@ func messages(log string) string {
 func isConsequence(line string) bool {
 	return strings.HasPrefix(line, "Connection closed by UNKNOWN") ||
 		strings.HasPrefix(line, "Disconnected from") ||
-		strings.HasPrefix(line, "Host key verification failed")
+		strings.HasPrefix(line, "Host key verification failed") ||
+		strings.HasPrefix(line, "kex_exchange_identification: Connection closed by remote host")
 }
 
 // tellingLine returns the last line that is no mere consequence of another.
@@ -157,7 +171,7 @@ func tellingLine(messages string) string {
 			return strings.TrimSpace(line)
 		}
 	}
-	return lastLine(messages)
+	return strings.TrimSpace(lines[0])
 }
 
 func lastLine(text string) string {

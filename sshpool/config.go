@@ -40,10 +40,10 @@ type Config struct {
 	// negative value the pool's masters are shared with nobody and end with
 	// Close.
 	Persist time.Duration
-	// ConnectTimeout bounds reaching a host, and how long the first session
-	// over a master found running may take to open; 0 means 10 s. Fractions
-	// of a second are rounded up for ssh. A whole handshake, log-in included,
-	// may take three times as long.
+	// ConnectTimeout bounds reaching a host; 0 means 10 s. Fractions of a
+	// second are rounded up for ssh. A whole handshake, log-in included, may
+	// take three times as long. The first session over a master found running
+	// has this long to open, and at most 5 s, before the master is replaced.
 	ConnectTimeout time.Duration
 	// HostKeys is the policy for unknown host keys.
 	HostKeys HostKeyPolicy
@@ -51,9 +51,12 @@ type Config struct {
 	// The same characters as in Dir are allowed.
 	ConfigFile string
 	// MaxSessions is the number of simultaneous sessions per host; 0 means 8,
-	// since sshd_config(5) MaxSessions is 10 and others need some.
+	// since sshd_config(5) MaxSessions is 10 and others need some. It is lowered
+	// by itself for a host that refuses.
 	MaxSessions int
-	// MaxConnecting is the number of simultaneous handshakes; 0 means 8.
+	// MaxConnecting is the number of simultaneous handshakes; 0 means 8, since
+	// an sshd, such as a jump host's, drops some beyond 10 by default
+	// (sshd_config(5) MaxStartups).
 	MaxConnecting int
 	// Env is the environment of ssh; nil means that of this process. LC_ALL=C
 	// is always set in it, and reaches the host where ssh_config(5) sends it;

@@ -51,9 +51,15 @@ type Result struct {
 // Run runs a command over the connection, waiting for a free session first.
 //
 // A command that exits with anything but 0 gives an *ExitError, and a failure
-// of the connection an *Error. If the master has died Run reconnects once, given
-// that the command has provably not started and that its Stdin is nil, untouched
-// or can be rewound (io.Seeker); a connection that dies later gives KindLost.
+// of the connection an *Error. If the master has died Run reconnects once, and a
+// host that opens no further session is asked again once one of them has ended,
+// given that the command has provably not started and that its Stdin is nil,
+// untouched or can be rewound (io.Seeker); a connection that dies later gives KindLost.
+//
+// A host that has refused a session is not asked for as many at once again by this
+// Pool: with MaxSessions 1 in its sshd_config(5), commands run one after the other.
+// Where no session of this Pool is in the way, Run gives up after three times
+// Config.ConnectTimeout.
 //
 // When ctx ends, the local ssh is interrupted, then killed, and the error is of
 // KindCancelled. OpenSSH forwards no signal: the remote command only sees its
@@ -66,17 +72,32 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	if err := h.sessions.Acquire(ctx, 1); err != nil {
 		return Result{}, cancelled(ctx, h.target)
 	}
-	defer h.sessions.Release(1)
+	held := true
+	defer func() {
+		if held {
+			h.sessions.Release(1)
+		}
+	}()
 
-	again := rewinder(cmd.Stdin)
-	for retried := false; ; retried = true {
+	rewind, full, retried := rewinder(cmd.Stdin), newRefusal(h.pool.config), false
+	for {
 		m, err := h.ready(ctx)
 		if err != nil {
 			return Result{}, err
 		}
 		res, err := h.session(ctx, m, cmd)
 		var e *Error
-		if retried || !errors.As(err, &e) || !e.reconnect || !again() {
+		if !errors.As(err, &e) || !e.reconnect && !e.refused || e.reconnect && retried || !rewind() {
+			return res, err
+		}
+		if !e.refused {
+			retried = true
+			continue
+		}
+		var again bool
+		if again, held = full.wait(ctx, h.sessions); ctx.Err() != nil {
+			return res, cancelled(ctx, h.target)
+		} else if !again {
 			return res, err
 		}
 	}
@@ -121,7 +142,9 @@ func (c *Conn) Handshake() time.Duration { return c.handshake }
 // connection: words that need no quoting, separated by single spaces, right for
 // every nix whether it splits by white space or by shell rules. They name no
 // user and no port, since a live master needs neither; with a dead one nix fails
-// at once instead of connecting by itself, possibly to another port.
+// at once instead of connecting by itself, possibly to another port. Nix's session
+// is not among those that Config.MaxSessions counts: on a host that allows one
+// only, nix fails while Run is at work, and Run waits for nix.
 func (c *Conn) NixSSHOpts() string { return nixOpts(c.host.pool.config, c.host.sock) }
 
 // Close gives the connection up. The last Close of a master that the pool

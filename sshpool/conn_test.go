@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
@@ -215,18 +217,83 @@ func TestSessionLimit(t *testing.T) {
 	wg.Wait()
 }
 
+// With MaxSessions 1 the commands of a pool run one after the other, though it
+// may not have known of that limit when it began them.
 func TestHostRefusesMoreSessions(t *testing.T) {
+	noLeaks(t)
 	s := startSSHD(t, "MaxSessions 1")
-	c := s.connect(s.pool(Config{}))
+	p := s.pool(Config{})
+	c := s.connect(p)
+	gate := filepath.Join(shortDir(t), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	up := make(chan bool, 5)
+	var wg sync.WaitGroup
+	for range cap(up) {
+		wg.Go(func() {
+			_, err := c.Run(t.Context(), Cmd{Script: `echo up; read x <"$1"`, Argv: []string{gate}, Stdout: func(string) { up <- true }})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-up
+	eventually(t, "refusals", func() bool { return p.Stats().Sessions == int64(cap(up)) && c.host.sessions.known() == 1 })
+	for n := range cap(up) {
+		if len(up) != 0 {
+			t.Error("two at once")
+		}
+		if err := os.WriteFile(gate, []byte("\n"), 0); err != nil {
+			t.Error(err)
+		}
+		if n < cap(up)-1 {
+			<-up
+		}
+	}
+	wg.Wait()
+	if n := s.logins(); n != 1 {
+		t.Errorf("the server saw %d log-ins, want 1", n)
+	}
+}
+
+func (s *slots) known() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit
+}
+
+// A session that is not the pool's own, such as Nix's, is waited for, but not for ever.
+func TestHostIsFullOfOthers(t *testing.T) {
+	noLeaks(t)
+	s := startSSHD(t, "MaxSessions 1")
+	dir := shortDir(t)
 	r, w := io.Pipe()
-	var inner error
-	_, err := c.Run(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) {
-		_, inner = c.Run(t.Context(), Cmd{Argv: []string{"true"}})
-		_ = w.Close()
-	}})
+	up, ended := make(chan bool, 1), make(chan error, 1)
+	others := s.connect(s.pool(Config{Dir: dir}))
+	go func() {
+		_, err := others.Run(t.Context(), Cmd{Argv: []string{"sh", "-c", "echo up; cat"}, Stdin: r, Stdout: func(string) { up <- true }})
+		ended <- err
+	}()
+	<-up
+	p := s.pool(Config{Dir: dir, ConnectTimeout: 300 * time.Millisecond})
+	c := s.connect(p)
+	_, err := c.Run(t.Context(), Cmd{Argv: []string{"true"}})
 	var e *Error
-	if err != nil || !errors.As(inner, &e) || !e.NotStarted || !strings.Contains(e.Hint, "MaxSessions") {
-		t.Errorf("%v; %v %+v", err, inner, e)
+	if !errors.As(err, &e) || !e.NotStarted || !strings.Contains(e.Hint, "MaxSessions") {
+		t.Errorf("%v %+v", err, e)
+	}
+	p = s.pool(Config{Dir: dir})
+	c = s.connect(p)
+	got := make(chan error, 1)
+	go func() {
+		_, err := c.Run(t.Context(), Cmd{Argv: []string{"true"}})
+		got <- err
+	}()
+	eventually(t, "a refusal", func() bool { return c.host.sessions.known() == 1 })
+	_ = w.Close()
+	if err := errors.Join(<-ended, <-got); err != nil {
+		t.Error(err)
 	}
 	if n := s.logins(); n != 1 {
 		t.Errorf("the server saw %d log-ins, want 1", n)

@@ -1,9 +1,12 @@
 package sshpool
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -35,10 +38,17 @@ func defaultDir() string {
 }
 
 // prepareDir makes the socket directory if it is missing and verifies that
-// nobody else can put sockets there. It returns the absolute path.
+// nobody else can put sockets there. It returns the path without symbolic links,
+// so that none is followed later.
 func prepareDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
+		return "", err
+	}
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		return "", fmt.Errorf("%s is not a directory", dir)
+	}
+	if dir, err = resolve(dir); err != nil {
 		return "", err
 	}
 	if !isWord(dir, pathPunctuation) {
@@ -51,6 +61,31 @@ func prepareDir(dir string) (string, error) {
 		return "", err
 	}
 	return dir, verifyDir(dir)
+}
+
+// resolve replaces the symbolic links in a path, of which the end may be missing.
+// In a shared directory anybody can put one in the place of what is not there yet:
+// only this user's and root's are followed.
+func resolve(dir string) (string, error) {
+	var missing []string
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, filepath.Base(at))
+			continue
+		}
+		for up := at; up != "/"; up = filepath.Dir(up) {
+			info, err := os.Lstat(up)
+			if err != nil {
+				return "", err
+			}
+			if o := owner(info); info.Mode()&os.ModeSymlink != 0 && o != uint32(os.Geteuid()) && o != 0 {
+				return "", fmt.Errorf("%s is a symbolic link of user %d", up, o)
+			}
+		}
+		real, err := filepath.EvalSymlinks(at)
+		slices.Reverse(missing)
+		return filepath.Join(append([]string{real}, missing...)...), err
+	}
 }
 
 // verifyDir checks that dir is a private directory of this user, and that no

@@ -72,6 +72,11 @@ type Error struct {
 	Stderr string
 	// Hint says what to do; it may be empty.
 	Hint string
+	// Jump is the jump host that could not be connected to; zero if that is not
+	// what failed, or ssh was left to see to it.
+	Jump Target
+	// HostKey is what is known of the key with KindHostKeyChanged.
+	HostKey HostKey
 	// NotStarted is true if the remote command has provably not begun, so that
 	// running it again cannot do its work twice.
 	NotStarted bool
@@ -80,6 +85,8 @@ type Error struct {
 	Err error
 
 	reconnect bool // a new connection may well serve the same command
+	refused   bool // the host would open no further session
+	busy      bool // the host closed the connection before the log-in
 }
 
 // Error names the target, the kind and the most telling line.
@@ -87,6 +94,9 @@ func (e *Error) Error() string {
 	text := e.Kind.String()
 	if e.Target.Host != "" {
 		text = e.Target.String() + ": " + text
+	}
+	if e.Jump.Host != "" {
+		text += " (jump host " + e.Jump.String() + ")"
 	}
 	if line := tellingLine(e.Stderr); line != "" {
 		return text + ": " + line

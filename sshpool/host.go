@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // host is what a pool keeps for one target.
@@ -18,12 +16,13 @@ type host struct {
 	pool            *Pool
 	target          Target
 	sock, lock, log string
-	sessions        *semaphore.Weighted
+	sessions        *slots
 
 	mu      sync.Mutex
 	users   int     // open Conns, and Connects under way
 	current *master // the last one known, dead or alive
 	flight  *flight // the handshake under way
+	jump    *host   // what the current one goes through, held until another is
 }
 
 // master is a background ssh process.

@@ -3,7 +3,9 @@ package sshpool
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
@@ -27,9 +29,48 @@ func detached(log string, argv []string) []string {
 	return append([]string{"/bin/sh", "-c", `log=$1; shift; exec "$@" >>"$log" 2>&1`, "sh", log}, argv...)
 }
 
+// startTries is how often a handshake is begun that the host closes early, as an
+// sshd does with those beyond its MaxStartups.
+const startTries = 3
+
 // start starts the master and waits until it takes sessions. The caller holds
 // the lock.
 func (h *host) start(ctx context.Context) (connected, error) {
+	via, err := h.route(ctx)
+	if err != nil {
+		return connected{}, err
+	}
+	got, err := h.dial(ctx, via)
+	var e *Error
+	if via != nil && errors.As(err, &e) && e.Kind == KindUnreachable && ctx.Err() == nil && !via.works(ctx) {
+		if err := via.connect(ctx, h.target); err != nil {
+			return connected{}, err
+		}
+		got, err = h.dial(ctx, via)
+	}
+	if via != nil && err == nil {
+		via.master.proven.Store(true)
+	}
+	return got, err
+}
+
+// dial makes the handshake, more than once if the host is busy.
+func (h *host) dial(ctx context.Context, via *route) (connected, error) {
+	for try := 1; ; try++ {
+		got, err := h.handshake(ctx, via)
+		var e *Error
+		if try == startTries || !errors.As(err, &e) || !e.busy {
+			return got, err
+		}
+		// Those that were turned away together must not come back together.
+		pause := time.Duration(try) * time.Second
+		if !sleep(ctx, pause/4+rand.N(pause)) {
+			return connected{}, cancelled(ctx, h.target)
+		}
+	}
+}
+
+func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	p := h.pool
 	if err := p.connecting.Acquire(ctx, 1); err != nil {
 		return connected{}, cancelled(ctx, h.target)
@@ -42,7 +83,7 @@ func (h *host) start(ctx context.Context) (connected, error) {
 	defer cancel()
 
 	p.handshakes.Add(1)
-	argv := masterArgs(p.config, h.target, h.sock, h.log)
+	argv := masterArgs(p.config, h.target, via, h.sock, h.log)
 	res, err := proc.Run(limited, proc.Cmd{
 		Argv:  detached(h.log, argv),
 		Env:   p.config.Env,
@@ -58,7 +99,30 @@ func (h *host) start(ctx context.Context) (connected, error) {
 	if pid, e := muxPID(context.WithoutCancel(ctx), h.sock); e == nil {
 		_ = muxEnd(context.WithoutCancel(ctx), h.sock, pid, false)
 	}
-	return connected{}, h.refused(ctx, limited, argv, res.Code, err)
+	failed := h.refused(ctx, limited, argv, res.Code, err)
+	if via != nil {
+		failed.behind(via.host.target)
+	}
+	return connected{}, failed
+}
+
+// behind corrects what was made of the messages of an ssh that goes through the
+// jump host's master, which is connected.
+func (e *Error) behind(jump Target) {
+	if e.Kind != KindUnreachable {
+		return
+	}
+	switch {
+	case strings.Contains(e.Stderr, "Stdio forwarding request failed"):
+		e.busy = false
+		e.Hint = "the jump host " + jump.String() + " is connected to, but cannot reach it: check that the host is up, that the jump host knows " +
+			"its name and port, and that its sshd forwards (AllowTcpForwarding, PermitOpen)"
+	case !strings.Contains(e.Stderr, "timed out") && strings.Contains(e.Stderr, "Connection closed"):
+		e.busy = true
+		e.Hint = "the jump host " + jump.String() + " reaches it, but the host closed the connection before the log-in: look at its sshd's log (MaxStartups, penalties)"
+	default:
+		e.Hint = "the jump host " + jump.String() + " is connected to, but nothing came back through it: check that the host is up"
+	}
 }
 
 // refused explains a handshake that failed.
@@ -74,8 +138,7 @@ func (h *host) refused(ctx, limited context.Context, argv []string, code int, er
 	case code == 126 || code == 127:
 		e.Kind, e.Hint = KindNoSSH, "install OpenSSH's client"
 	default:
-		d := classify(text)
-		e.Kind, e.Hint = d.kind, d.hint
+		e.diagnose()
 	}
 	return e
 }

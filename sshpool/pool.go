@@ -37,7 +37,7 @@ type Pool struct {
 // Stats counts what a Pool has done since New.
 type Stats struct {
 	// Handshakes is the number of connections begun, successful or not: masters
-	// started, and commands run by Fresh.
+	// started, those of jump hosts included, and commands run by Fresh.
 	Handshakes int64
 	// Sessions is the number of local ssh processes that ran a command.
 	Sessions int64
@@ -68,6 +68,13 @@ func New(c Config) (*Pool, error) {
 //
 // A master is kept for exactly this Target and host-key policy. It goes on
 // using the address its ssh_config(5) alias stood for when it was started.
+//
+// A jump host (ProxyJump, of the Target or of ssh_config) is connected to first, in
+// the same way: all hosts behind it, of this and later programs, share one
+// connection to it. A ProxyCommand is left to ssh.
+//
+// A host that closes the connection before the log-in, as sshd does beyond its
+// MaxStartups, is tried twice more within a few seconds.
 func (p *Pool) Connect(ctx context.Context, t Target) (*Conn, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -128,13 +135,30 @@ func (p *Pool) hold(t Target) (*host, error) {
 	if h == nil {
 		base := filepath.Join(p.config.Dir, key)
 		h = &host{pool: p, target: t, sock: base, lock: base + ".lock", log: base + ".log",
-			sessions: semaphore.NewWeighted(int64(p.config.MaxSessions))}
+			sessions: newSlots(p.config.MaxSessions)}
 		p.hosts[key] = h
 	}
 	h.mu.Lock()
 	h.users++
 	h.mu.Unlock()
 	return h, nil
+}
+
+// jump returns the state kept for the jump host of h, which is in use as long as
+// h goes through it.
+func (p *Pool) jump(h *host, t Target) (*host, error) {
+	jump, err := p.hold(t)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	before := h.jump
+	h.jump = jump
+	h.mu.Unlock()
+	if before != nil {
+		before.release()
+	}
+	return jump, nil
 }
 
 // key names the socket: equal for equal ways to connect, without a trace of

@@ -199,18 +199,7 @@ func TestHalfDeadMasterIsReplaced(t *testing.T) {
 	// After a command sshd's helpers for the log-in have made way for the
 	// processes that serve the connection.
 	output(t, first, Cmd{Argv: []string{"true"}})
-	var silent []int
-	eventually(t, "sshd to be stopped", func() bool {
-		silent = s.children()
-		stopped := 0
-		for _, pid := range silent {
-			_ = syscall.Kill(pid, syscall.SIGSTOP)
-			if _, _, state, ok := readStat(filepath.Join("/proc", itoa(pid), "stat")); ok && state == "T" {
-				stopped++
-			}
-		}
-		return stopped > 0 && stopped == len(silent)
-	})
+	silent := s.silence()
 	p := s.pool(Config{Dir: dir, ConnectTimeout: secondsOf(1)})
 	c := s.connect(p)
 	if got := output(t, c, Cmd{Argv: []string{"cat"}, Stdin: strings.NewReader("in")}); got != "in" {

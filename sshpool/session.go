@@ -9,6 +9,12 @@ import (
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
+// probePatience bounds how long the first session over a master found running may
+// take to open: two round trips and the start of a shell's parent. A laptop that
+// has slept, or has changed its network, has masters that are alive and lead
+// nowhere; a live one that is given up by mistake costs a handshake.
+const probePatience = 5 * time.Second
+
 var (
 	errStalled = errors.New("the session did not open in time")
 	errDead    = errors.New("the ssh master is gone")
@@ -26,7 +32,7 @@ func (h *host) session(ctx context.Context, m *master, cmd Cmd) (Result, error) 
 	argv := sessionArgs(h.pool.config, h.target, h.sock, log, Quote(cmd.argv()...))
 	r := run{host: h, cmd: cmd, argv: argv, log: log, begun: sessionOpened}
 	if !m.proven.Load() {
-		r.patience = h.pool.config.ConnectTimeout
+		r.patience = min(h.pool.config.ConnectTimeout, probePatience)
 	}
 	h.pool.sessions.Add(1)
 	res, code, err := r.do(ctx)
@@ -66,12 +72,12 @@ func (h *host) sessionError(ctx context.Context, m *master, r run, log string, c
 		e.NotStarted, e.reconnect, e.Err = true, true, errDead
 		e.Hint = "the connection ended before the command was sent; try again"
 	case endRefused:
-		e.Kind, e.NotStarted = KindUnknown, true
+		e.Kind, e.NotStarted, e.refused = KindUnknown, true, true
 		e.Hint = "the host refused another session on this connection: raise MaxSessions in its sshd_config or lower the pool's"
 	case endMisconfigured:
 		e.Stderr = messages(log + string(res.Stderr))
-		d := classify(e.Stderr)
-		e.Kind, e.Hint, e.NotStarted = d.kind, d.hint, true
+		e.diagnose()
+		e.NotStarted = true
 	default:
 		// Without an exit status either the connection died or a signal ended
 		// the command; a master that still answers rules the former out.
@@ -129,8 +135,7 @@ func (h *host) freshError(ctx context.Context, r run, log string, code int, res 
 		// Without a session there is no remote standard error: what is there
 		// is ssh's, from before it opened its log, or a banner.
 		e.Stderr = messages(log + string(res.Stderr))
-		d := classify(e.Stderr)
-		e.Kind, e.Hint = d.kind, d.hint
+		e.diagnose()
 	default:
 		e.Kind = KindLost
 		e.Hint = "the command may have run or may still be running; look at the host before running it again"
@@ -168,7 +173,10 @@ type run struct {
 func (r run) do(ctx context.Context) (Result, int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var grace time.Duration
 	if r.patience > 0 {
+		// Of a master that leads nowhere ssh waits for an answer to the interrupt.
+		grace = cancelGrace
 		over := make(chan struct{})
 		timer := time.AfterFunc(r.patience, func() {
 			defer close(over)
@@ -186,6 +194,7 @@ func (r run) do(ctx context.Context) (Result, int, error) {
 		Argv:   r.argv,
 		Env:    r.host.pool.config.Env,
 		Stdin:  r.cmd.stdin(),
+		Grace:  grace,
 		Stdout: r.cmd.Stdout,
 		Stderr: r.cmd.Stderr,
 	})

@@ -194,7 +194,18 @@ func TestSocketDirectory(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+	// A link of our own is followed once, and not again.
+	if p, err := New(Config{Dir: filepath.Join(link, "in")}); err != nil || p.config.Dir != filepath.Join(made, "in") {
+		t.Errorf("through a link: %v", err)
+	}
 	if os.Geteuid() == 0 {
+		theirs := filepath.Join(base, "theirs")
+		if err := errors.Join(os.Symlink(made, theirs), os.Lchown(theirs, 12345, 12345)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(Config{Dir: filepath.Join(theirs, "ssh")}); err == nil || !strings.Contains(err.Error(), "symbolic link of user 12345") {
+			t.Errorf("another user's link: %v", err)
+		}
 		foreign := filepath.Join(base, "foreign")
 		if err := errors.Join(os.Mkdir(foreign, 0o700), os.Chown(foreign, 12345, 12345)); err != nil {
 			t.Fatal(err)

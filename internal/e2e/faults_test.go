@@ -59,7 +59,7 @@ func TestErrorsBeforeActivation(t *testing.T) {
 	}{
 		{name: "wrong host key", host: "p620", outcome: "failed",
 			prepare: `cp ~/.ssh/known_hosts ~/kh && sed -i '/p510/d; s/^p620[^ ]* /other /' ~/.ssh/known_hosts && K=$(grep dex5550 ~/kh | cut -d" " -f2-) && echo "p620 $K" >> ~/.ssh/known_hosts && grep p510 ~/kh >> ~/.ssh/known_hosts`,
-			mend:    "mv ~/kh ~/.ssh/known_hosts", says: []string{"host key", "ssh-keygen -R"}},
+			mend:    "mv ~/kh ~/.ssh/known_hosts", says: []string{"host key changed", "/root/.ssh/known_hosts, line ", "has another key for it", "SHA256:", "ssh-keygen -R p620 -f /root/.ssh/known_hosts"}},
 		{name: "unknown host key", host: "p620", outcome: "failed",
 			prepare: "cp ~/.ssh/known_hosts ~/kh && sed -i '/p620/d' ~/.ssh/known_hosts",
 			mend:    "mv ~/kh ~/.ssh/known_hosts", says: []string{"host key", "known_hosts"}},
