@@ -161,6 +161,7 @@ ended() {
   [ -e "$dir/ended" ] || return 0
   say ended "$(cat "$dir/ended")"
   facts
+  case $mode/$(cat "$dir/ended") in commit/committed*) drop "$id" ;; esac
   finish ended
 }
 
@@ -239,10 +240,11 @@ begin() {
   {
     guard >"$dir/run" &&
       printf '%s %s\n' previous "$previous" toplevel "$toplevel" action "$argument" timeout "$timeout" \
-        confirm "$confirm" restore "$restore" generation "$generation" by "$by" since "$(date +%s)" >"$dir/deployment"
+        confirm "$confirm" restore "$restore" generation "$generation" by "$by" since "$(date +%s)" >"$dir/deployment" &&
+      echo >"$dir/ended.new" && echo >"$dir/report.new"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
     -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
   if ! lock; then
     systemctl stop -- "flotilla-guard-$id.timer" 2>/dev/null

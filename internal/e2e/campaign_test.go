@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,11 +29,11 @@ func TestFaults(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	rounds, _ := strconv.Atoi(os.Getenv("FLOTILLA_FAULTS"))
-	only := os.Getenv("FLOTILLA_FAULTS_ONLY")
+	only := regexp.MustCompile(os.Getenv("FLOTILLA_FAULTS_ONLY"))
 	var queue []fault
 	for n := range max(rounds, 1) {
 		for _, f := range append(faults, atPoints()...) {
-			if (rounds > 0 || f.always) && strings.Contains(f.name, only) {
+			if (rounds > 0 || f.always) && only.MatchString(f.name) {
 				if rounds > 1 {
 					f.name = fmt.Sprintf("round %d/%s", n+1, f.name)
 				}
@@ -54,9 +55,6 @@ func TestFaults(t *testing.T) {
 			usable := true
 			for f := range next {
 				t.Run(f.name, func(t *testing.T) {
-					if s.t = t; !usable {
-						t.Skipf("%s could not be mended after an earlier case", host)
-					}
 					t.Logf("on %s", host)
 					usable = false
 					ok := t.Run("case", func(t *testing.T) { s.t = t; f.run(s) })
@@ -64,11 +62,18 @@ func TestFaults(t *testing.T) {
 					s.mend(ok)
 					usable = true
 				})
+				if !usable {
+					t.Errorf("%s could not be mended after %q", host, f.name)
+					return
+				}
 			}
 		})
 		t.Cleanup(func() { s.t = t; s.close() })
 	}
 	wg.Wait()
+	for f := range next {
+		t.Errorf("no host is left for %q", f.name)
+	}
 	t.Logf("%d cases took %s", len(queue), time.Since(began).Round(time.Second))
 }
 
@@ -121,7 +126,7 @@ func (s *site) quiet() {
 		left=$(systemctl list-units --all --no-legend --plain 'flotilla-*' | grep -v 'flotilla-lab\|\.service.*active exited')
 		[ -n "$left" ] || exit 0
 		sleep 0.1
-		done; echo "left: $left"; exit 1`)
+		done; echo "left: $left"; journalctl -b --no-pager -n 40; systemctl list-jobs; ps axfo pid,stat,etime,args | grep -v "\[.*\]$"; exit 1`)
 }
 
 // committed wants the host to run and boot the new system, and nothing to be left.
@@ -261,6 +266,7 @@ func controllerKilled(p point) fault {
 			s.committed(before)
 		default:
 			s.byItself(before)
+			s.waits("60s", "60s")
 			s.deploy().exits(0).says("was rolled back at ", "not confirmed within 1s")
 			s.committed(before)
 		}
