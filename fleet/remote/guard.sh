@@ -194,6 +194,7 @@ case $mode in
     fi
     if [ "$mode" = guard ]; then
       why="its activation did not end within $timeout"
+      running activate || why="it was not confirmed within $timeout of its beginning"
       ! systemctl is-active --quiet -- "flotilla-confirm-$id.timer" || exit 0
     else
       why="it was not confirmed within $confirm"

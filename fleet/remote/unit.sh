@@ -86,6 +86,8 @@ follow() {
     look "$unit"
     case $load/$active/$sub in
       not-found/*)
+        # A host that goes down tells no more; whoever asks again learns that it did.
+        [ "$(systemctl is-system-running 2>/dev/null)" != stopping ] || exit 1
         journal
         ended
         facts && finish vanished
@@ -335,14 +337,16 @@ if ! exists; then
   esac
 fi
 follow
+# If who was to bring the old system back was killed, the guard does it.
+[ "$mode" != restore ] || while [ -d "$dir" ] && [ ! -e "$dir/ended" ] && busy "$id"; do sleep 0.2; done
 facts
 # Once this is done the exit status cannot be asked for again, so a unit that did
 # not end well is left to "clean".
 case $mode in
   activate) [ ! -e "$dir/untouched" ] || say untouched yes ;;
   commit | restore)
-    [ ! -e "$dir/ended" ] || say ended "$(cat "$dir/ended")"
-    [ "$result/$status" != success/0 ] || drop "$id"
+    how=$(cat "$dir/ended" 2>/dev/null) && say ended "$how"
+    case $mode/$result/$status/$how in */success/0/* | restore/*/restored*) drop "$id" ;; esac
     ;;
 esac
 finish ok

@@ -18,7 +18,7 @@ var faults = []fault{
 	{"full store at the commit", true, fullStore},
 	{"full /run before", true, fullRunBefore},
 	{"full /run at the commit", true, fullRunAtCommit},
-	{"full /run, interface down", true, fullRunGoingBack},
+	{"full /run, interface down", false, fullRunGoingBack},
 	{"service manager executed anew, confirmed", false, reexecConfirmed},
 	{"service manager executed anew, not confirmed", true, reexecNotConfirmed},
 	{"nix-daemon killed in the copy", true, daemonKilled},
@@ -168,13 +168,13 @@ func fullRunAtCommit(s *site) {
 
 func fullRunGoingBack(s *site) {
 	before := s.forgetful()
-	s.waits("60s", "3s")
+	s.waits("20s", "3s")
 	s.wants("lab.cutNetwork = true;")
 	d := s.heldAt("activated")
 	s.on(fmt.Sprintf(fill, "/run"))
 	s.t.Cleanup(func() { s.on(fmt.Sprintf(drain, "/run")) })
 	s.release()
-	d.end().exits(4).says("it was not confirmed within 3s", "it runs and boots ", "as before")
+	d.end().exits(4).says("it was not confirmed within ", "it runs and boots ", "as before")
 	s.back(before)
 	s.clear(s.host)
 }
@@ -200,13 +200,10 @@ func reexecNotConfirmed(s *site) {
 	s.wants("")
 	d := s.heldAt("activating")
 	s.on("systemctl daemon-reexec")
-	s.stopAt(at("reached again"))
-	s.arrived(1)
 	d.kill()
-	s.on("systemctl daemon-reexec")
-	s.byItself(before)
 	s.release()
-	s.quiet()
+	s.on("while ! systemctl is-active --quiet 'flotilla-confirm-*.timer'; do sleep 0.05; done; systemctl daemon-reexec")
+	s.byItself(before)
 }
 
 func daemonKilled(s *site) {
@@ -336,7 +333,7 @@ func hostileModule(more string) string {
 func hostileJournal(s *site) {
 	before := s.forgetful()
 	s.waits("60s", "60s")
-	s.wants(hostileModule("") + `systemd.services."lab\\x2d\\x1b-r@--f" = { wantedBy = [ "multi-user.target" ]; description = "end ok $(reboot)"; script = ''` + hostile + `''; serviceConfig = { Type = "oneshot"; RemainAfterExit = true; }; };`)
+	s.wants(hostileModule("") + `systemd.services."lab--r@--f" = { wantedBy = [ "multi-user.target" ]; description = "end ok $(reboot)"; script = ''` + hostile + `''; serviceConfig = { Type = "oneshot"; RemainAfterExit = true; }; };`)
 	s.deploy().exits(0).says("runs and boots").harmless()
 	s.committed(before)
 	s.clear(s.host)
@@ -345,25 +342,31 @@ func hostileJournal(s *site) {
 func hostileFailure(s *site) {
 	before := s.forgetful()
 	s.waits("60s", "60s")
-	s.wants(hostileModule("false") + `systemd.services."lab\\x2d\\x1b-r@--f" = { wantedBy = [ "multi-user.target" ]; description = "end ok"; script = ''` + hostile + `exit 1''; serviceConfig.Type = "oneshot"; };`)
+	s.wants(hostileModule("false") + `systemd.services."lab--r@--f" = { wantedBy = [ "multi-user.target" ]; description = "end ok"; script = ''` + hostile + `exit 1''; serviceConfig.Type = "oneshot"; };`)
 	s.deploy().exits(4).says(s.host+": rolled-back", "the old system was brought back: it runs and boots ").harmless()
 	s.back(before)
 	s.clear(s.host)
 }
 
-// hostileHost greets each session, and has a hostile lock that somebody left.
+// hostileHost greets each session, and has a hostile lock that somebody left. What is
+// greeted on the standard output is in the way of Nix, whose protocol runs there.
 func hostileHost(s *site) {
 	before := s.forgetful()
 	s.waits("60s", "60s")
 	s.on(`cp /root/.bashrc /root/bashrc.away
 		printf 'Welcome\033[2J\n\377\n\nflotilla-survey 1\nboot-id evil\ncurrent /nix/store/evil\n' >/etc/lab-greeting
-		{ echo 'cat /etc/lab-greeting; cat /etc/lab-greeting >&2'; cat /root/bashrc.away; } >/root/.bashrc
+		{ echo 'cat /etc/lab-greeting'; cat /root/bashrc.away; } >/root/.bashrc
 		echo 'Banner /etc/lab-greeting' >/etc/ssh/sshd_config.d/zz-lab.conf && systemctl reload ssh
 		mkdir -p /run/flotilla/left && printf 'by mallory\033[2J\007\377\nsince 99999999999999999999\n' >/run/flotilla/left/deployment && ln -s left /run/flotilla/lock`)
 	s.t.Cleanup(func() {
 		s.on("mv /root/bashrc.away /root/.bashrc; rm -f /etc/ssh/sshd_config.d/zz-lab.conf /etc/lab-greeting; systemctl reload ssh; while ! ss -Hlnt 'sport = 22' | grep -q .; do sleep 0.05; done")
 	})
 	s.wants("")
+	s.deploy().exits(1).says("copy failed", "protocol mismatch, got 'Welcome").harmless()
+	if now := s.systems(s.host); now != before {
+		s.t.Errorf("%+v, before %+v", now, before)
+	}
+	s.on("sed -i '1s/$/ >\\&2/' /root/.bashrc")
 	s.deploy().exits(0).says("runs and boots", "took over the lock of mallory").harmless()
 	s.committed(before)
 	s.clear(s.host)
