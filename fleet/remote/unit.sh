@@ -163,7 +163,12 @@ ended() {
   [ -e "$dir/ended" ] || return 0
   say ended "$(cat "$dir/ended")"
   facts
-  case $mode/$(cat "$dir/ended") in commit/committed*) drop "$id" ;; esac
+  case $mode/$(cat "$dir/ended") in
+    commit/committed*)
+      while running "flotilla-commit-$id.service"; do sleep 0.1; done
+      drop "$id"
+      ;;
+  esac
   finish ended
 }
 
