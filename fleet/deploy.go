@@ -446,11 +446,15 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 	case end.end == "not-live":
 		return "", &hintedError{fmt.Errorf("after the activation the host runs %s, not %s", storePathOr(current), short(active)), meddling}
 	case end.status != 0:
-		text := "the new system came up, but making it the one that boots failed with exit code %d"
-		if outcome == Staged {
-			text = "making the new system the one that boots failed with exit code %d; it was not activated"
+		how := fmt.Sprintf("failed with exit code %d", end.status)
+		if end.status < 0 {
+			how = "was ended by a signal"
 		}
-		return "", &activationError{text: fmt.Sprintf(text, end.status),
+		text := "the new system came up, but making it the one that boots " + how
+		if outcome == Staged {
+			text = "making the new system the one that boots " + how + "; it was not activated"
+		}
+		return "", &activationError{text: text,
 			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
 	case outcome == Activated && current == string(active):
 		return "runs " + short(active) + ", boots " + storePathOr(profile), nil

@@ -18,9 +18,10 @@ import (
 var guardScript string
 
 // activateScript is unit.sh with the guard's script in a function, since it is too
-// long for an argument.
+// long for an argument. It is no here-document: of those bash makes files in /tmp, which
+// may be full.
 func activateScript() string {
-	return "guard() {\ncat <<'FLOTILLA-GUARD'\n" + guardScript + "FLOTILLA-GUARD\n}\n" + unitScript
+	return "guard() {\nprintf %s '" + strings.ReplaceAll(guardScript, "'", `'\''`) + "'\n}\n" + unitScript
 }
 
 // Activation says how hosts are kept from being stranded by a system that does not

@@ -27,6 +27,7 @@ while read -r key value; do
     by) by=$value ;;
   esac
 done <"$dir/deployment"
+profile=/nix/var/nix/profiles/system marker=/nix/var/nix/flotilla-uncommitted
 
 # What switch-to-configuration has had from the session so far.
 system=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
@@ -37,6 +38,21 @@ shell=$previous/sw/bin/sh
 [ "$check" != no ] || export NIXOS_NO_CHECK=1
 
 claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
+
+# Waits for those that are at work. Fails if they have ended the deployment, and else
+# decides it: whoever had done so before did not live to see it done.
+decide() {
+  while [ -d "$dir" ] && [ ! -e "$dir/ended" ]; do
+    if running commit restore guard confirm; then
+      sleep 0.2
+    elif claim "$mode"; then
+      return 0
+    else
+      running commit restore guard confirm || rm -f "$dir/verdict"
+    fi
+  done
+  return 1
+}
 
 # Whether one of the others is at work.
 running() {
@@ -50,10 +66,11 @@ running() {
   return 1
 }
 
-# By the monotonic clock, which no change of the time of day moves.
+# By the monotonic clock, which no change of the time of day moves. One that is killed
+# begins anew.
 arm() {
   systemd-run --quiet --no-ask-password --collect --unit="flotilla-$1-$id" --on-active="$2" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
     -- "$shell" "$dir/run" "$1"
 }
 
@@ -65,8 +82,9 @@ release() {
   [ "$(readlink "$base/lock")" != "$id" ] || rm -f "$base/lock"
 }
 
+# Into what is there already, for which even a full /run has room.
 over() {
-  printf '%s\n' "$*" >"$dir/ended.new" && mv "$dir/ended.new" "$dir/ended"
+  printf '%s\n' "$*" 1<>"$dir/ended.new" && mv "$dir/ended.new" "$dir/ended"
   disarm
   release
 }
@@ -81,6 +99,19 @@ refused() {
   ! PATH=$system "$active/bin/switch-to-configuration" check >/dev/null 2>&1
 }
 
+# Undoes a commit that was killed.
+uncommit() {
+  old=$(readlink "$dir/before") || return 0
+  echo "flotilla: the commit did not come to its end: what boots is to be as before" >&2
+  if [ "$(readlink -f "$profile")" = "$toplevel" ]; then
+    # Of a profile that was so before it is not known what boots: the marker says so.
+    [ "$(readlink "$profile")" != "$old" ] || return 0
+    nix-env --profile "$profile" --switch-generation "$(echo "$old" | sed 's/[^0-9]//g')" &&
+      PATH=$system NIXOS_NO_CHECK=1 "$(readlink -f "$profile")/bin/switch-to-configuration" boot || return
+  fi
+  rm -f "$marker" "$dir/before"
+}
+
 # Leaves what came of it in outcome. The old system was good enough before: its
 # checks, made against the new one, are not to hold it up.
 go_back() {
@@ -88,6 +119,7 @@ go_back() {
   if running activate; then
     systemctl stop -- "flotilla-activate-$id.service"
   fi
+  uncommit
   if [ -e "$dir/untouched" ]; then
     return 0
   elif [ "$restore" != yes ]; then
@@ -130,7 +162,7 @@ report() {
     echo "restored/by $by"
     echo "restored/at $(date +%s)"
     echo "restored/why $1"
-  } >"$base/report.new" && chmod 644 "$base/report.new" && mv "$base/report.new" "$base/report"
+  } 1<>"$dir/report.new" && chmod 644 "$dir/report.new" && mv "$dir/report.new" "$base/report"
 }
 
 forget() {
@@ -165,17 +197,12 @@ case $mode in
     fi
     if [ "$mode" = guard ]; then
       why="its activation did not end within $timeout"
+      running activate || why="it was not confirmed within $timeout of its beginning"
       ! systemctl is-active --quiet -- "flotilla-confirm-$id.timer" || exit 0
     else
       why="it was not confirmed within $confirm"
     fi
-    while :; do
-      while running commit restore guard confirm; do sleep 0.5; done
-      [ ! -e "$dir/ended" ] || exit 0
-      claim "$mode" && break
-      # Else whoever had decided did not live to see it done.
-      running commit restore guard confirm || rm -f "$dir/verdict"
-    done
+    decide || exit 0
     go_back "$why"
     report "$why"
     over "$outcome"
@@ -183,11 +210,9 @@ case $mode in
     exit 0
     ;;
   restore)
-    if claim restore; then
+    if decide; then
       go_back "$2"
       over "$outcome"
-    else
-      while [ ! -e "$dir/ended" ] && running commit guard confirm; do sleep 0.2; done
     fi
     outcome=
     read -r outcome code why 2>/dev/null <"$dir/ended"
@@ -201,15 +226,17 @@ case $mode in
       over "committed 0"
       exit 0
     fi
-    profile=/nix/var/nix/profiles/system
     # Between the two steps the marker stands, so that a host that loses power
     # there is not taken for one that is done; if the boot entry cannot be made, the
     # profile goes back to where it was.
-    marker=/nix/var/nix/flotilla-uncommitted
     old=$(readlink "$profile" | sed 's/[^0-9]//g')
     was=$(readlink -f "$profile")
     code=0
-    { echo "$toplevel" >"$marker" && sync -f "$marker"; } || code=1
+    ln -sn "$(readlink "$profile")" "$dir/before" || code=1
+    if ! { [ "$code" = 0 ] && echo "$toplevel" >"$marker.new" && mv "$marker.new" "$marker" && sync -f "$marker"; }; then
+      rm -f "$marker.new"
+      code=1
+    fi
     if [ "$code" = 0 ]; then
       if [ "$generation" = - ]; then
         nix-env --profile "$profile" --set "$toplevel"
@@ -238,7 +265,7 @@ case $mode in
       over "committed 0"
     else
       # Undecided again, so that the old system can be restored.
-      rm -f "$dir/verdict"
+      rm -f "$dir/before" "$dir/verdict"
     fi
     exit "$code"
     ;;

@@ -89,6 +89,8 @@ follow() {
     look "$unit"
     case $load/$active/$sub in
       not-found/*)
+        # A host that goes down tells no more; whoever asks again learns that it did.
+        [ "$(systemctl is-system-running 2>/dev/null)" != stopping ] || exit 1
         journal
         ended
         facts && finish vanished
@@ -176,6 +178,12 @@ ended() {
   [ -e "$dir/ended" ] || return 0
   say ended "$(cat "$dir/ended")"
   facts
+  case $mode/$(cat "$dir/ended") in
+    commit/committed*)
+      while running "flotilla-commit-$id.service"; do sleep 0.1; done
+      drop "$id"
+      ;;
+  esac
   finish ended
 }
 
@@ -254,10 +262,11 @@ begin() {
   {
     guard >"$dir/run" &&
       printf '%s %s\n' previous "$previous" toplevel "$toplevel" active "$target" action "$argument" timeout "$timeout" \
-        confirm "$confirm" restore "$restore" generation "$generation" check "$check" by "$by" since "$(date +%s)" >"$dir/deployment"
+        confirm "$confirm" restore "$restore" generation "$generation" check "$check" by "$by" since "$(date +%s)" >"$dir/deployment" &&
+      echo >"$dir/ended.new" && echo >"$dir/report.new"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal \
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
     -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
   if ! lock; then
     systemctl stop -- "flotilla-guard-$id.timer" 2>/dev/null
@@ -350,14 +359,16 @@ if ! exists; then
   esac
 fi
 follow
+# If who was to bring the old system back was killed, the guard does it.
+[ "$mode" != restore ] || while [ -d "$dir" ] && [ ! -e "$dir/ended" ] && busy "$id"; do sleep 0.2; done
 facts
 # Once this is done the exit status cannot be asked for again, so a unit that did
 # not end well is left to "clean".
 case $mode in
   activate) [ ! -e "$dir/untouched" ] || say untouched yes ;;
   commit | restore)
-    [ ! -e "$dir/ended" ] || say ended "$(cat "$dir/ended")"
-    [ "$result/$status" != success/0 ] || drop "$id"
+    how=$(cat "$dir/ended" 2>/dev/null) && say ended "$how"
+    case $mode/$result/$status/$how in */success/0/* | restore/*/restored*) drop "$id" ;; esac
     ;;
 esac
 finish ok

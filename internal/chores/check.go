@@ -40,6 +40,17 @@ func Soak(ctx context.Context, steps int) error {
 	return asExit(err)
 }
 
+// Faults runs all of the fault campaign, of which the tests have a choice, so many
+// times.
+func Faults(ctx context.Context, rounds int) error {
+	_, err := proc.Run(ctx, proc.Cmd{
+		Argv:    []string{"go", "test", "-v", "-count=1", "-timeout=24h", "-run", "^TestFaults$", "./internal/e2e"},
+		Env:     proc.Environ(fmt.Sprintf("FLOTILLA_FAULTS=%d", rounds)),
+		Inherit: true,
+	})
+	return asExit(err)
+}
+
 // TestShort runs the linters and the tests that need no lab.
 func TestShort(ctx context.Context) error {
 	if err := lab.Install(ctx, logTo(os.Stderr), "gcc", "libc6-dev", "git"); err != nil {

@@ -54,6 +54,9 @@ func faultsOf(m lab.MachineStatus) string {
 	if m.Latency > 0 {
 		list = append(list, "latency "+m.Latency.String())
 	}
+	if m.Loss > 0 {
+		list = append(list, fmt.Sprintf("%g %% lost", m.Loss))
+	}
 	if m.Bandwidth > 0 {
 		list = append(list, fmt.Sprintf("%d kbit/s", m.Bandwidth/1000))
 	}

@@ -44,6 +44,22 @@ func (l *Lab) Latency(ctx context.Context, machine string, rtt time.Duration) er
 	})
 }
 
+// maxLoss is where TCP hardly gets on any more.
+const maxLoss = 50
+
+// Loss loses so many per cent of the frames that a machine sends, and of those that
+// it would receive, at random; 0 takes it back. It may be at most 50.
+func (l *Lab) Loss(ctx context.Context, machine string, percent float64) error {
+	return l.fault(ctx, "set loss", machine, func(f *faults) error {
+		if !(percent >= 0 && percent <= maxLoss) { // NaN is neither
+			return &Error{Op: "set loss", Machine: machine, Err: fmt.Errorf("%g %% is out of range", percent),
+				Fix: fmt.Sprintf("use 0 to %d", maxLoss)}
+		}
+		f.Loss = percent
+		return nil
+	})
+}
+
 // minBandwidth is where a single frame takes more than a second.
 const minBandwidth = 10_000
 
@@ -98,7 +114,7 @@ func (l *Lab) fault(ctx context.Context, op, machine string, change func(*faults
 func (l *Lab) applyFaults(ctx context.Context, machine string, f faults) error {
 	return errors.Join(
 		l.applyBandwidth(ctx, machine, f.Bandwidth),
-		l.applyLatency(ctx, machine, f.Latency),
+		l.applyRelay(ctx, machine, f.Latency, f.Loss),
 		l.setLink(ctx, machine, !f.Cut),
 	)
 }

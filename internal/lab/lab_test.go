@@ -461,6 +461,11 @@ test "$(ssh p620 cat /tmp/data | sha256sum)" = "$(sha256sum </tmp/data)"`)
 	mustSh(t, l, Control, "ssh p510 true && ssh p620 true")
 	try(t, l.Latency(t.Context(), "p510", 0))
 
+	// What is lost is sent again.
+	try(t, l.Loss(t.Context(), "p510", 5))
+	mustSh(t, l, Control, `test "$(head -c 200000 /dev/zero | ssh p510 'cat | sha256sum')" = "$(head -c 200000 /dev/zero | sha256sum)"`)
+	try(t, l.Loss(t.Context(), "p510", 0))
+
 	try(t, l.PowerOff(t.Context(), "p620"))
 	try(t, l.PowerOn(t.Context(), "p620"))
 	if measured := connectTime(t, l, "p620"); measured < rtt {
@@ -611,6 +616,7 @@ func testNonsense(t *testing.T, l *Lab) {
 		"machine":   l.Cut(ctx, "nonesuch"),
 		"latency":   l.Latency(ctx, "p620", -1),
 		"too late":  l.Latency(ctx, "p620", time.Hour),
+		"all lost":  l.Loss(ctx, "p620", 100),
 		"bandwidth": l.Bandwidth(ctx, "p620", 1),
 		"disk":      l.FillDisk(ctx, "p620", -1),
 		"no repo":   (&Lab{cfg: Config{Name: l.cfg.Name}, path: l.path}).buildRelay(ctx),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,18 +16,18 @@ import (
 // relayPackage is the program that holds packets back.
 const relayPackage = "./internal/lab/relay"
 
-// A machine with latency is not connected to the bridge by its own link but by
-// a relay's TAP device; the relay carries every frame between the two, late.
+// A machine with latency or loss is not connected to the bridge by its own link but by
+// a relay's TAP device; the relay carries every frame between the two, late, or loses it.
 func tapName(machine string) string { return machine + "-late" }
 
-func (l *Lab) applyLatency(ctx context.Context, machine string, rtt time.Duration) error {
+func (l *Lab) applyRelay(ctx context.Context, machine string, rtt time.Duration, loss float64) error {
 	if err := l.stopRelay(ctx, machine); err != nil {
 		return err
 	}
-	if rtt == 0 {
+	if rtt == 0 && loss == 0 {
 		return run(ctx, "ip", "-netns", l.path.network(), "link", "set", machine, "master", bridge)
 	}
-	if err := l.startRelay(ctx, machine, rtt/2); err != nil {
+	if err := l.startRelay(ctx, machine, rtt/2, loss); err != nil {
 		return err
 	}
 	return ipBatch(ctx, l.path.network(),
@@ -37,7 +38,7 @@ func (l *Lab) applyLatency(ctx context.Context, machine string, rtt time.Duratio
 }
 
 // startRelay returns when the relay's TAP device is there.
-func (l *Lab) startRelay(ctx context.Context, machine string, delay time.Duration) error {
+func (l *Lab) startRelay(ctx context.Context, machine string, delay time.Duration, loss float64) error {
 	if err := l.buildRelay(ctx); err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (l *Lab) startRelay(ctx context.Context, machine string, delay time.Duratio
 		return err
 	}
 	err = g.start(ctx, log, "nsenter", "--net="+netnsPath(l.path.network()), "--",
-		l.path.relay(), "-link", machine, "-tap", tapName(machine), "-delay", delay.String())
+		l.path.relay(), "-link", machine, "-tap", tapName(machine), "-delay", delay.String(), "-loss", strconv.FormatFloat(loss, 'g', -1, 64))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type state struct {
 type faults struct {
 	Cut       bool          `json:"cut,omitempty"`
 	Latency   time.Duration `json:"latency_ns,omitempty"`
+	Loss      float64       `json:"loss_percent,omitempty"`
 	Bandwidth int64         `json:"bandwidth_bits_per_second,omitempty"`
 }
 

@@ -15,7 +15,7 @@ func TestStateRoundTrip(t *testing.T) {
 		t.Fatalf("without a file: %+v, %v; want the zero state", s, err)
 	}
 	want := state{Image: "trixie-1", Compat: "forky-2"}
-	want.setFaults("p620", func(f *faults) { *f = faults{Cut: true, Latency: time.Second, Bandwidth: 5} })
+	want.setFaults("p620", func(f *faults) { *f = faults{Cut: true, Latency: time.Second, Loss: 2.5, Bandwidth: 5} })
 	if err := want.save(path); err != nil {
 		t.Fatal(err)
 	}

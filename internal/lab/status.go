@@ -32,10 +32,11 @@ type MachineStatus struct {
 	// Dir is the directory of its files and of its console.log.
 	Dir string
 
-	// Cut, Latency (round trip) and Bandwidth (bits per second) are the
-	// faults asked for; Latency and Bandwidth are 0 if there are none.
+	// Cut, Latency (round trip), Loss (per cent) and Bandwidth (bits per
+	// second) are the faults asked for; 0 is none.
 	Cut       bool
 	Latency   time.Duration
+	Loss      float64
 	Bandwidth int64
 	// DiskFilled is whether FillDisk is in force, and StoreFree how many
 	// bytes its store has left; 0 if it is not mounted.
@@ -70,7 +71,7 @@ func (l *Lab) Status(ctx context.Context) (Status, error) {
 func (l *Lab) machineStatus(ctx context.Context, machine string, f faults) (MachineStatus, error) {
 	m := MachineStatus{
 		Name: machine, Address: Address(machine), Dir: l.path.machine(machine),
-		Cut: f.Cut, Latency: f.Latency, Bandwidth: f.Bandwidth,
+		Cut: f.Cut, Latency: f.Latency, Loss: f.Loss, Bandwidth: f.Bandwidth,
 	}
 	if isMountPoint(l.path.machine(machine, "store")) {
 		m.StoreFree, _ = freeSpace(l.path.machine(machine, "store"))

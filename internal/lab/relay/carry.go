@@ -27,23 +27,26 @@ type held struct {
 	due   time.Time
 }
 
-// carry moves frames from one port to another, in order, each after its delay.
-// It returns when a port fails for good.
-func carry(from, to port, delay time.Duration) error {
+// carry moves frames from one port to another, in order, each after its delay, but
+// for those that are lost. It returns when a port fails for good.
+func carry(from, to port, delay time.Duration, lost func() bool) error {
 	queue := make(chan held, maxQueued)
 	written := make(chan error, 1)
 	go func() { written <- deliver(queue, to) }()
-	err := collect(from, queue, delay, written)
+	err := collect(from, queue, delay, lost, written)
 	close(queue)
 	return errors.Join(err, <-written)
 }
 
-func collect(from port, queue chan<- held, delay time.Duration, failed chan error) error {
+func collect(from port, queue chan<- held, delay time.Duration, lost func() bool, failed chan error) error {
 	buf := make([]byte, maxFrame)
 	for {
 		n, err := from.read(buf)
 		if err != nil {
 			return err
+		}
+		if lost() {
+			continue
 		}
 		select {
 		case queue <- held{append([]byte(nil), buf[:n]...), time.Now().Add(delay)}:

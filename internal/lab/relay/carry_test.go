@@ -32,12 +32,14 @@ func (m *memory) write(frame []byte) error {
 	return m.fail
 }
 
+func none() bool { return false }
+
 func TestCarryKeepsOrderAndDelay(t *testing.T) {
 	const delay = 30 * time.Millisecond
 	frames := [][]byte{[]byte("one"), []byte("two"), []byte("three")}
 	from, to := &memory{give: slices.Clone(frames)}, &memory{}
 	started := time.Now()
-	if err := carry(from, to, delay); !errors.Is(err, io.EOF) {
+	if err := carry(from, to, delay, none); !errors.Is(err, io.EOF) {
 		t.Fatalf("got %v, want the end of the source", err)
 	}
 	if !slices.EqualFunc(to.got, frames, slices.Equal) {
@@ -56,7 +58,7 @@ func TestCarryLosesWhatDoesNotFit(t *testing.T) {
 		from.give = append(from.give, []byte("x"))
 	}
 	// Long enough for all to be read before the first is due.
-	if err := carry(from, to, 300*time.Millisecond); !errors.Is(err, io.EOF) {
+	if err := carry(from, to, 300*time.Millisecond, none); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	if n := len(to.got); n < maxQueued || n >= maxQueued+100 {
@@ -64,16 +66,30 @@ func TestCarryLosesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestCarryLosesItsShare(t *testing.T) {
+	from, to := &memory{}, &memory{}
+	for range 4000 {
+		from.give = append(from.give, []byte("x"))
+	}
+	if err := carry(from, to, time.Millisecond, share(5)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	// Beyond ten standard deviations from 200.
+	if n := 4000 - len(to.got); n < 60 || n > 340 {
+		t.Errorf("%d of 4000 were lost, want about 200", n)
+	}
+}
+
 func TestCarryEndsWhenTheDestinationFails(t *testing.T) {
 	gone := errors.New("gone")
 	from, to := &memory{give: [][]byte{[]byte("x")}}, &memory{fail: gone}
-	if err := carry(from, to, time.Millisecond); !errors.Is(err, gone) {
+	if err := carry(from, to, time.Millisecond, none); !errors.Is(err, gone) {
 		t.Errorf("got %v, want %v", err, gone)
 	}
 }
 
 func TestRelayRefusesNonsense(t *testing.T) {
-	for _, err := range []error{relay("", "x", 1), relay("x", "", 1), relay("x", "y", 0), relay("no-such-link", "y", 1)} {
+	for _, err := range []error{relay("", "x", 1, 0), relay("x", "", 1, 0), relay("x", "y", 0, 0), relay("x", "y", 1, 100), relay("no-such-link", "y", 1, 0)} {
 		if err == nil {
 			t.Error("accepted")
 		}

@@ -10,7 +10,8 @@
 set -eu
 static=$1
 
-work=$(mktemp -d)
+# As NixOS, which keeps its list of files there: no room in /tmp is needed.
+work=$(mktemp -d /etc/.setup-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
 mkdir -p /run/flotilla-lab
