@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -60,15 +61,24 @@ func (s stat) gitMode() string {
 	return ""
 }
 
-// atOnce calls f with 0 to n-1, on all cores, and returns the first error.
+// atOnce calls f with 0 to n-1, on all cores, and returns the first error of
+// each.
 func atOnce(n int, f func(int) error) error {
-	workers := min(runtime.NumCPU(), n/64+1)
+	const share = 64 // what a core takes at a time: others may keep it busy
+	workers := min(runtime.GOMAXPROCS(0), n/share+1)
 	errs := make([]error, workers)
+	var taken atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				if errs[w] = f(i); errs[w] != nil {
+			for {
+				end := int(taken.Add(share))
+				for i := end - share; i < min(end, n); i++ {
+					if errs[w] = f(i); errs[w] != nil {
+						return
+					}
+				}
+				if end >= n {
 					return
 				}
 			}
@@ -112,12 +122,59 @@ func lstatAll(root string, entries []Entry) ([]stat, error) {
 // blobHash is Git's hash of contents as a blob, in a repository whose hashes
 // have that many hexadecimal digits.
 func blobHash(digits int, size int64) hash.Hash {
-	h := sha1.New()
-	if digits == 2*sha256.Size {
-		h = sha256.New()
-	}
+	h := newHash(digits)
 	fmt.Fprintf(h, "blob %d\x00", size)
 	return h
+}
+
+func newHash(digits int) hash.Hash {
+	if digits == 2*sha256.Size {
+		return sha256.New()
+	}
+	return sha1.New()
+}
+
+// hashers are kept for the next file: thousands of buffers cost more than what
+// is read into them.
+var hashers = sync.Pool{New: func() any { return &hasher{buf: make([]byte, 64<<10)} }}
+
+// hasher is HashFile for many files that were just looked at.
+type hasher struct {
+	buf    []byte
+	digits int
+	hash   hash.Hash
+}
+
+// file hashes a file or a symlink in as few system calls as there can be.
+func (g *hasher) file(path string, s stat, digits int) (string, error) {
+	if s.gitMode() == ModeSymlink {
+		return HashFile(path, digits)
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return HashFile(path, digits) // interrupted, or no longer what it was
+	}
+	defer unix.Close(fd)
+	if g.digits != digits {
+		g.digits, g.hash = digits, newHash(digits)
+	}
+	g.hash.Reset()
+	head := append(strconv.AppendInt(append(g.buf[:0], "blob "...), s.size, 10), 0)
+	g.hash.Write(head)
+	for left := s.size; ; {
+		n, err := unix.Read(fd, g.buf)
+		if n > 0 {
+			g.hash.Write(g.buf[:n])
+			left -= int64(n)
+		}
+		switch {
+		case err == unix.EINTR:
+		case err != nil || left < 0 || n == 0 && left > 0:
+			return HashFile(path, digits) // it changed after it was looked at
+		case left == 0 && n < len(g.buf): // a short read is the last
+			return hex.EncodeToString(g.hash.Sum(g.buf[:0])), nil
+		}
+	}
 }
 
 // HashFile is Git's hash of a file's contents, or of a symlink's target, as a
@@ -229,7 +286,9 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 			ids[i] = e.id
 			return nil
 		}
-		ids[i], err = HashFile(root+"/"+entries[i].Path, digits)
+		g := hashers.Get().(*hasher)
+		defer hashers.Put(g)
+		ids[i], err = g.file(root+"/"+entries[i].Path, stats[i], digits)
 		return err
 	})
 	if err != nil {
