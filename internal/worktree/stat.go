@@ -29,10 +29,13 @@ type stat struct {
 	missing            bool
 }
 
-func lstat(path string) (stat, error) {
+func lstat(path string) (stat, error) { return lstatAt(unix.AT_FDCWD, path) }
+
+// lstatAt is lstat of a path relative to an open directory.
+func lstatAt(dir int, path string) (stat, error) {
 	var s unix.Stat_t
 	for {
-		err := unix.Lstat(path, &s)
+		err := unix.Fstatat(dir, path, &s, unix.AT_SYMLINK_NOFOLLOW)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -88,12 +91,24 @@ func atOnce(n int, f func(int) error) error {
 	return errors.Join(errs...)
 }
 
+// openDir opens a directory for paths to be relative to: thousands of them are
+// then looked up from there.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
+}
+
 // lstatAll is lstat of every entry. A path below a symlink, which Git does not
 // see, is an error.
 func lstatAll(root string, entries []Entry) ([]stat, error) {
 	stats := make([]stat, len(entries))
+	dir, err := openDir(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	at := int(dir.Fd())
 	if err := atOnce(len(entries), func(i int) (err error) {
-		stats[i], err = lstat(root + "/" + entries[i].Path)
+		stats[i], err = lstatAt(at, entries[i].Path)
 		return err
 	}); err != nil {
 		return nil, err
@@ -145,14 +160,15 @@ type hasher struct {
 	hash   hash.Hash
 }
 
-// file hashes a file or a symlink in as few system calls as there can be.
-func (g *hasher) file(path string, s stat, digits int) (string, error) {
+// file hashes a file or a symlink below root, which at is open for, in as few
+// system calls as there can be.
+func (g *hasher) file(root string, at int, path string, s stat, digits int) (string, error) {
 	if s.gitMode() == ModeSymlink {
-		return HashFile(path, digits)
+		return HashFile(root+"/"+path, digits)
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	fd, err := unix.Openat(at, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return HashFile(path, digits) // interrupted, or no longer what it was
+		return HashFile(root+"/"+path, digits) // interrupted, or no longer what it was
 	}
 	defer unix.Close(fd)
 	if g.digits != digits {
@@ -170,7 +186,7 @@ func (g *hasher) file(path string, s stat, digits int) (string, error) {
 		switch {
 		case err == unix.EINTR:
 		case err != nil || left < 0 || n == 0 && left > 0:
-			return HashFile(path, digits) // it changed after it was looked at
+			return HashFile(root+"/"+path, digits) // it changed after it was looked at
 		case left == 0 && n < len(g.buf): // a short read is the last
 			return hex.EncodeToString(g.hash.Sum(g.buf[:0])), nil
 		}
@@ -277,7 +293,13 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 	c.wait()
 	ids := make([]string, len(entries))
 	now := time.Now()
-	err := atOnce(len(entries), func(i int) (err error) {
+	dir, err := openDir(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	at := int(dir.Fd())
+	err = atOnce(len(entries), func(i int) (err error) {
 		mode := stats[i].gitMode()
 		if mode != ModeFile && mode != ModeExecutable && mode != ModeSymlink {
 			return nil
@@ -288,24 +310,33 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 		}
 		g := hashers.Get().(*hasher)
 		defer hashers.Put(g)
-		ids[i], err = g.file(root+"/"+entries[i].Path, stats[i], digits)
+		ids[i], err = g.file(root, at, entries[i].Path, stats[i], digits)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	limit := now.Add(-racy).UnixNano()
-	kept := make(map[string]cached, len(entries))
+	keep := func(i int) bool { return ids[i] != "" && stats[i].mtime < limit && stats[i].ctime < limit }
+	n := 0
 	for i, e := range entries {
 		old, had := c.entries[e.Path]
-		if ids[i] == "" || stats[i].mtime >= limit || stats[i].ctime >= limit {
+		if keep(i) {
+			n++
+			c.changed = c.changed || !had || old != cached{stats[i], ids[i]}
+		} else {
 			c.changed = c.changed || had
-			continue
 		}
-		kept[e.Path] = cached{stats[i], ids[i]}
-		c.changed = c.changed || !had || old != kept[e.Path]
 	}
-	c.entries = kept
+	if c.changed = c.changed || n != len(c.entries); !c.changed {
+		return ids, nil
+	}
+	c.entries = make(map[string]cached, n)
+	for i, e := range entries {
+		if keep(i) {
+			c.entries[e.Path] = cached{stats[i], ids[i]}
+		}
+	}
 	return ids, nil
 }
 
@@ -314,15 +345,14 @@ func (c *statCache) save() {
 	if c.file == "" || !c.changed {
 		return
 	}
-	var b strings.Builder
-	b.WriteString(cacheMagic + "\x00")
+	b := make([]byte, 0, 160*len(c.entries))
+	b = append(b, cacheMagic+"\x00"...)
 	for path, e := range c.entries {
-		b.WriteString(strconv.FormatUint(uint64(e.mode), 8))
-		for _, n := range []int64{int64(e.ino), e.size, e.mtime, e.ctime} {
-			b.WriteByte(' ')
-			b.WriteString(strconv.FormatInt(n, 10))
+		b = strconv.AppendUint(b, uint64(e.mode), 8)
+		for _, n := range [...]int64{int64(e.ino), e.size, e.mtime, e.ctime} {
+			b = strconv.AppendInt(append(b, ' '), n, 10)
 		}
-		b.WriteString(" " + e.id + "\t" + path + "\x00")
+		b = append(append(append(append(append(b, ' '), e.id...), '\t'), path...), 0)
 	}
 	if os.MkdirAll(filepath.Dir(c.file), 0o700) != nil {
 		return
@@ -331,7 +361,7 @@ func (c *statCache) save() {
 	if err != nil {
 		return
 	}
-	_, err = f.WriteString(b.String())
+	_, err = f.Write(b)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), c.file)
 	}

@@ -17,13 +17,19 @@ func TestHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := hashers.Get().(*hasher)
+	root, err := openDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	at := int(root.Fd())
 	same := func(what, path string, s stat, digits int) {
 		t.Helper()
 		want, err := HashFile(path, digits)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := g.file(path, s, digits); got != want || err != nil {
+		if got, err := g.file(dir, at, filepath.Base(path), s, digits); got != want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", what, got, err, want)
 		}
 	}
@@ -49,7 +55,7 @@ func TestHashes(t *testing.T) {
 		}
 		same("symlink", link, s, digits)
 	}
-	if _, err := g.file(filepath.Join(dir, "gone"), stat{}, 40); err == nil {
+	if _, err := g.file(dir, at, "gone", stat{}, 40); err == nil {
 		t.Error("a file that is gone has a hash")
 	}
 }
