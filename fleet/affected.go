@@ -138,7 +138,7 @@ func (j *job) evaluateIn(ctx context.Context, flake string) (drv nixcmd.StorePat
 		if err != nil {
 			return "", err
 		}
-		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch})
+		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap()})
 		var failed *nixcmd.EvalError
 		if errors.As(err, &failed) {
 			why = failed

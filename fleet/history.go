@@ -21,6 +21,8 @@ type learnt struct {
 	Steps map[Step][]float64 `json:"steps,omitempty"`
 	// Memory is the peak of the latest evaluation in bytes, 0 if not known.
 	Memory int64 `json:"memory,omitempty"`
+	// Roomy says that its heap was larger than Nix would have made it.
+	Roomy bool `json:"roomy,omitempty"`
 }
 
 const (
@@ -53,7 +55,7 @@ func (l *learnt) add(fresh learnt) {
 	}
 	l.Version, l.Steps = learntVersion, steps
 	if fresh.Memory > 0 {
-		l.Memory = fresh.Memory
+		l.Memory, l.Roomy = fresh.Memory, fresh.Roomy
 	}
 }
 

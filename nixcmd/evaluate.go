@@ -16,6 +16,10 @@ type EvaluateOptions struct {
 	ShowTrace bool
 	// Fresh keeps Nix's evaluation cache out of it, which knows no warnings.
 	Fresh bool
+	// Heap is how far the evaluator's heap may grow, in bytes, before garbage is
+	// collected for the first time; up to 384 MiB, 0 too, it is left to Nix, and so
+	// is what the environment says itself (as GC_INITIAL_HEAP_SIZE). It is no bound.
+	Heap int64
 	// Started is called when an evaluator has started, with a function that tells
 	// its resident memory in bytes, 0 once it has ended; the function may be called
 	// at any time. nil means nobody looks.
@@ -104,7 +108,7 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	op := "evaluate " + what.String()
 	log := &evalLog{each: opt.Log}
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	cmd := proc.Cmd{Argv: argv, Stderr: log.line}
+	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(c.heapSettings(opt.Heap)...), Stderr: log.line}
 	if opt.Started != nil {
 		cmd.Started = func(p *proc.Process) { opt.Started(p.Memory) }
 	}
