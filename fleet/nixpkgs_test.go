@@ -306,6 +306,7 @@ func TestRealNixpkgsWhole(t *testing.T) {
 			k = (k + i) % len(ways)
 			forget()
 			took[k] = ways[k].run()
+			t.Logf("cold, round %d: %s: %s", i, ways[k].name, took[k].Round(time.Millisecond))
 		}
 		for k, w := range ways {
 			n.note("1 all, cold: "+w.name, took[k])

@@ -126,10 +126,17 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	return log, drv, res, nil
 }
 
-// output finds the path of a derivation's output "out". nix-store is asked
-// because it gives the same answer in every version, and from whatever store is
-// in use.
+// output finds the path of a derivation's output "out": in its file, if it is on
+// this machine, or else from whatever store is in use.
 func (c *Client) output(ctx context.Context, drv StorePath) (StorePath, error) {
+	if p, ok := readOutput(drv); ok {
+		return p, nil
+	}
+	return c.askOutput(ctx, drv)
+}
+
+// askOutput asks nix-store, because it gives the same answer in every version.
+func (c *Client) askOutput(ctx context.Context, drv StorePath) (StorePath, error) {
 	op := "find the output of " + drv.Name()
 	argv := c.cfg.outputArgs(drv)
 	res, err := c.run(ctx, op, proc.Cmd{Argv: argv})
