@@ -7,8 +7,8 @@ import (
 
 // heapVariables are those of the environment by which users say themselves how
 // Nix's garbage collector is to go about it (libgc, docs/README.environment).
-var heapVariables = []string{
-	"GC_INITIAL_HEAP_SIZE", "GC_MAXIMUM_HEAP_SIZE", "GC_DONT_GC", "GC_FREE_SPACE_DIVISOR", "GC_ENABLE_INCREMENTAL",
+func heapVariables() []string {
+	return []string{"GC_INITIAL_HEAP_SIZE", "GC_MAXIMUM_HEAP_SIZE", "GC_DONT_GC", "GC_FREE_SPACE_DIVISOR", "GC_ENABLE_INCREMENTAL"}
 }
 
 // heapSettings are the environment for a heap of that many bytes before garbage
@@ -20,7 +20,7 @@ var heapVariables = []string{
 // initGCReal). What was asked for and is never used takes address space only.
 func (c *Client) heapSettings(bytes int64) []string {
 	const own = 384 << 20
-	if bytes <= own || slices.ContainsFunc(heapVariables, func(name string) bool { return c.getenv(name) != "" }) {
+	if bytes <= own || slices.ContainsFunc(heapVariables(), func(name string) bool { return c.getenv(name) != "" }) {
 		return nil
 	}
 	return []string{"GC_INITIAL_HEAP_SIZE=" + strconv.FormatInt(bytes, 10)}

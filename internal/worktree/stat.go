@@ -149,16 +149,15 @@ func newHash(digits int) hash.Hash {
 	return sha1.New()
 }
 
-// hashers are kept for the next file: thousands of buffers cost more than what
-// is read into them.
-var hashers = sync.Pool{New: func() any { return &hasher{buf: make([]byte, 64<<10)} }}
-
-// hasher is HashFile for many files that were just looked at.
+// hasher is HashFile for many files that were just looked at, with one buffer for
+// all of them.
 type hasher struct {
 	buf    []byte
 	digits int
 	hash   hash.Hash
 }
+
+func newHasher() any { return &hasher{buf: make([]byte, 64<<10)} }
 
 // file hashes a file or a symlink below root, which at is open for, in as few
 // system calls as there can be.
@@ -299,6 +298,7 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 	}
 	defer dir.Close()
 	at := int(dir.Fd())
+	hashers := sync.Pool{New: newHasher}
 	err = atOnce(len(entries), func(i int) (err error) {
 		mode := stats[i].gitMode()
 		if mode != ModeFile && mode != ModeExecutable && mode != ModeSymlink {

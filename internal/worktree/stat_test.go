@@ -16,7 +16,7 @@ func TestHashes(t *testing.T) {
 	if err := os.Symlink("f", link); err != nil {
 		t.Fatal(err)
 	}
-	g := hashers.Get().(*hasher)
+	g := newHasher().(*hasher)
 	root, err := openDir(dir)
 	if err != nil {
 		t.Fatal(err)
