@@ -22,6 +22,9 @@ type demand struct {
 	// measured is what it took last time, 0 if that is not known; guess is for
 	// then.
 	measured, guess int64
+	// roomy says that it was measured with a larger heap than Nix's own: it may do
+	// with less.
+	roomy bool
 }
 
 // bytes is what to wait for: last time's peak and an eighth. As long as that is
@@ -31,7 +34,7 @@ func (d demand) bytes(limit int64) int64 {
 	if d.measured > 0 {
 		n = d.measured + d.measured/8
 	}
-	if limit > 0 && d.measured <= limit {
+	if limit > 0 && (d.measured <= limit || d.roomy) {
 		n = min(n, limit)
 	}
 	return n
@@ -39,7 +42,7 @@ func (d demand) bytes(limit int64) int64 {
 
 // tooLarge is the error for an evaluation that took more than the limit.
 func (d demand) tooLarge(limit int64) error {
-	if limit == 0 || d.measured <= limit {
+	if limit == 0 || d.measured <= limit || d.roomy {
 		return nil
 	}
 	return &hintedError{fmt.Errorf("its last evaluation took %s, and limits.memory is %s", bytesText(d.measured), bytesText(limit)),
@@ -60,13 +63,14 @@ func (f *Fleet) admit(ctx context.Context, d demand, waiting func()) (c *claim, 
 		cores.Release(1)
 		return nil, nil, err
 	}
+	c.plain = m.limit > 0 && d.measured > m.limit // to see whether it fits then
 	return c, func() { c.release(); cores.Release(1) }, nil
 }
 
 // demandOf is how much memory a host's evaluation is expected to take. One that
 // was not measured is taken for the largest of the fleet.
 func (f *Fleet) demandOf(l learnt) demand {
-	d := demand{measured: l.Memory}
+	d := demand{measured: l.Memory, roomy: l.Roomy}
 	if d.measured == 0 {
 		d.guess = or(f.history.memory(), unknownMemory)
 	}

@@ -50,7 +50,7 @@ func (j *job) evaluateAfresh(ctx context.Context, showTrace bool) (nixcmd.Evalua
 func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nixcmd.Evaluation, error) {
 	var ev nixcmd.Evaluation
 	err := j.evaluating(ctx, func(ctx context.Context, c *claim) (string, error) {
-		opt.Started = c.watch
+		opt.Started, opt.Heap = c.watch, c.heap()
 		inst, err := installable(j.fleet.flake, j.host)
 		if err != nil {
 			return "", err
@@ -60,7 +60,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		}
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		j.used(StepEvaluate, ev.Usage)
-		j.tookMemory(ev, err)
+		j.tookMemory(ev, opt.Heap, err)
 		for _, w := range ev.Warnings {
 			j.warn(StepEvaluate, w)
 		}

@@ -92,12 +92,12 @@ func (j *job) nothing(s Step) {
 
 // tookMemory takes note of how much memory the host's evaluation took. One that
 // failed may not have come to its peak, but one that was large was.
-func (j *job) tookMemory(ev nixcmd.Evaluation, err error) {
+func (j *job) tookMemory(ev nixcmd.Evaluation, heap int64, err error) {
 	peak := ev.Usage.MaxRSS
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !ev.Cached && (err == nil || peak > max(j.past.Memory, unknownMemory)) {
-		j.fresh.Memory = peak
+		j.fresh.Memory, j.fresh.Roomy = peak, heap > 0
 	}
 }
 

@@ -23,6 +23,8 @@ type learnt struct {
 	Memory int64 `json:"memory,omitempty"`
 	// Root is how scripts became root there last, "" if not known.
 	Root Root `json:"root,omitempty"`
+	// Roomy says that its heap was larger than Nix would have made it.
+	Roomy bool `json:"roomy,omitempty"`
 }
 
 const (
@@ -55,7 +57,7 @@ func (l *learnt) add(fresh learnt) {
 	}
 	l.Version, l.Steps = learntVersion, steps
 	if fresh.Memory > 0 {
-		l.Memory = fresh.Memory
+		l.Memory, l.Roomy = fresh.Memory, fresh.Roomy
 	}
 	l.Root = or(fresh.Root, l.Root)
 }

@@ -137,6 +137,8 @@ func TestDemand(t *testing.T) {
 		{demand{measured: 80}, 85, 85, 0},
 		{demand{measured: 80}, 80, 80, 0},
 		{demand{measured: 80}, 79, 90, 1},
+		{demand{measured: 80, roomy: true}, 0, 90, 0},
+		{demand{measured: 80, roomy: true}, 79, 79, 0},
 	} {
 		if got := c.d.bytes(c.limit); got != c.want {
 			t.Errorf("%+v with %d: %d, want %d", c.d, c.limit, got, c.want)

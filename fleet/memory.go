@@ -17,6 +17,9 @@ type memory struct {
 	// available is how many bytes could be taken now; 0 if that is not known, and
 	// then nobody waits.
 	available func() int64
+	// places is how many evaluations may run at once; 0 gives each no more memory
+	// than it asks for.
+	places int
 
 	mu      sync.Mutex
 	running []*claim
@@ -42,6 +45,8 @@ type claim struct {
 	// short is how many bytes were available if it runs although that is less
 	// than it is expected to take; 0 if it fits.
 	short int64
+	// plain leaves the heap to Nix.
+	plain bool
 }
 
 // acquire waits until bytes more fit beside what runs. While it waits, waiting
@@ -84,10 +89,14 @@ func (m *memory) acquire(ctx context.Context, bytes int64, waiting func()) (*cla
 func (m *memory) admit() {
 	for len(m.queue) > 0 {
 		c := m.queue[0]
-		if free, bounded := m.free(); bounded && c.bytes > free {
-			if len(m.running) > 0 {
-				return
-			}
+		free, bounded := m.free()
+		switch {
+		case !bounded:
+		case c.bytes <= free:
+			c.spread(free)
+		case len(m.running) > 0:
+			return
+		default:
 			c.short = max(free, 1)
 		}
 		m.queue = m.queue[1:]

@@ -19,9 +19,9 @@ func TestMemoryAdmission(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			capacity := 1 + rnd.Int64N(1000)
-			m := &memory{limit: capacity}
+			m := &memory{limit: capacity, places: rnd.IntN(4)}
 			if seed%2 == 1 {
-				m = &memory{available: func() int64 { return capacity + memoryReserve }}
+				m = &memory{available: func() int64 { return capacity + memoryReserve }, places: rnd.IntN(4)}
 			}
 			var mu sync.Mutex
 			var claimed int64

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,51 +14,50 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// TestRealNixpkgs measures evaluations of four NixOS hosts, avoided and not,
-// against the same by Nix alone, in turn. FLOTILLA_TEST_NIXPKGS names a Git
-// repository of nixpkgs; FLOTILLA_TEST_ROUNDS says how often. It also holds the
-// predictions against Nix's answers.
-func TestRealNixpkgs(t *testing.T) {
+// nixpkgsFleet is a flake of four NixOS hosts with the real nixpkgs.
+type nixpkgsFleet struct {
+	t     *testing.T
+	dir   string
+	fleet *Fleet
+	hosts []Host
+	// why says of the hosts that were evaluated last why they were.
+	why     []string
+	figures map[string][]time.Duration
+	ratios  map[string][]float64
+}
+
+// newNixpkgsFleet makes the flake. FLOTILLA_TEST_NIXPKGS names a Git repository of
+// nixpkgs. The toplevels are those of NixOS, or with texts, since nothing of NixOS
+// can be built without its sources, derivations that need nothing else but cannot
+// be had without evaluating all of it.
+func newNixpkgsFleet(t *testing.T, texts bool) *nixpkgsFleet {
 	nixpkgs := os.Getenv("FLOTILLA_TEST_NIXPKGS")
 	if nixpkgs == "" {
 		t.Skip("FLOTILLA_TEST_NIXPKGS names no repository of nixpkgs")
 	}
-	rounds := 3
-	fmt.Sscan(os.Getenv("FLOTILLA_TEST_ROUNDS"), &rounds)
-	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sh := func(line string) string {
-		t.Helper()
-		res, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"/bin/sh", "-c", line}, Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(res.Stdout))
-	}
-	hosts := []Host{{Name: "p620", Attr: "p620"}, {Name: "razer", Attr: "razer"}, {Name: "p510", Attr: "p510"}, {Name: "dex5550", Attr: "dex5550"}}
+	n := &nixpkgsFleet{t: t, dir: t.TempDir(), figures: map[string][]time.Duration{}, ratios: map[string][]float64{}}
 	list := ""
-	for _, h := range hosts {
-		list += fmt.Sprintf("%s = host ./hosts/%[1]s;\n", h.Name)
-		write("hosts/"+h.Name+"/default.nix", fmt.Sprintf("{ ... }: { networking.hostName = %q; imports = [ ./extra.nix ]; }", h.Name))
-		write("hosts/"+h.Name+"/extra.nix", "{ ... }: { environment.etc.extra.text = \"0\"; }")
+	for _, name := range []string{"p620", "razer", "p510", "dex5550"} {
+		n.hosts = append(n.hosts, Host{Name: name, Attr: name})
+		list += fmt.Sprintf("%s = host ./hosts/%[1]s;\n", name)
+		n.write("hosts/"+name+"/default.nix", fmt.Sprintf("{ ... }: { networking.hostName = %q; imports = [ ./extra.nix ]; }", name))
+		n.touch(name, 0)
 	}
-	write("flake.nix", fmt.Sprintf(`{
+	toplevel := "system"
+	if texts {
+		toplevel = `{ config.system.build.toplevel = derivation {
+      name = "nixos-system-${system.config.networking.hostName}-text"; system = "x86_64-linux"; builder = "/bin/sh";
+      args = [ "-c" "echo ${builtins.seq system.config.system.build.toplevel.drvPath system.config.environment.etc.extra.text} >$out" ];
+    }; }`
+	}
+	n.write("flake.nix", fmt.Sprintf(`{
   inputs.nixpkgs.url = "git+file://%s";
   outputs = { self, nixpkgs }: let
-    host = dir: nixpkgs.lib.nixosSystem { system = "x86_64-linux"; modules = [ ./common.nix dir ]; };
+    host = dir: let system = nixpkgs.lib.nixosSystem { system = "x86_64-linux"; modules = [ ./common.nix dir ]; }; in %s;
   in { nixosConfigurations = { %s }; };
-}`, nixpkgs, list))
+}`, nixpkgs, toplevel, list))
 	// The last two lines are what a cut-down nixpkgs may lack.
-	write("common.nix", `{ lib, options, ... }: {
+	n.write("common.nix", `{ lib, options, ... }: {
   boot.loader.grub.enable = false;
   fileSystems."/" = { device = "/dev/sda1"; fsType = "ext4"; };
   services.openssh.enable = true;
@@ -68,107 +66,272 @@ func TestRealNixpkgs(t *testing.T) {
   nixpkgs.overlays = [ (final: prev: { shellcheck-minimal = final.hello // { compiler.bootstrapAvailable = false; }; }) ];
   imports = [ ({ lib, ... }: { options.virtualisation.hypervGuest.enable = lib.mkEnableOption "nothing"; }) ];
 }`)
-	write("README.md", "a fleet")
-	const flags = "nix --extra-experimental-features 'nix-command flakes' "
-	sh("git init -q && git config user.name T && git config user.email t@example.org && git add -A && " + flags + "flake lock && git add -A && git commit -q -m x")
+	n.write("README.md", "a fleet")
+	n.sh("git init -q && git config user.name T && git config user.email t@example.org && git add -A && " + nixFlags + "flake lock && git add -A && git commit -q -m x")
+	n.open()
+	n.recipe(n.hosts[:1]) // nixpkgs to the store
+	return n
+}
 
-	f, err := Open(Config{Dir: dir, StateDir: filepath.Join(t.TempDir(), "state"), Dialer: noDialer{}})
-	if err != nil {
-		t.Fatal(err)
+const nixFlags = "nix --extra-experimental-features 'nix-command flakes' "
+
+// open opens the fleet with nothing known of it.
+func (n *nixpkgsFleet) open() {
+	n.t.Helper()
+	var err error
+	if n.fleet, err = Open(Config{Dir: n.dir, StateDir: filepath.Join(n.t.TempDir(), "state"), Dialer: noDialer{}}); err != nil {
+		n.t.Fatal(err)
 	}
-	// ours evaluates hosts as every target does, and says which were.
-	var why []string
-	ours := func(hosts []Host) (took time.Duration, evaluated int) {
-		t.Helper()
-		why = nil
-		began := time.Now()
-		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
+}
+
+func (n *nixpkgsFleet) write(name, text string) {
+	n.t.Helper()
+	file := filepath.Join(n.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// touch changes what one host alone imports.
+func (n *nixpkgsFleet) touch(host string, to int) {
+	n.t.Helper()
+	n.write("hosts/"+host+"/extra.nix", fmt.Sprintf("{ ... }: { environment.etc.extra.text = \"%d\"; }", to))
+}
+
+func (n *nixpkgsFleet) sh(line string) time.Duration {
+	n.t.Helper()
+	began := time.Now()
+	if _, err := proc.Run(n.t.Context(), proc.Cmd{Argv: []string{"/bin/sh", "-c", line}, Dir: n.dir}); err != nil {
+		n.t.Fatal(err)
+	}
+	return time.Since(began)
+}
+
+// ours does what targets do, and says how many hosts were evaluated.
+func (n *nixpkgsFleet) ours(do func() *Report) (took time.Duration, evaluated int) {
+	n.t.Helper()
+	n.why = nil
+	began := time.Now()
+	r := do()
+	took = time.Since(began)
+	for _, res := range r.Results {
+		if res.Err != nil {
+			n.t.Fatal(res.Err)
+		}
+		if !res.Evaluation.Avoided {
+			evaluated++
+			n.why = append(n.why, res.Host.Name+": "+res.Evaluation.Reason)
+		}
+	}
+	return took, evaluated
+}
+
+// evaluate is the part of every target that evaluates.
+func (n *nixpkgsFleet) evaluate(hosts []Host) (time.Duration, int) {
+	n.t.Helper()
+	return n.ours(func() *Report {
+		return n.fleet.run(n.t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
 			_, err := j.evaluate(ctx, false)
 			return Evaluated, err
 		})
-		took = time.Since(began)
-		for _, res := range r.Results {
-			if res.Err != nil {
-				t.Fatal(res.Err)
-			}
-			if !res.Evaluation.Avoided {
-				evaluated++
-				why = append(why, res.Host.Name+": "+res.Evaluation.Reason)
-			}
-		}
-		return took, evaluated
-	}
-	want := func(got, evaluated int, what string) {
-		t.Helper()
-		if got != evaluated {
-			t.Errorf("%s: %d evaluations, want %d: %v", what, got, evaluated, why)
-		}
-	}
-	// nix is what the guide's recipes run: one process a host, all at once.
-	nix := func(hosts []Host) time.Duration {
-		t.Helper()
-		line := ""
-		for _, h := range hosts {
-			line += flags + "build --dry-run --no-link .#nixosConfigurations." + h.Name + ".config.system.build.toplevel 2>/dev/null & "
-		}
-		began := time.Now()
-		sh(line + "wait")
-		return time.Since(began)
-	}
-	touch := func(file string, n int) {
-		write(file, fmt.Sprintf("{ ... }: { environment.etc.extra.text = \"%d\"; }", n))
-	}
+	})
+}
 
-	nix(hosts[:1]) // nixpkgs to the store
-	n := 0
-	cold, evaluated := ours(hosts)
-	want(evaluated, 4, "cold")
+// test is testAllParallel.
+func (n *nixpkgsFleet) test() (time.Duration, int) {
+	n.t.Helper()
+	return n.ours(func() *Report { return n.fleet.Test(n.t.Context(), n.hosts, TestOptions{}) })
+}
+
+func (n *nixpkgsFleet) want(got, evaluated int, what string) {
+	n.t.Helper()
+	if got != evaluated {
+		n.t.Errorf("%s: %d evaluations, want %d: %v", what, got, evaluated, n.why)
+	}
+}
+
+// attribute is a host's toplevel, for a shell.
+func attribute(host string) string {
+	return " .#nixosConfigurations." + host + ".config.system.build.toplevel"
+}
+
+// recipe is what the guide's recipes run: one process a host, all at once.
+func (n *nixpkgsFleet) recipe(hosts []Host) time.Duration {
+	n.t.Helper()
+	line := ""
+	for _, h := range hosts {
+		line += nixFlags + "build --dry-run --no-link" + attribute(h.Name) + " 2>/dev/null & "
+	}
+	return n.sh(line + "wait")
+}
+
+// earn sees to it that what follows may be foretold: a dirty tree, its commit,
+// and another.
+func (n *nixpkgsFleet) earn(all func() (time.Duration, int)) {
+	for i := range 2 {
+		n.touch("razer", i+1)
+		all()
+		n.write("README.md", fmt.Sprint("a fleet ", i+1))
+		all()
+		n.sh("git commit -q -a -m x")
+		all()
+	}
+}
+
+func (n *nixpkgsFleet) note(what string, took time.Duration) {
+	n.figures[what] = append(n.figures[what], took)
+}
+
+// compare notes a ratio of two that took turns.
+func (n *nixpkgsFleet) compare(what string, ours, other time.Duration) {
+	n.ratios[what] = append(n.ratios[what], float64(ours)/float64(other))
+}
+
+// tell tells medians, and the smallest and largest.
+func (n *nixpkgsFleet) tell() {
+	for _, what := range slices.Sorted(maps.Keys(n.figures)) {
+		all := slices.Sorted(slices.Values(n.figures[what]))
+		n.t.Logf("%s: %s (%s to %s)", what, all[len(all)/2].Round(time.Millisecond), all[0].Round(time.Millisecond), all[len(all)-1].Round(time.Millisecond))
+	}
+	for _, what := range slices.Sorted(maps.Keys(n.ratios)) {
+		all := slices.Sorted(slices.Values(n.ratios[what]))
+		n.t.Logf("%s: %.2f times (%.2f to %.2f)", what, all[len(all)/2], all[0], all[len(all)-1])
+	}
+}
+
+// testRounds is how often FLOTILLA_TEST_ROUNDS wants everything measured.
+func testRounds() int {
+	rounds := 3
+	fmt.Sscan(os.Getenv("FLOTILLA_TEST_ROUNDS"), &rounds)
+	return rounds
+}
+
+// TestRealNixpkgs measures evaluations of four NixOS hosts, avoided and not,
+// against the same by Nix alone, in turn. It also holds the predictions against
+// Nix's answers.
+func TestRealNixpkgs(t *testing.T) {
+	n := newNixpkgsFleet(t, false)
+	hosts := n.hosts
+	cold, evaluated := n.evaluate(hosts)
+	n.want(evaluated, 4, "cold")
 	t.Logf("cold: four hosts %s", cold)
-	for range 2 { // earn what follows: a dirty tree, its commit, and another
-		n++
-		touch("hosts/razer/extra.nix", n)
-		ours(hosts)
-		write("README.md", fmt.Sprint("a fleet ", n))
-		ours(hosts)
-		sh("git commit -q -a -m x")
-		ours(hosts)
-	}
+	n.earn(func() (time.Duration, int) { return n.evaluate(hosts) })
 
-	figures := map[string][]time.Duration{}
-	note := func(what string, took time.Duration) { figures[what] = append(figures[what], took) }
-	for range rounds {
-		n++
-		write("README.md", fmt.Sprint("a fleet ", n))
-		took, evaluated := ours(hosts[:1])
-		want(evaluated, 0, "irrelevant edit")
-		note("1 irrelevant edit, one host, ours", took)
-		note("1 irrelevant edit, one host, nix build --dry-run", nix(hosts[:1]))
+	for i := range testRounds() {
+		n.write("README.md", fmt.Sprint("a fleet, round ", i))
+		took, evaluated := n.evaluate(hosts[:1])
+		n.want(evaluated, 0, "irrelevant edit")
+		n.note("1 irrelevant edit, one host, ours", took)
+		n.note("1 irrelevant edit, one host, nix build --dry-run", n.recipe(hosts[:1]))
 
-		took, evaluated = ours(hosts)
-		want(evaluated, 0, "nothing touched")
-		note("2 nothing touched, four hosts, ours", took)
+		took, evaluated = n.evaluate(hosts)
+		n.want(evaluated, 0, "nothing touched")
+		n.note("2 nothing touched, four hosts, ours", took)
 
-		touch("hosts/razer/extra.nix", n)
-		sh("git commit -q -a -m x")
+		n.touch("razer", 100+i)
+		n.sh("git commit -q -a -m x")
 		began := time.Now()
 		inst, err := installable("", hosts[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = f.nix.Evaluate(t.Context(), inst, nixcmd.EvaluateOptions{Fresh: true}); err != nil {
+		if _, err = n.fleet.nix.Evaluate(t.Context(), inst, nixcmd.EvaluateOptions{Fresh: true}); err != nil {
 			t.Fatal(err)
 		}
-		note("3 one evaluation", time.Since(began))
-		took, evaluated = ours(hosts)
-		want(evaluated, 1, "one of four touched by a commit")
-		note("3 one of four touched by a commit, ours", took)
-		note("3 one of four touched by a commit, nix build --dry-run", nix(hosts))
+		one := time.Since(began)
+		n.note("3 one evaluation", one)
+		took, evaluated = n.evaluate(hosts)
+		n.want(evaluated, 1, "one of four touched by a commit")
+		n.note("3 one of four touched by a commit, ours", took)
+		n.compare("3 one of four touched by a commit, against one evaluation", took, one)
+		n.note("3 one of four touched by a commit, nix build --dry-run", n.recipe(hosts))
 	}
-	for _, what := range slices.Sorted(maps.Keys(figures)) {
-		all := figures[what]
-		slices.Sort(all)
-		t.Logf("%s: %s (%s to %s)", what, all[len(all)/2].Round(time.Millisecond), all[0].Round(time.Millisecond), all[len(all)-1].Round(time.Millisecond))
+	n.tell()
+	n.fleet.verify = true
+	n.evaluate(hosts)
+}
+
+// TestRealNixpkgsWhole measures all of testAllParallel with four NixOS hosts,
+// against what people could run by hand on the same cores, in turn: of all hosts
+// with nothing known, neither to us nor to Nix's evaluation cache, and after a
+// commit that touches one.
+func TestRealNixpkgsWhole(t *testing.T) {
+	n := newNixpkgsFleet(t, true)
+	forget := func() {
+		home, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		caches, err := filepath.Glob(filepath.Join(home, "nix", "eval-cache-v*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range caches {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	f.verify = true
-	ours(hosts)
+	build := nixFlags + "build --no-link"
+	a, b, c, d := attribute("p620"), attribute("razer"), attribute("p510"), attribute("dex5550")
+	evaluated := 0
+	ways := []struct {
+		name string
+		run  func() time.Duration
+	}{
+		{"testAllParallel", func() (took time.Duration) {
+			n.open()
+			took, evaluated = n.test()
+			n.want(evaluated, 4, "cold")
+			return took
+		}},
+		{"nix build of four", func() time.Duration { return n.sh(build + a + b + c + d) }},
+		{"two nix build of two", func() time.Duration { return n.sh(build + a + b + " & " + build + c + d + "; wait") }},
+		{"two nix build of two, heaps of 2 GiB", func() time.Duration {
+			return n.sh("export GC_INITIAL_HEAP_SIZE=2G; " + build + a + b + " & " + build + c + d + "; wait")
+		}},
+		{"four nix build, two at a time", func() time.Duration {
+			return n.sh("printf '%s\n'" + a + b + c + d + " | xargs -P2 -n1 " + build)
+		}},
+		{"nix eval of four", func() time.Duration {
+			return n.sh(nixFlags + "eval --json .#nixosConfigurations --apply 'builtins.mapAttrs (_: c: c.config.system.build.toplevel.drvPath)'")
+		}},
+	}
+	for i := range testRounds() {
+		took := make([]time.Duration, len(ways))
+		for k := range ways {
+			k = (k + i) % len(ways)
+			forget()
+			took[k] = ways[k].run()
+			t.Logf("cold, round %d: %s: %s", i, ways[k].name, took[k].Round(time.Millisecond))
+		}
+		for k, w := range ways {
+			n.note("1 all, cold: "+w.name, took[k])
+			if k > 0 {
+				n.compare("1 all, cold: testAllParallel against "+w.name, took[0], took[k])
+			}
+		}
+	}
+	n.earn(n.test)
+	for i := range testRounds() {
+		n.touch("razer", 100+i)
+		n.sh("git commit -q -a -m x")
+		var ours, byHand time.Duration
+		for k := range 2 {
+			if (k+i)%2 == 0 {
+				forget()
+				ours, evaluated = n.test()
+				n.want(evaluated, 1, "one of four touched by a commit")
+			} else {
+				byHand = n.sh(nixFlags + "eval --raw" + attribute("razer") + ".drvPath")
+			}
+		}
+		n.note("2 one of four touched by a commit: testAllParallel", ours)
+		n.note("2 one of four touched by a commit: nix eval of that one", byHand)
+		n.compare("2 one of four touched by a commit: testAllParallel against nix eval of that one", ours, byHand)
+	}
+	n.tell()
 }

@@ -21,14 +21,15 @@ type stages struct {
 
 func newStages(l Limits) stages {
 	weighted := func(n, otherwise int) *semaphore.Weighted { return semaphore.NewWeighted(int64(or(n, otherwise))) }
+	evaluations := or(l.Evaluations, runtime.NumCPU())
 	return stages{
 		sessions:    weighted(l.Sessions, 64),
-		evaluations: weighted(l.Evaluations, runtime.NumCPU()),
+		evaluations: weighted(evaluations, 0),
 		builds:      weighted(l.Builds, runtime.NumCPU()),
 		copies:      weighted(l.Copies, 4),
 		activations: weighted(l.Activations, 16),
 		commands:    weighted(0, 32),
 		queries:     weighted(0, runtime.NumCPU()),
-		memory:      &memory{limit: l.Memory, available: func() int64 { return availableMemory("/") }},
+		memory:      &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
 	}
 }

@@ -16,6 +16,10 @@ type EvaluateOptions struct {
 	ShowTrace bool
 	// Fresh keeps Nix's evaluation cache out of it, which knows no warnings.
 	Fresh bool
+	// Heap is how far the evaluator's heap may grow, in bytes, before garbage is
+	// collected for the first time; up to 384 MiB, 0 too, it is left to Nix, and so
+	// is what the environment says itself (as GC_INITIAL_HEAP_SIZE). It is no bound.
+	Heap int64
 	// Started is called when an evaluator has started, with a function that tells
 	// its resident memory in bytes, 0 once it has ended; the function may be called
 	// at any time. nil means nobody looks.
@@ -104,7 +108,7 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	op := "evaluate " + what.String()
 	log := &evalLog{each: opt.Log}
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	cmd := proc.Cmd{Argv: argv, Stderr: log.line}
+	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(c.heapSettings(opt.Heap)...), Stderr: log.line}
 	if opt.Started != nil {
 		cmd.Started = func(p *proc.Process) { opt.Started(p.Memory) }
 	}
@@ -122,10 +126,17 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	return log, drv, res, nil
 }
 
-// output finds the path of a derivation's output "out". nix-store is asked
-// because it gives the same answer in every version, and from whatever store is
-// in use.
+// output finds the path of a derivation's output "out": in its file, if it is on
+// this machine, or else from whatever store is in use.
 func (c *Client) output(ctx context.Context, drv StorePath) (StorePath, error) {
+	if p, ok := readOutput(drv); ok {
+		return p, nil
+	}
+	return c.askOutput(ctx, drv)
+}
+
+// askOutput asks nix-store, because it gives the same answer in every version.
+func (c *Client) askOutput(ctx context.Context, drv StorePath) (StorePath, error) {
 	op := "find the output of " + drv.Name()
 	argv := c.cfg.outputArgs(drv)
 	res, err := c.run(ctx, op, proc.Cmd{Argv: argv})

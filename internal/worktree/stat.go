@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,10 +29,13 @@ type stat struct {
 	missing            bool
 }
 
-func lstat(path string) (stat, error) {
+func lstat(path string) (stat, error) { return lstatAt(unix.AT_FDCWD, path) }
+
+// lstatAt is lstat of a path relative to an open directory.
+func lstatAt(dir int, path string) (stat, error) {
 	var s unix.Stat_t
 	for {
-		err := unix.Lstat(path, &s)
+		err := unix.Fstatat(dir, path, &s, unix.AT_SYMLINK_NOFOLLOW)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -60,15 +64,24 @@ func (s stat) gitMode() string {
 	return ""
 }
 
-// atOnce calls f with 0 to n-1, on all cores, and returns the first error.
+// atOnce calls f with 0 to n-1, on all cores, and returns the first error of
+// each.
 func atOnce(n int, f func(int) error) error {
-	workers := min(runtime.NumCPU(), n/64+1)
+	const share = 64 // what a core takes at a time: others may keep it busy
+	workers := min(runtime.GOMAXPROCS(0), n/share+1)
 	errs := make([]error, workers)
+	var taken atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				if errs[w] = f(i); errs[w] != nil {
+			for {
+				end := int(taken.Add(share))
+				for i := end - share; i < min(end, n); i++ {
+					if errs[w] = f(i); errs[w] != nil {
+						return
+					}
+				}
+				if end >= n {
 					return
 				}
 			}
@@ -78,12 +91,24 @@ func atOnce(n int, f func(int) error) error {
 	return errors.Join(errs...)
 }
 
+// openDir opens a directory for paths to be relative to: thousands of them are
+// then looked up from there.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
+}
+
 // lstatAll is lstat of every entry. A path below a symlink, which Git does not
 // see, is an error.
 func lstatAll(root string, entries []Entry) ([]stat, error) {
 	stats := make([]stat, len(entries))
+	dir, err := openDir(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	at := int(dir.Fd())
 	if err := atOnce(len(entries), func(i int) (err error) {
-		stats[i], err = lstat(root + "/" + entries[i].Path)
+		stats[i], err = lstatAt(at, entries[i].Path)
 		return err
 	}); err != nil {
 		return nil, err
@@ -112,12 +137,59 @@ func lstatAll(root string, entries []Entry) ([]stat, error) {
 // blobHash is Git's hash of contents as a blob, in a repository whose hashes
 // have that many hexadecimal digits.
 func blobHash(digits int, size int64) hash.Hash {
-	h := sha1.New()
-	if digits == 2*sha256.Size {
-		h = sha256.New()
-	}
+	h := newHash(digits)
 	fmt.Fprintf(h, "blob %d\x00", size)
 	return h
+}
+
+func newHash(digits int) hash.Hash {
+	if digits == 2*sha256.Size {
+		return sha256.New()
+	}
+	return sha1.New()
+}
+
+// hasher is HashFile for many files that were just looked at, with one buffer for
+// all of them.
+type hasher struct {
+	buf    []byte
+	digits int
+	hash   hash.Hash
+}
+
+func newHasher() any { return &hasher{buf: make([]byte, 64<<10)} }
+
+// file hashes a file or a symlink below root, which at is open for, in as few
+// system calls as there can be.
+func (g *hasher) file(root string, at int, path string, s stat, digits int) (string, error) {
+	if s.gitMode() == ModeSymlink {
+		return HashFile(root+"/"+path, digits)
+	}
+	fd, err := unix.Openat(at, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return HashFile(root+"/"+path, digits) // interrupted, or no longer what it was
+	}
+	defer unix.Close(fd)
+	if g.digits != digits {
+		g.digits, g.hash = digits, newHash(digits)
+	}
+	g.hash.Reset()
+	head := append(strconv.AppendInt(append(g.buf[:0], "blob "...), s.size, 10), 0)
+	g.hash.Write(head)
+	for left := s.size; ; {
+		n, err := unix.Read(fd, g.buf)
+		if n > 0 {
+			g.hash.Write(g.buf[:n])
+			left -= int64(n)
+		}
+		switch {
+		case err == unix.EINTR:
+		case err != nil || left < 0 || n == 0 && left > 0:
+			return HashFile(root+"/"+path, digits) // it changed after it was looked at
+		case left == 0 && n < len(g.buf): // a short read is the last
+			return hex.EncodeToString(g.hash.Sum(g.buf[:0])), nil
+		}
+	}
 }
 
 // HashFile is Git's hash of a file's contents, or of a symlink's target, as a
@@ -220,7 +292,14 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 	c.wait()
 	ids := make([]string, len(entries))
 	now := time.Now()
-	err := atOnce(len(entries), func(i int) (err error) {
+	dir, err := openDir(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	at := int(dir.Fd())
+	hashers := sync.Pool{New: newHasher}
+	err = atOnce(len(entries), func(i int) (err error) {
 		mode := stats[i].gitMode()
 		if mode != ModeFile && mode != ModeExecutable && mode != ModeSymlink {
 			return nil
@@ -229,24 +308,35 @@ func (c *statCache) hashAll(root string, entries []Entry, stats []stat, digits i
 			ids[i] = e.id
 			return nil
 		}
-		ids[i], err = HashFile(root+"/"+entries[i].Path, digits)
+		g := hashers.Get().(*hasher)
+		defer hashers.Put(g)
+		ids[i], err = g.file(root, at, entries[i].Path, stats[i], digits)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	limit := now.Add(-racy).UnixNano()
-	kept := make(map[string]cached, len(entries))
+	keep := func(i int) bool { return ids[i] != "" && stats[i].mtime < limit && stats[i].ctime < limit }
+	n := 0
 	for i, e := range entries {
 		old, had := c.entries[e.Path]
-		if ids[i] == "" || stats[i].mtime >= limit || stats[i].ctime >= limit {
+		if keep(i) {
+			n++
+			c.changed = c.changed || !had || old != cached{stats[i], ids[i]}
+		} else {
 			c.changed = c.changed || had
-			continue
 		}
-		kept[e.Path] = cached{stats[i], ids[i]}
-		c.changed = c.changed || !had || old != kept[e.Path]
 	}
-	c.entries = kept
+	if c.changed = c.changed || n != len(c.entries); !c.changed {
+		return ids, nil
+	}
+	c.entries = make(map[string]cached, n)
+	for i, e := range entries {
+		if keep(i) {
+			c.entries[e.Path] = cached{stats[i], ids[i]}
+		}
+	}
 	return ids, nil
 }
 
@@ -255,15 +345,14 @@ func (c *statCache) save() {
 	if c.file == "" || !c.changed {
 		return
 	}
-	var b strings.Builder
-	b.WriteString(cacheMagic + "\x00")
+	b := make([]byte, 0, 160*len(c.entries))
+	b = append(b, cacheMagic+"\x00"...)
 	for path, e := range c.entries {
-		b.WriteString(strconv.FormatUint(uint64(e.mode), 8))
-		for _, n := range []int64{int64(e.ino), e.size, e.mtime, e.ctime} {
-			b.WriteByte(' ')
-			b.WriteString(strconv.FormatInt(n, 10))
+		b = strconv.AppendUint(b, uint64(e.mode), 8)
+		for _, n := range [...]int64{int64(e.ino), e.size, e.mtime, e.ctime} {
+			b = strconv.AppendInt(append(b, ' '), n, 10)
 		}
-		b.WriteString(" " + e.id + "\t" + path + "\x00")
+		b = append(append(append(append(append(b, ' '), e.id...), '\t'), path...), 0)
 	}
 	if os.MkdirAll(filepath.Dir(c.file), 0o700) != nil {
 		return
@@ -272,7 +361,7 @@ func (c *statCache) save() {
 	if err != nil {
 		return
 	}
-	_, err = f.WriteString(b.String())
+	_, err = f.Write(b)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), c.file)
 	}
