@@ -94,7 +94,8 @@ func TestRunWithPassword(t *testing.T) {
 		if text == "" || len(text) > 1023 {
 			t.Skip()
 		}
-		args := rapid.SliceOfN(rapid.StringMatching(`[^\x00]{0,20}`), 0, 12).Draw(t, "args")
+		// Without carriage returns, which lines lose at their ends.
+		args := rapid.SliceOfN(rapid.StringMatching(`[^\x00\r]{0,20}`), 0, 12).Draw(t, "args")
 		wants := ""
 		if rapid.Bool().Draw(t, "wants") {
 			wants = text

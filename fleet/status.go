@@ -49,6 +49,10 @@ type HostStatus struct {
 	Inhibitors string
 	// RoundTrip is how long the smallest remote command took.
 	RoundTrip time.Duration
+	// DiffersSince is since when it is known that the host does not run and boot what
+	// the flake wants. Status does not remember it: whoever does may set it. The zero
+	// time is not known.
+	DiffersSince time.Time
 }
 
 // Busy says who is changing the host right now; empty if nobody is.
@@ -250,6 +254,9 @@ func (r Result) Attention() []string {
 	}
 	if r.Wanted != "" && !s.runs(r.Wanted, r.Host.Specialisation) {
 		add("wanted is %s", specialised(r.Wanted, r.Host.Specialisation))
+	}
+	if !s.DiffersSince.IsZero() && r.Standing() == StandingDiffers {
+		add("differs from the flake since %s at least", s.DiffersSince.Local().Format("2006-01-02 15:04"))
 	}
 	switch {
 	case s.liveToplevel() != s.Profile:

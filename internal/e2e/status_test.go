@@ -39,7 +39,7 @@ func TestStatus(t *testing.T) {
 	m.must("p620", "while flock -n /run/nixos/switch-to-configuration.lock true; do :; done")
 
 	m.run("flotilla status").exits(3).row("p620", "up").row("razer", "eval").row("p510", "differs").row("dex5550", "unreachable").
-		says("! another switch-to-configuration is running", "! failed: lab-broken.service", "! wanted is ", "no such sound card",
+		says("! another switch-to-configuration is running", "! failed: lab-broken.service", "! wanted is ", "! differs from the flake since ", "no such sound card",
 			"dex5550: survey failed:", "4 hosts: 1 up to date, 1 eval error, 1 differs, 1 unreachable")
 
 	var r struct {

@@ -214,6 +214,7 @@ type jsonStatus struct {
 	Specialisations  []string       `json:"specialisations,omitempty"`
 	Deployment       *jsonHeld      `json:"deployment,omitempty"`
 	Restored         *jsonRestored  `json:"restored,omitempty"`
+	DiffersSince     string         `json:"differs_since,omitempty"`
 	SwitchInhibitors string         `json:"switch_inhibitors,omitempty"`
 	Attention        []string       `json:"attention,omitempty"`
 }
@@ -238,6 +239,9 @@ func newJSONStatus(res fleet.Result) *jsonStatus {
 	out.Specialisations = allHarmless(st.Specialisations)
 	if d := st.Deployment; d != nil {
 		out.Deployment = &jsonHeld{d.State, plain(d.By), unixTime(d.Since), string(d.System), string(d.Previous), d.GoesBack, seconds(d.Left)}
+	}
+	if !st.DiffersSince.IsZero() {
+		out.DiffersSince = jsonTime(st.DiffersSince)
 	}
 	if r := st.Restored; r != nil {
 		out.Restored = &jsonRestored{string(r.System), plain(r.By), unixTime(r.At), plain(r.Why), r.OK}
