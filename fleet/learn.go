@@ -119,11 +119,16 @@ func (j *job) learn(ev nixcmd.Evaluation) {
 	})
 }
 
+const needsBuilds = "it reads what is built while it is evaluated"
+
 // observe notes what an evaluation read. It returns why that is not known, or
 // "".
 func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden string) {
 	if ev.Cached {
 		return "what it reads is not known yet"
+	}
+	if ev.Builds {
+		return needsBuilds
 	}
 	r.Imports = map[string]readset.Facts{}
 	defer func() {
@@ -134,7 +139,7 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	for _, name := range ev.Imports {
 		if filepath.IsAbs(name) || strings.HasPrefix(name, "«") {
 			if s.isBuilt(name) {
-				return "it imports what is built while it is evaluated"
+				return needsBuilds
 			}
 			continue
 		}
