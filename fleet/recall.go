@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,15 +92,14 @@ func (s *recollection) open() bool {
 	s.look.Do(func() {
 		w, ok := s.fleet.nix.(watcher)
 		if !ok || s.fleet.flake != "" { // which is not that of the directory
+			close(s.untracked)
 			return
 		}
 		flake := s.fleet.Inventory.Dir
 		s.store = readset.Open(s.dir())
-		s.listing.Go(func() {
-			if files, err := worktree.Untracked(s.ctx, flake); err == nil && len(files) > 0 {
-				s.untracked <- files
-			}
-		})
+		looked := make(chan struct{})
+		defer close(looked)
+		s.listing.Go(func() { s.listUntracked(flake, looked) })
 		var err, settingsErr error
 		var both sync.WaitGroup
 		both.Go(func() {
@@ -118,20 +116,6 @@ func (s *recollection) open() bool {
 		}
 	})
 	return s.tree != nil
-}
-
-// warnOfUntracked tells one host of the run which files its flake does not see,
-// if that is known by then.
-func (s *recollection) warnOfUntracked(j *job) {
-	select {
-	case files := <-s.untracked:
-		what := files[0]
-		if n := len(files) - 1; n > 0 {
-			what = fmt.Sprintf("%s and %d more .nix files", what, n)
-		}
-		j.warn(StepEvaluate, "the flake does not see "+what+", which Git does not track (git add)")
-	default:
-	}
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
@@ -154,6 +138,7 @@ type recalled struct {
 // recall finds out whether the host must be evaluated.
 func (j *job) recall() recalled {
 	s := j.seen
+	j.looked = true
 	if !s.open() {
 		return recalled{why: s.off}
 	}

@@ -23,6 +23,8 @@ type job struct {
 
 	// why says why the host is evaluated, empty if nothing is known of that.
 	why string
+	// looked says that the host's evaluation looked at the tree.
+	looked bool
 
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.

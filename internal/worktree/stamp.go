@@ -1,12 +1,10 @@
 package worktree
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
-	"strings"
 )
 
 // Stamp is the state of a tree's files without their contents. A file that was
@@ -51,24 +49,4 @@ func (t *Tree) Stamp() (Stamp, error) {
 	}
 	s.sum = hex.EncodeToString(h.Sum(nil))
 	return s, nil
-}
-
-// Untracked lists the .nix files in a flake's directory that Git does not track,
-// and that Nix therefore does not see, relative to that directory; nil outside of
-// Git.
-func Untracked(ctx context.Context, dir string) ([]string, error) {
-	if _, ok := findRoot(dir); !ok {
-		return nil, nil
-	}
-	out, err := git(ctx, dir, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.nix")
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for name := range strings.SplitSeq(out, "\x00") {
-		if name != "" {
-			files = append(files, name)
-		}
-	}
-	return files, nil
 }

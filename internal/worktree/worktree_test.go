@@ -112,7 +112,7 @@ func TestGitTree(t *testing.T) {
 	if r.read().Fingerprint() != clean.Fingerprint() {
 		t.Error("an untracked file counts")
 	}
-	if files, err := Untracked(t.Context(), r.dir); err != nil || !slices.Equal(files, []string{"untracked.nix"}) {
+	if files, _, err := Untracked(t.Context(), r.dir); err != nil || !slices.Equal(files, []string{"untracked.nix"}) {
 		t.Errorf("untracked: %v, %v", files, err)
 	}
 
@@ -344,7 +344,7 @@ func TestPathTree(t *testing.T) {
 	if after.Shape() == before.Shape() || after.Head == before.Head {
 		t.Error("an empty directory does not count")
 	}
-	if files, err := Untracked(t.Context(), r.dir); files != nil || err != nil {
+	if files, _, err := Untracked(t.Context(), r.dir); files != nil || err != nil {
 		t.Errorf("untracked: %v, %v", files, err)
 	}
 }
@@ -443,4 +443,29 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Run("dirty-warm", read(cache))
+}
+
+// What is not tracked is named by its path in the repository, wherever the flake is;
+// what is ignored is not, nor what is only intended to be added, which Nix sees.
+func TestUntracked(t *testing.T) {
+	r := newRepo(t)
+	r.write(".gitignore", "*.tmp")
+	r.commit()
+	before := r.read()
+	r.write("dir/é x.conf", "")
+	r.write("dir/x.tmp", "")
+	r.write("intended", "")
+	r.git("add", "-N", "intended")
+	files, flake, err := Untracked(t.Context(), r.dir+"/dir")
+	if err != nil || flake != "dir" || !slices.Equal(files, []string{"dir/é x.conf"}) {
+		t.Errorf("%q below %q, %v", files, flake, err)
+	}
+	after := r.read()
+	if got := changed(before, after); got != "intended" || !after.Dirty {
+		t.Errorf("%s: %+v", got, after)
+	}
+	r.write("intended", "other")
+	if again := r.read(); again.Fingerprint() == after.Fingerprint() {
+		t.Error("the contents of what is intended to be added do not count")
+	}
 }
