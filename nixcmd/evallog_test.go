@@ -43,3 +43,22 @@ func TestEvaluationsThatBuild(t *testing.T) {
 		}
 	}
 }
+
+// The output of derivations as Nix writes them; one that is content-addressed has
+// no path yet.
+func TestOutputIn(t *testing.T) {
+	const path = "/nix/store/g686z8wps78s7kn2ljgwabyd56j9zcg1-nixos-system-web-26.05"
+	for text, want := range map[string]StorePath{
+		`Derive([("out","` + path + `","","")],[],[],"x86_64-linux","/bin/sh",[],[("out","/x")])`:                                         path,
+		`Derive([("dev","` + path + `-dev","",""),("out","` + path + `","r:sha256","00")],[("/nix/store/a.drv",["out"])],[],"","",[],[])`: path,
+		`Derive([("out","","r:sha256","")],[],[],"","",[],[("out","` + path + `")])`:                                                      "",
+		`Derive([("dev","` + path + `","","")],[],[],"","",[],[("out","` + path + `","","")])`:                                            "",
+		`Derive([("out","/etc/passwd","","")],[],[]`:                                                                                      "",
+		``: "",
+	} {
+		got, ok := outputIn(text)
+		if ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %v", text, got, ok)
+		}
+	}
+}

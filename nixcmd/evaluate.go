@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
@@ -125,10 +126,16 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	return log, drv, res, nil
 }
 
-// output finds the path of a derivation's output "out". nix-store is asked
-// because it gives the same answer in every version, and from whatever store is
-// in use.
+// output finds the path of a derivation's output "out". The derivation's file says
+// it, which is the same in every store, since its path depends on what it holds.
+// Where the store in use is not this machine's, or the path is not known before it
+// is built, nix-store is asked: its answer is the same in every version.
 func (c *Client) output(ctx context.Context, drv StorePath) (StorePath, error) {
+	if text, err := os.ReadFile(string(drv)); err == nil {
+		if out, ok := outputIn(string(text)); ok {
+			return out, nil
+		}
+	}
 	op := "find the output of " + drv.Name()
 	argv := c.cfg.outputArgs(drv)
 	res, err := c.run(ctx, op, proc.Cmd{Argv: argv})
@@ -145,6 +152,17 @@ func (c *Client) output(ctx context.Context, drv StorePath) (StorePath, error) {
 	return "", &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: plain(string(res.Stderr)),
 		Err:  errors.New("no output \"out\" whose path is known"),
 		hint: "content-addressed derivations and ones without an output \"out\" are not supported"}
+}
+
+// outputIn reads the path of "out" in the first field of a derivation (Nix manual,
+// "Derivation", "ATerm format"): Derive([("out","PATH","",""),…],….
+func outputIn(text string) (StorePath, bool) {
+	text, ok := strings.CutPrefix(text, "Derive([")
+	outputs, _, ok2 := strings.Cut(text, "],")
+	_, rest, ok3 := strings.Cut(outputs, `("out","`)
+	path, _, ok4 := strings.Cut(rest, `"`)
+	p, err := ParseStorePath(path)
+	return p, ok && ok2 && ok3 && ok4 && err == nil
 }
 
 func (cfg Config) outputArgs(drv StorePath) []string {
