@@ -58,8 +58,8 @@ func TestSoak(t *testing.T) {
 			}
 			res, err := nix.in(lab.ExecOptions{Stdin: test, Argv: []string{"/bin/sh", "-c",
 				`d=$(mktemp -d /root/soak-XXXXXX) && cd "$d" && cat >soak.test && chmod +x soak.test && nix --version &&
-				NIX_CONFIG="fsync-metadata = false" TMPDIR="$d" FLOTILLA_SOAK_STEPS="$1" FLOTILLA_SOAK_SEED="$2" ./soak.test -test.v -test.run "$3" -test.timeout 24h; code=$?; rm -rf "$d"; exit $code`,
-				"sh", steps, seed, nix.tests}})
+				NIX_CONFIG="fsync-metadata = false" TMPDIR="$d" FLOTILLA_SOAK_STEPS="$1" FLOTILLA_SOAK_SEED="$2" FLOTILLA_SOAK_WORLD="$4" ./soak.test -test.v -test.run "$3" -test.timeout 24h; code=$?; rm -rf "$d"; exit $code`,
+				"sh", steps, seed, nix.tests, os.Getenv("FLOTILLA_SOAK_WORLD")}})
 			if ctx.Err() != nil {
 				return // the other one failed
 			}

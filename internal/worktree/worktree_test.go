@@ -316,8 +316,21 @@ func TestOtherPlaces(t *testing.T) {
 	r.commit()
 	before := r.read()
 	r.write("module/a.nix", "in the submodule")
-	if after := r.read(); !after.Uncertain || changed(before, after) != "" {
+	if after := r.read(); after.Uncertain || after.Fingerprint() != before.Fingerprint() {
 		t.Errorf("submodules are followed although the flake does not ask for them: %q", changed(before, after))
+	}
+	r.git("rm", "-q", "--cached", "module")
+	if after := r.read(); after.Uncertain || after.Fingerprint() != before.Fingerprint() {
+		t.Error("a submodule that is removed counts")
+	}
+	r.git("reset", "-q")
+	if err := os.Rename(r.path("module"), r.path("aside")); err != nil {
+		t.Fatal(err)
+	}
+	r.write("module", "which Nix sees")
+	r.off("the submodule module is a file now")
+	if err := errors.Join(os.Remove(r.path("module")), os.Rename(r.path("aside"), r.path("module"))); err != nil {
+		t.Fatal(err)
 	}
 	r.write("flake.nix", "{ inputs.self.submodules = true; outputs = { self }: { }; }")
 	r.commit()
