@@ -43,7 +43,8 @@ type recollection struct {
 	tree      *worktree.Tree
 	settings  string
 	off       string // why there is no tree
-	untracked chan []string
+	untracked untracked
+	likely    func() *readset.Result
 	importers func() map[string]string
 
 	touch   sync.Once
@@ -61,10 +62,11 @@ type recollection struct {
 }
 
 func (f *Fleet) recollect(ctx context.Context) *recollection {
-	s := &recollection{fleet: f, untracked: make(chan []string, 1)}
+	s := &recollection{fleet: f, untracked: untracked{done: make(chan struct{})}}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.importers = sync.OnceValue(s.readImporters)
 	s.sources = sync.OnceValue(s.openSources)
+	s.likely = sync.OnceValue(s.readLikely)
 	return s
 }
 
@@ -92,14 +94,12 @@ func (s *recollection) open() bool {
 	s.look.Do(func() {
 		w, ok := s.fleet.nix.(watcher)
 		if !ok || s.fleet.flake != "" { // which is not that of the directory
-			close(s.untracked)
+			close(s.untracked.done)
 			return
 		}
 		flake := s.fleet.Inventory.Dir
 		s.store = readset.Open(s.dir())
-		looked := make(chan struct{})
-		defer close(looked)
-		s.listing.Go(func() { s.listUntracked(flake, looked) })
+		s.listing.Go(func() { s.untracked.list(s.ctx, flake) })
 		var err, settingsErr error
 		var both sync.WaitGroup
 		both.Go(func() {
@@ -133,6 +133,7 @@ func (s *recollection) stamp() {
 type recalled struct {
 	result *readset.Result // that holds for the tree; nil for none
 	why    string
+	reads  *readset.Result // the newest that says what it read; nil for none
 }
 
 // recall finds out whether the host must be evaluated.
@@ -143,6 +144,7 @@ func (j *job) recall() recalled {
 		return recalled{why: s.off}
 	}
 	known := s.recall(j.host, j.fleet.fresh)
+	j.reads = known.reads
 	if known.result == nil || j.fleet.verify {
 		s.stamp()
 	}
@@ -161,6 +163,10 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 	if len(results) > 0 {
 		why = "it was not evaluated with this Nix before"
 	}
+	var reads *readset.Result
+	if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
+		reads = results[i]
+	}
 	fingerprint := s.tree.Fingerprint()
 	found := false
 	for _, r := range results {
@@ -169,7 +175,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		}
 		if r.Holds(fingerprint) {
 			s.confirm(h, r)
-			return recalled{r, "nothing it reads changed since " + clock(r.At)}
+			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		if r.Shape != s.tree.Shape() && found {
 			continue
@@ -185,14 +191,14 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
 			if reason == "" {
 				s.confirm(h, r)
-				return recalled{r, "nothing it reads changed since " + clock(r.At)}
+				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			if !found {
 				found, why = true, reason
 			}
 		}
 	}
-	return recalled{why: why}
+	return recalled{why: why, reads: reads}
 }
 
 // importedByOthers reports which files other hosts import, by their results of
