@@ -112,8 +112,8 @@ func (s *soak) flake() string {
 // rel is a path as a file in the tree would write it.
 func rel(from, to string) string {
 	r, err := filepath.Rel(filepath.Dir(from), to)
-	if err != nil {
-		return "./" + to
+	if err != nil { // from a file beside the flake's directory
+		return "../sub/flake/" + to
 	}
 	switch {
 	case r == "." || r == "..":
