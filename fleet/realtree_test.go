@@ -144,3 +144,27 @@ func TestRealBuiltWhileEvaluated(t *testing.T) {
 		})
 	}
 }
+
+// The names of the configurations can be those of what is built, too.
+func TestRealBuiltNames(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+	s.write("flake.nix", `{ outputs = { self }: let built = derivation { name = "built"; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin"; src = ./data;
+  args = [ "-c" "mkdir $out; read x <$src/flag; echo >$out/h$x" ]; }; in { nixosConfigurations = builtins.readDir built; }; }`)
+	s.write("data/flag", "1\n")
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}, Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"1\n", "1\na\n", "1\nb\n", "0\n", "0\nb\n", "1\n"} {
+		s.write("data/flag", flag)
+		names, err := f.configurations(t.Context())
+		if want := "h" + flag[:1]; err != nil || len(names) != 1 || names[0] != want {
+			t.Errorf("with %q: %v, not %s (%v)", flag, names, want, err)
+		}
+	}
+}
