@@ -41,14 +41,14 @@ func (n *gitNix) file(what nixcmd.Installable, name string) (string, bool) {
 	return string(res.Stdout), err == nil
 }
 
-func (n *gitNix) ReadAttrNames(_ context.Context, what nixcmd.Installable) (names, imports []string, err error) {
+func (n *gitNix) ReadAttrNames(_ context.Context, what nixcmd.Installable) (names []string, ev nixcmd.Evaluation, err error) {
 	n.evaluations.Add(1)
 	for _, h := range soakHosts() {
 		if _, ok := n.file(what, h.Name); ok {
 			names = append(names, h.Name)
 		}
 	}
-	return names, []string{"flake.nix"}, nil
+	return names, nixcmd.Evaluation{Imports: []string{"flake.nix"}}, nil
 }
 
 func (n *gitNix) AttrNames(ctx context.Context, what nixcmd.Installable) ([]string, error) {

@@ -140,13 +140,17 @@ func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden st
 // Nix's evaluation cache knew, and nothing of its warnings.
 const fromNixsCache = "what it reads is not known yet"
 
+// needsBuilds is why nothing is known of what a host reads for which something is
+// built first.
+const needsBuilds = "it reads what is built while it is evaluated"
+
 // observe notes what an evaluation read. It returns why that is not known, or
 // "".
 func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden string) {
 	if ev.Cached {
 		return fromNixsCache
 	}
-	if hidden = s.observeImports(r, ev.Imports, s.sources().Text != ""); hidden != "" {
+	if hidden = s.observeImports(r, ev, s.sources().Text != ""); hidden != "" {
 		return hidden
 	}
 	var err error
@@ -156,14 +160,18 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	return ""
 }
 
-// observeImports notes what the imported files show. Unless the place of the tree
-// is looked for in what came of them, a text made of a path may be part of it.
-func (s *recollection) observeImports(r *readset.Result, imports []string, placed bool) (hidden string) {
+// observeImports notes what the files show that an evaluation imported. Unless the
+// place of the tree is looked for in what came of them, a text made of a path may be
+// part of it.
+func (s *recollection) observeImports(r *readset.Result, ev nixcmd.Evaluation, placed bool) (hidden string) {
+	if ev.Builds {
+		return needsBuilds
+	}
 	var names []string
-	for _, name := range imports {
+	for _, name := range ev.Imports {
 		if filepath.IsAbs(name) || strings.HasPrefix(name, "«") {
 			if s.isBuilt(name) {
-				return "it imports what is built while it is evaluated"
+				return needsBuilds
 			}
 			continue
 		}

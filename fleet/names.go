@@ -18,8 +18,8 @@ const namesHost = "+names"
 // namer is what a Nix must be besides for names to be remembered: *nixcmd.Client
 // is one.
 type namer interface {
-	// ReadAttrNames is AttrNames, and which files were imported for it.
-	ReadAttrNames(context.Context, nixcmd.Installable) (names, imports []string, err error)
+	// ReadAttrNames is AttrNames, and what was read for it.
+	ReadAttrNames(context.Context, nixcmd.Installable) ([]string, nixcmd.Evaluation, error)
 }
 
 // names are those of the flake's nixosConfigurations, sorted; without asking Nix
@@ -47,7 +47,7 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 	if !ok {
 		return s.fleet.nix.AttrNames(ctx, inst)
 	}
-	names, imports, err := nix.ReadAttrNames(ctx, inst)
+	names, ev, err := nix.ReadAttrNames(ctx, inst)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,6 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	r := &readset.Result{Derivation: string(text)}
-	s.note(h, r, func() string { return s.observeImports(r, imports, false) })
+	s.note(h, r, func() string { return s.observeImports(r, ev, false) })
 	return names, nil
 }

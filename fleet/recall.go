@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,7 +53,8 @@ type recollection struct {
 	tree      *worktree.Tree
 	settings  string
 	off       string // why there is no tree
-	untracked chan []string
+	untracked untracked
+	likely    func() *readset.Result
 	importers func() map[string]string
 
 	touch   sync.Once
@@ -84,10 +84,11 @@ func (s *recollection) beside(flake, commit string) *recollection {
 }
 
 func (s *recollection) begin(ctx context.Context) *recollection {
-	s.untracked = make(chan []string, 1)
+	s.untracked.done = make(chan struct{})
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.importers = sync.OnceValue(s.readImporters)
 	s.sources = sync.OnceValue(s.openSources)
+	s.likely = sync.OnceValue(s.readLikely)
 	return s
 }
 
@@ -118,15 +119,14 @@ func (s *recollection) open() bool {
 	s.look.Do(func() {
 		w, ok := s.fleet.nix.(watcher)
 		if !ok || s.flake != "" && s.commit == "" {
+			close(s.untracked.done)
 			return
 		}
 		s.store = s.kept()
 		if s.commit == "" {
-			s.listing.Go(func() {
-				if files, err := worktree.Untracked(s.ctx, s.fleet.Inventory.Dir); err == nil && len(files) > 0 {
-					s.untracked <- files
-				}
-			})
+			s.listing.Go(func() { s.untracked.list(s.ctx, s.fleet.Inventory.Dir) })
+		} else { // to which nothing can be added
+			close(s.untracked.done)
 		}
 		var err, settingsErr error
 		var both sync.WaitGroup
@@ -152,20 +152,6 @@ func (s *recollection) snapshot() (*worktree.Tree, error) {
 	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
 }
 
-// warnOfUntracked tells one host of the run which files its flake does not see,
-// if that is known by then.
-func (s *recollection) warnOfUntracked(j *job) {
-	select {
-	case files := <-s.untracked:
-		what := files[0]
-		if n := len(files) - 1; n > 0 {
-			what = fmt.Sprintf("%s and %d more .nix files", what, n)
-		}
-		j.warn(StepEvaluate, "the flake does not see "+what+", which Git does not track (git add)")
-	default:
-	}
-}
-
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // stamp marks the state of the tree before the first evaluation.
@@ -181,10 +167,16 @@ func (s *recollection) stamp() {
 type recalled struct {
 	result *readset.Result // that holds for the tree; nil for none
 	why    string
+	reads  *readset.Result // the newest that says what it read; nil for none
 }
 
 // recall finds out whether the host must be evaluated.
-func (j *job) recall() recalled { return j.seen.ask(j.host) }
+func (j *job) recall() recalled {
+	j.looked = true
+	known := j.seen.ask(j.host)
+	j.reads = known.reads
+	return known
+}
 
 // ask finds out whether a host must be evaluated, and prepares to learn from it
 // if so.
@@ -211,6 +203,10 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 	if len(results) > 0 {
 		why = "it was not evaluated with this Nix before"
 	}
+	var reads *readset.Result
+	if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
+		reads = results[i]
+	}
 	fingerprint := s.tree.Fingerprint()
 	found := false
 	for _, r := range results {
@@ -219,7 +215,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		}
 		if r.Holds(fingerprint) {
 			s.confirm(h, r)
-			return recalled{r, "nothing it reads changed since " + clock(r.At)}
+			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		if r.Shape != s.tree.Shape() && found {
 			continue
@@ -235,14 +231,14 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
 			if reason == "" {
 				s.confirm(h, r)
-				return recalled{r, "nothing it reads changed since " + clock(r.At)}
+				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			if !found {
 				found, why = true, reason
 			}
 		}
 	}
-	return recalled{why: why}
+	return recalled{why: why, reads: reads}
 }
 
 // importedByOthers reports which files other hosts import, by their results of

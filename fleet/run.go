@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/nixflotilla/flotilla/internal/readset"
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
 )
@@ -26,6 +27,10 @@ type job struct {
 	// learned is closed once what its last evaluation showed is kept; nil if there was
 	// none.
 	learned chan struct{}
+	// looked says that the host's evaluation looked at the tree; reads is what is
+	// known of what it read before, nil if nothing is.
+	looked bool
+	reads  *readset.Result
 
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.

@@ -15,8 +15,10 @@ type evalLog struct {
 	files    []string // as Nix shows them, in order
 	called   bool     // the flake's outputs were evaluated
 	warnings []string
-	failure  *event // the last error
-	ev       event  // the line at hand, kept here to be allocated once
+	failure  *event   // the last error
+	workers  []uint64 // activities that Nix builds under, or would
+	builds   bool
+	ev       event // the line at hand, kept here to be allocated once
 }
 
 const (
@@ -33,6 +35,7 @@ func (g *evalLog) line(line string) {
 		return
 	}
 	if ev.action != actMsg {
+		g.building(ev)
 		return
 	}
 	if file, ok := strings.CutPrefix(ev.text, evaluatingFile); ok {
@@ -57,6 +60,20 @@ func (g *evalLog) line(line string) {
 	case ev.level == LevelError && (ev.raw != "" || g.failure == nil || g.failure.raw == ""):
 		failure := *ev
 		g.failure = &failure
+	}
+}
+
+// building notes that something is built, or looked for among what was built
+// before: both begin with one more build that is expected. A worker that fetches
+// an input from a substituter expects none.
+func (g *evalLog) building(ev *event) {
+	switch {
+	case ev.action == actStart && ev.typ == activityBuilds:
+		g.workers = append(g.workers, ev.id)
+	case ev.action == actStart && ev.typ == activityBuild:
+		g.builds = true
+	case ev.action == actResult && ev.typ == resultProgress && slices.Contains(g.workers, ev.id):
+		g.builds = g.builds || ev.fields[0].n > 0 || ev.fields[1].n > 0
 	}
 }
 

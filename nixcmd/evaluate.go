@@ -43,6 +43,9 @@ type Evaluation struct {
 	// Cached says that Nix's evaluation cache answered: nothing but the inputs of
 	// flake.nix was evaluated.
 	Cached bool
+	// Builds says that evaluating needed what it had to build first, whether that
+	// was there already or not (import from derivation).
+	Builds bool
 	// Warnings are what Nix and the configuration warned of, in order.
 	Warnings []string
 	// Usage is what the evaluator cost, also if it failed.
@@ -81,7 +84,7 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 	if err != nil {
 		return Evaluation{Warnings: log.warnings, Usage: usageOf(res)}, err
 	}
-	ev := Evaluation{Derivation: drv, Cached: log.cached(), Warnings: log.warnings, Usage: usageOf(res)}
+	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
 		ev.Imports = log.imports()
 	}

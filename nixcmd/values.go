@@ -24,14 +24,14 @@ func (c *Client) AttrNames(ctx context.Context, what Installable) ([]string, err
 	return names, err
 }
 
-// ReadAttrNames is AttrNames, and which Nix files were imported for it, as in
-// Evaluation.Imports.
-func (c *Client) ReadAttrNames(ctx context.Context, what Installable) (names, imports []string, err error) {
+// ReadAttrNames is AttrNames, and what was read for it: of the evaluation, Imports
+// and Builds are set.
+func (c *Client) ReadAttrNames(ctx context.Context, what Installable) (names []string, ev Evaluation, err error) {
 	log, err := c.value(ctx, what, "builtins.attrNames", &names)
 	if err != nil {
-		return nil, nil, err
+		return nil, Evaluation{}, err
 	}
-	return names, log.imports(), nil
+	return names, Evaluation{Imports: log.imports(), Builds: log.builds}, nil
 }
 
 // Value evaluates an attribute of a flake and returns it as JSON. Nix's

@@ -147,7 +147,15 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 	if err != nil {
 		return nil, err
 	}
-	t.parseStatus(status)
+	asked := depth > 0 || t.flakeNames(submodules)
+	if err := t.parseStatus(status, asked); err != nil {
+		return nil, err
+	}
+	if asked {
+		t.Uncertain = t.Uncertain || slices.ContainsFunc(t.Entries, isSubmodule)
+	} else {
+		t.Entries = slices.DeleteFunc(t.Entries, isSubmodule)
+	}
 	if err := t.findGitDirs(); err != nil {
 		return nil, err
 	}
@@ -159,6 +167,9 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 		if err := t.hashWorkTree(cache); err != nil {
 			return nil, err
 		}
+	}
+	if !asked {
+		return t, nil
 	}
 	return t, t.followSubmodules(ctx, depth)
 }
@@ -173,6 +184,8 @@ func gitConfig(ctx context.Context, root string) (string, error) {
 	}
 	return out, err
 }
+
+func isSubmodule(e Entry) bool { return e.Mode == ModeSubmodule }
 
 // parseIndex reads `git ls-files -s -v -z`: TAG MODE ID STAGE<tab>PATH, where
 // the tag of an ordinary entry is H.
@@ -189,7 +202,7 @@ func (t *Tree) parseIndex(out string) error {
 		if f[3] != "0" {
 			return off("%s is in conflict; finish the merge", path)
 		}
-		t.Uncertain = t.Uncertain || f[0] != "H" || f[1] == ModeSubmodule
+		t.Uncertain = t.Uncertain || f[0] != "H"
 		t.Entries = append(t.Entries, Entry{Path: path, Mode: f[1], ID: f[2]})
 	}
 	// Git sorts by bytes already; paths of an entry and of files in a directory of
@@ -200,17 +213,31 @@ func (t *Tree) parseIndex(out string) error {
 	return nil
 }
 
-// parseStatus reads `git status --porcelain=v2 --branch -z`.
-func (t *Tree) parseStatus(out string) {
+// parseStatus reads `git status --porcelain=v2 --branch -z`: 1 XY SUB MODES… HASHES…
+// PATH. A submodule that is new, elsewhere, changed or gone leaves a tree clean to Nix,
+// unless the flake asks for submodules; it sees a file in a submodule's place.
+func (t *Tree) parseStatus(out string, asked bool) error {
 	for record := range strings.SplitSeq(out, "\x00") {
 		if oid, ok := strings.CutPrefix(record, "# branch.oid "); ok {
 			if oid != "(initial)" {
 				t.Head = oid
 			}
-		} else if record != "" && !strings.HasPrefix(record, "# ") {
-			t.Dirty = true
+			continue
 		}
+		if record == "" || strings.HasPrefix(record, "# ") {
+			continue
+		}
+		if f := strings.SplitN(record, " ", 9); len(f) == 9 && f[0] == "1" && len(f[1]) == 2 && strings.HasPrefix(f[2], "S") {
+			if f[1][1] == 'T' {
+				return off("the submodule %s is a file now", f[8])
+			}
+			if !asked && strings.Trim(f[1], ".MDA") == "" {
+				continue
+			}
+		}
+		t.Dirty = true
 	}
+	return nil
 }
 
 // findGitDirs finds the repository, and marks a history that is cut short: Nix
@@ -363,9 +390,6 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 // followSubmodules makes a submodule's entry stand for its contents, if the
 // flake asks for submodules at all.
 func (t *Tree) followSubmodules(ctx context.Context, depth int) error {
-	if depth == 0 && !t.flakeNames(submodules) {
-		return nil
-	}
 	for i := range t.Entries {
 		e := &t.Entries[i]
 		if e.Mode != ModeSubmodule {

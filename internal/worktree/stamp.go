@@ -1,7 +1,6 @@
 package worktree
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -84,24 +83,4 @@ func (t *Tree) Touched() (string, error) {
 		fmt.Fprintf(h, "%d %d %d %d %v\n", st.ino, st.size, st.mtime, st.ctime, st.missing)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// Untracked lists the .nix files in a flake's directory that Git does not track,
-// and that Nix therefore does not see, relative to that directory; nil outside of
-// Git.
-func Untracked(ctx context.Context, dir string) ([]string, error) {
-	if _, ok := findRoot(dir); !ok {
-		return nil, nil
-	}
-	out, err := git(ctx, dir, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.nix")
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for name := range strings.SplitSeq(out, "\x00") {
-		if name != "" {
-			files = append(files, name)
-		}
-	}
-	return files, nil
 }

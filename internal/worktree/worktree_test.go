@@ -112,7 +112,7 @@ func TestGitTree(t *testing.T) {
 	if r.read().Fingerprint() != clean.Fingerprint() {
 		t.Error("an untracked file counts")
 	}
-	if files, err := Untracked(t.Context(), r.dir); err != nil || !slices.Equal(files, []string{"untracked.nix"}) {
+	if files, _, err := Untracked(t.Context(), r.dir); err != nil || !slices.Equal(files, []string{"untracked.nix"}) {
 		t.Errorf("untracked: %v, %v", files, err)
 	}
 
@@ -316,8 +316,21 @@ func TestOtherPlaces(t *testing.T) {
 	r.commit()
 	before := r.read()
 	r.write("module/a.nix", "in the submodule")
-	if after := r.read(); !after.Uncertain || changed(before, after) != "" {
+	if after := r.read(); after.Uncertain || after.Fingerprint() != before.Fingerprint() {
 		t.Errorf("submodules are followed although the flake does not ask for them: %q", changed(before, after))
+	}
+	r.git("rm", "-q", "--cached", "module")
+	if after := r.read(); after.Uncertain || after.Fingerprint() != before.Fingerprint() {
+		t.Error("a submodule that is removed counts")
+	}
+	r.git("reset", "-q")
+	if err := os.Rename(r.path("module"), r.path("aside")); err != nil {
+		t.Fatal(err)
+	}
+	r.write("module", "which Nix sees")
+	r.off("the submodule module is a file now")
+	if err := errors.Join(os.Remove(r.path("module")), os.Rename(r.path("aside"), r.path("module"))); err != nil {
+		t.Fatal(err)
 	}
 	r.write("flake.nix", "{ inputs.self.submodules = true; outputs = { self }: { }; }")
 	r.commit()
@@ -344,7 +357,7 @@ func TestPathTree(t *testing.T) {
 	if after.Shape() == before.Shape() || after.Head == before.Head {
 		t.Error("an empty directory does not count")
 	}
-	if files, err := Untracked(t.Context(), r.dir); files != nil || err != nil {
+	if files, _, err := Untracked(t.Context(), r.dir); files != nil || err != nil {
 		t.Errorf("untracked: %v, %v", files, err)
 	}
 }
@@ -474,4 +487,29 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.Run("dirty-cold", read(true))
 	b.Run("dirty-warm", read(false))
+}
+
+// What is not tracked is named by its path in the repository, wherever the flake is;
+// what is ignored is not, nor what is only intended to be added, which Nix sees.
+func TestUntracked(t *testing.T) {
+	r := newRepo(t)
+	r.write(".gitignore", "*.tmp")
+	r.commit()
+	before := r.read()
+	r.write("dir/é x.conf", "")
+	r.write("dir/x.tmp", "")
+	r.write("intended", "")
+	r.git("add", "-N", "intended")
+	files, flake, err := Untracked(t.Context(), r.dir+"/dir")
+	if err != nil || flake != "dir" || !slices.Equal(files, []string{"dir/é x.conf"}) {
+		t.Errorf("%q below %q, %v", files, flake, err)
+	}
+	after := r.read()
+	if got := changed(before, after); got != "intended" || !after.Dirty {
+		t.Errorf("%s: %+v", got, after)
+	}
+	r.write("intended", "other")
+	if again := r.read(); again.Fingerprint() == after.Fingerprint() {
+		t.Error("the contents of what is intended to be added do not count")
+	}
 }

@@ -1,0 +1,170 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/internal/worktree"
+	"github.com/nixflotilla/flotilla/nixcmd"
+)
+
+// In a flake of a hundred hosts a change to one costs one evaluation.
+func TestRealHundredHosts(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix, and time")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+	s.write("flake.nix", `{ outputs = { self }: { nixosConfigurations = builtins.mapAttrs (name: _: { config.system.build.toplevel = derivation {
+  name = "nixos-system-${name}"; system = "x86_64-linux"; builder = "/bin/sh"; text = toString (import (./hosts + "/${name}")); }; }) (builtins.readDir ./hosts); }; }`)
+	var hosts []Host
+	for i := range 100 {
+		h := fmt.Sprintf("h%02d", i)
+		hosts = append(hosts, Host{Name: h, Attr: h})
+		s.write("hosts/"+h+"/default.nix", "import ./value.nix")
+		s.write("hosts/"+h+"/value.nix", "0")
+	}
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluated := func() (n int) {
+		t.Helper()
+		began := time.Now()
+		r := f.run(t.Context(), hosts, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		})
+		if err := r.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, res := range r.Results {
+			if !res.Evaluation.Avoided {
+				n++
+			}
+		}
+		t.Logf("%d evaluations in %s", n, time.Since(began).Round(time.Millisecond))
+		return n
+	}
+	if n := evaluated(); n != 100 {
+		t.Errorf("first: %d evaluations", n)
+	}
+	s.write("hosts/h07/value.nix", "1")
+	evaluated() // earns what follows
+	s.write("hosts/h42/value.nix", "1")
+	if n := evaluated(); n != 2 { // and h07, which has to earn it still
+		t.Errorf("another host touched: %d evaluations", n)
+	}
+	s.write("hosts/h42/value.nix", "2")
+	if n := evaluated(); n != 1 {
+		t.Errorf("one host touched: %d evaluations", n)
+	}
+	if n := evaluated(); n != 0 {
+		t.Errorf("nothing touched: %d evaluations", n)
+	}
+}
+
+// The place of a source tree is the one that Nix says.
+func TestRealPlace(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	s := &soak{t: t, checkout: checkout{dir: t.TempDir()}, r: rand.New(rand.NewPCG(1, 1))}
+	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
+		s.write(name, text)
+	}
+	s.must("chmod +x run && ln -s a/b link && git init -q && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	for _, change := range []string{"true", "echo dirty >>a.b", "rm a-c", "echo unseen >new"} {
+		s.must(change)
+		tree, err := worktree.Read(t.Context(), worktree.Options{Dir: s.dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tree.StorePath(t.Context())
+		res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#place"}, Dir: s.dir})
+		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
+			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
+		}
+	}
+	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := worktree.ReadCommit(t.Context(), s.dir, commit.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tree.StorePath(t.Context())
+	res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", commit.FlakeRef() + "#place"}, Dir: s.dir})
+	if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
+		t.Errorf("the commit: %s (%v), Nix says %s (%v)", got, err, want, nixErr)
+	}
+}
+
+// What is built while it is evaluated is not imported only: which files it has can
+// depend on contents, too.
+func TestRealBuiltWhileEvaluated(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	for name, use := range map[string]string{
+		"listed":   "builtins.attrNames (builtins.readDir built)",
+		"probed":   "if builtins.pathExists (built + \"/1\") then \"yes\" else \"no\"",
+		"filtered": "\"${builtins.path { name = \"x\"; path = built; filter = p: t: builtins.baseNameOf p == \"1\"; }}\"",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+			s.write("flake.nix", `{ outputs = { self }: let built = derivation { name = "built"; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin"; src = ./data;
+  args = [ "-c" "mkdir $out; read x <$src/flag; echo >$out/$x" ]; }; in {
+  nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh"; text = `+use+`; }; }; }`)
+			s.write("data/flag", "1\n")
+			s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+			f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}, Verify: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, flag := range []string{"1\n", "1\na\n", "1\nb\n", "0\n", "0\nb\n", "1\n"} {
+				s.write("data/flag", flag)
+				r := f.run(t.Context(), []Host{{Name: "h0", Attr: "h0"}}, func(ctx context.Context, j *job) (Outcome, error) {
+					_, err := j.evaluate(ctx, false)
+					return Evaluated, err
+				})
+				if err := r.Err(); err != nil {
+					t.Errorf("with %q: %v", flag, err)
+				}
+			}
+		})
+	}
+}
+
+// The names of the configurations can be those of what is built, too.
+func TestRealBuiltNames(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+	s.write("flake.nix", `{ outputs = { self }: let built = derivation { name = "built"; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin"; src = ./data;
+  args = [ "-c" "mkdir $out; read x <$src/flag; echo >$out/h$x" ]; }; in { nixosConfigurations = builtins.readDir built; }; }`)
+	s.write("data/flag", "1\n")
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}, Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"1\n", "1\na\n", "1\nb\n", "0\n", "0\nb\n", "1\n"} {
+		s.write("data/flag", flag)
+		names, err := f.configurations(t.Context())
+		if want := "h" + flag[:1]; err != nil || len(names) != 1 || names[0] != want {
+			t.Errorf("with %q: %v, not %s (%v)", flag, names, want, err)
+		}
+	}
+}

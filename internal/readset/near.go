@@ -1,0 +1,33 @@
+package readset
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Near reports whether a path that is not in the tree is where the host reads: it
+// is named, or below a directory that is, or in one from which a file was imported
+// or copied. The repository's root and flake, the flake's directory, are no such
+// directories: anything may lie there.
+func (r *Result) Near(name, flake string) bool {
+	if flake == "" {
+		flake = "."
+	}
+	all := func(dir string) bool { return dir == "" || dir == "." || dir == flake }
+	dir := path.Dir(strings.TrimSuffix(name, "/"))
+	if !all(dir) && slices.ContainsFunc(r.Copied, func(p string) bool { return path.Dir(p) == dir }) {
+		return true
+	}
+	for file, f := range r.Imports {
+		if !all(dir) && path.Dir(file) == dir {
+			return true
+		}
+		for _, list := range [][]string{f.Paths, f.Under} {
+			if slices.ContainsFunc(list, func(p string) bool { return !all(p) && covers([]string{p}, name) }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,45 @@
+package nixcmd
+
+import (
+	"strings"
+	"testing"
+)
+
+// What Nix 2.26 and 2.34 log of an evaluation that lists, probes or imports what it
+// builds, whether it had to be built or was there; and of one whose input was not in
+// the store, for which they start a worker, too.
+func TestEvaluationsThatBuild(t *testing.T) {
+	for name, c := range map[string]struct {
+		log  string
+		want bool
+	}{
+		"2.26, built": {`@nix {"action":"start","id":586,"level":0,"parent":0,"text":"","type":102}
+@nix {"action":"start","id":587,"level":0,"parent":0,"text":"","type":104}
+@nix {"action":"start","id":588,"level":0,"parent":0,"text":"","type":103}
+@nix {"action":"result","fields":[0,1,0,0],"id":587,"type":105}
+@nix {"action":"start","fields":["/nix/store/ly6ac7vfrha44ncgh4bvj7f3njjd490w-l.drv","",1,1],"id":590,"level":3,"parent":0,"text":"building","type":105}
+@nix {"action":"result","fields":[1,1,0,0],"id":587,"type":105}`, true},
+		"2.26, there": {`@nix {"action":"start","id":843,"level":0,"parent":0,"text":"","type":104}
+@nix {"action":"result","fields":[0,1,0,0],"id":843,"type":105}
+@nix {"action":"result","fields":[0,0,0,0],"id":843,"type":105}`, true},
+		"2.34, there": {`@nix {"action":"start","id":322,"level":0,"parent":0,"text":"","type":104}
+@nix {"action":"result","fields":[0,0,0,0],"id":322,"type":105}
+@nix {"action":"result","fields":[0,1,0,0],"id":322,"type":105}
+@nix {"action":"result","fields":[0,0,0,0],"id":322,"type":105}`, true},
+		"an input that is fetched": {`@nix {"action":"start","id":834,"level":0,"parent":0,"text":"","type":104}
+@nix {"action":"start","id":835,"level":0,"parent":0,"text":"","type":103}
+@nix {"action":"result","fields":[0,0,0,0],"id":834,"type":105}
+@nix {"action":"result","fields":[1,1,0,0],"id":835,"type":105}
+@nix {"action":"start","id":836,"level":6,"parent":0,"text":"querying info about missing paths","type":0}
+@nix {"action":"stop","id":834}`, false},
+		"nothing": {`@nix {"action":"start","id":107,"level":5,"parent":0,"text":"copying '/root/i/r' to the store","type":0}`, false},
+	} {
+		var g evalLog
+		for line := range strings.Lines(c.log) {
+			g.line(strings.TrimSuffix(line, "\n"))
+		}
+		if g.builds != c.want {
+			t.Errorf("%s: builds is %v", name, g.builds)
+		}
+	}
+}
