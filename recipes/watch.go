@@ -11,7 +11,7 @@ import (
 	"github.com/nixflotilla/flotilla/internal/ui"
 )
 
-// Watch tests all hosts, and then, whenever a file of the flake changes, those that the change touches (-on=SELECTOR)
+// Watch tests all hosts, and those that a change touches whenever a file of the flake is saved
 //
 // Options: -on=SELECTOR, -json, -fresh. Tests are those of testAllParallel: nothing is
 // deployed. Files that Git does not track do not count. A test that a further change

@@ -192,12 +192,6 @@ ended() {
 drop() {
   units="flotilla-activate-$1.service flotilla-commit-$1.service flotilla-restore-$1.service"
   timers="flotilla-guard-$1.timer flotilla-confirm-$1.timer"
-  # A session that was cut off may be stopping them just now, and not live to see it done.
-  patience=20
-  while [ "$patience" -gt 0 ] && running $units; do
-    patience=$((patience - 1))
-    sleep 0.1
-  done
   if running $units; then
     systemctl stop -- $timers
   else
