@@ -78,7 +78,7 @@ func TestShort(ctx context.Context) error { return chores.TestShort(ctx) }
 // Soak edits random flakes STEPS times (some 3 a second) and holds every prediction against both Nix versions
 func Soak(ctx context.Context, steps int) error { return chores.Soak(ctx, steps) }
 
-// Faults runs the whole campaign of faults on the lab's hosts ROUNDS times (some 5 minutes each)
+// Faults runs the whole campaign of faults on the lab's hosts ROUNDS times (some 2 minutes each)
 func Faults(ctx context.Context, rounds int) error { return chores.Faults(ctx, rounds) }
 
 // Lint checks formatting, vet (also of the magefile) and staticcheck
