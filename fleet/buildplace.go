@@ -203,9 +203,21 @@ func (j *job) fetch(ctx context.Context, toplevel nixcmd.StorePath) error {
 // builtClosure lists the closure of the system that was built, from the store
 // that has it.
 func (j *job) builtClosure(ctx context.Context, toplevel nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	conn, err := j.whereBuilt(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case conn == nil:
+		return j.fleet.nix.Closure(ctx, toplevel)
+	}
+	return remoteClosure(ctx, conn, toplevel)
+}
+
+// whereBuilt connects to the host that the system was built on; nil is here.
+func (j *job) whereBuilt(ctx context.Context) (Remote, error) {
 	on := j.builtOn()
 	if on == "" {
-		return j.fleet.nix.Closure(ctx, toplevel)
+		return nil, nil
 	}
 	b := j.host
 	if on != b.Name {
@@ -214,11 +226,7 @@ func (j *job) builtClosure(ctx context.Context, toplevel nixcmd.StorePath) ([]ni
 			return nil, err
 		}
 	}
-	conn, err := j.connectBuilder(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	return remoteClosure(ctx, conn, toplevel)
+	return j.connectBuilder(ctx, b)
 }
 
 // builders bounds the builds on other machines. The zero value is ready.

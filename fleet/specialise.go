@@ -93,20 +93,12 @@ func noSpecialisation(name, of string, all map[string]nixcmd.StorePath) error {
 // specialisations are those of a system that was built, by name, from the store that
 // has it.
 func (j *job) specialisations(ctx context.Context, toplevel nixcmd.StorePath) (map[string]nixcmd.StorePath, error) {
-	on := j.builtOn()
-	if on == "" {
-		return localSpecialisations(string(toplevel))
-	}
-	b := j.host
-	if on != b.Name {
-		var err error
-		if b, err = j.fleet.named(on); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := j.connectBuilder(ctx, b)
-	if err != nil {
+	conn, err := j.whereBuilt(ctx)
+	switch {
+	case err != nil:
 		return nil, err
+	case conn == nil:
+		return localSpecialisations(string(toplevel))
 	}
 	res, err := conn.Run(ctx, sshpool.Cmd{Script: specialisationsScript, Argv: []string{string(toplevel)}})
 	if err != nil {
