@@ -44,12 +44,11 @@ type head struct {
 
 func (s session) begin(ctx context.Context, target string, changes bool) *keeper {
 	k := &keeper{session: s, head: make(chan head, 1), run: history.Run{
-		Target: target, Changes: changes, Command: command(), Started: time.Now(), User: os.Getenv("USER"),
+		Target: target, Changes: changes, Command: command(), Started: time.Now(), User: os.Getenv("USER"), Machine: machineName(),
 	}}
 	if u, err := user.Current(); err == nil {
 		k.run.User = u.Username
 	}
-	k.run.Machine, _ = os.Hostname()
 	// A repository that cannot be read has been warned of already, or Nix will.
 	go func() {
 		commit, dirty, _ := nixcmd.New(nixcmd.Config{Dir: s.fleet.Inventory.Dir}).Head(ctx)
