@@ -104,9 +104,11 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}
 		j.lookBack()
-		outcome, err := do(ctx, j)
+		traced, end := hostSpan(ctx, hosts[i])
+		outcome, err := do(traced, j)
 		seen.warnOfUntracked(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
+		end(report.Results[i])
 		return report.Results[i]
 	}
 	var wg sync.WaitGroup
@@ -202,20 +204,24 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	}
 	usual, left := j.begins(s)
 	j.emit(Event{Step: s, Kind: KindStarted, Usual: usual, Left: left})
+	traced, end := stepSpan(ctx, j.host, s)
 	began := time.Now()
-	text, err := work(ctx)
+	text, err := work(traced)
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, began.Sub(j.started), took, usage}) })
 	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.As(err, &stopped) {
+		end(nil, true)
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
 	}
 	if err != nil {
 		err = j.stepError(s, err)
+		end(err, false)
 		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
 		return err
 	}
+	end(nil, false)
 	j.emit(Event{Step: s, Kind: KindDone, Text: text, Duration: took, Usage: usage, Left: j.ends(s, took)})
 	return nil
 }

@@ -102,10 +102,20 @@ func (cfg Config) tool(name string) string {
 	return name
 }
 
+// spanName is what a command is called in traces: the program, and its subcommand if
+// that comes first.
+func spanName(argv []string) string {
+	name := filepath.Base(argv[0])
+	if len(argv) > 1 && strings.Trim(argv[1], "abcdefghijklmnopqrstuvwxyz-") == "" && !strings.HasPrefix(argv[1], "-") {
+		name += " " + argv[1]
+	}
+	return name
+}
+
 // run runs one command to its end. Its error is an *Error, for the caller to
 // refine; standard output is in the result.
 func (c *Client) run(ctx context.Context, op string, cmd proc.Cmd) (proc.Result, error) {
-	cmd.Dir, cmd.Grace = c.cfg.Dir, c.cfg.Grace
+	cmd.Dir, cmd.Grace, cmd.Name = c.cfg.Dir, c.cfg.Grace, spanName(cmd.Argv)
 	if cmd.Env == nil {
 		cmd.Env = c.cfg.environ()
 	}

@@ -12,17 +12,18 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 	"github.com/nixflotilla/flotilla/internal/history"
 	"github.com/nixflotilla/flotilla/internal/metrics"
+	"github.com/nixflotilla/flotilla/internal/traces"
 	"github.com/nixflotilla/flotilla/internal/ui"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// kept is an action whose runs go into the history, under the target's name; changes
-// says that it is to change hosts. That they cannot be kept is a warning, and no
-// more.
+// kept is an action whose runs go into the history, under the target's name, and are
+// traced; changes says that it is to change hosts. That they cannot be kept or traced
+// is a warning, and no more.
 func kept(target string, changes bool, act action) action {
 	return func(ctx context.Context, s session) *fleet.Report {
 		k := s.begin(context.WithoutCancel(ctx), target, changes)
-		r := act(ctx, s)
+		r := act(k.trace(ctx), s)
 		k.end(context.WithoutCancel(ctx), r)
 		return r
 	}
@@ -34,6 +35,8 @@ type keeper struct {
 	db      *history.DB
 	run     history.Run
 	head    chan head
+	// traced is nil if nobody wants traces.
+	traced *traces.Run
 }
 
 // head is what is checked out.
@@ -72,6 +75,7 @@ func openHistory(ctx context.Context, f *fleet.Fleet) (*history.DB, error) {
 
 func (k *keeper) end(ctx context.Context, r *fleet.Report) {
 	at := <-k.head
+	defer k.export(ctx, r, at)()
 	if k.db == nil {
 		return
 	}
@@ -93,7 +97,7 @@ func (k *keeper) warn(err error) {
 	}
 }
 
-// tellTime is how long a Pushgateway is waited for.
+// tellTime is how long a Pushgateway is waited for, and a receiver of traces.
 const tellTime = 3 * time.Second
 
 // tell gives what all runs came to whom [metrics] names. That it cannot is a

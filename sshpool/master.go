@@ -86,6 +86,7 @@ func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	argv := masterArgs(p.config, h.target, via, h.sock, h.log)
 	res, err := proc.Run(limited, proc.Cmd{
 		Argv:  detached(h.log, argv),
+		Name:  "ssh connect",
 		Env:   p.config.Env,
 		Grace: cancelGrace,
 	})

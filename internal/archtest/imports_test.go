@@ -35,6 +35,9 @@ func house() []folderRule {
 		multierror = "github.com/hashicorp/go-multierror"
 		perf       = "golang.org/x/perf"
 		prometheus = "github.com/prometheus"
+		otel       = "go.opentelemetry.io/otel"
+		otlp       = "go.opentelemetry.io/proto/otlp"
+		protobuf   = "google.golang.org/protobuf"
 		script     = "github.com/bitfield/script"
 		sqlite     = "modernc.org/sqlite"
 		sync       = "golang.org/x/sync"
@@ -42,23 +45,26 @@ func house() []folderRule {
 		term       = "golang.org/x/term"
 		toml       = "github.com/pelletier/go-toml/v2"
 	)
+	// Without those that export.
+	spans := []string{otel + "/attribute", otel + "/codes", otel + "/trace"}
 	return []folderRule{
 		{folder: "internal/archtest", own: []string{"internal/proc"}},
-		{folder: "internal/proc", others: []string{sys}},
+		{folder: "internal/proc", others: slices.Concat([]string{sys}, spans)},
 		{folder: "internal/local", own: []string{"internal/proc"}},
 		{folder: "internal/worktree", own: []string{"internal/proc"}, others: []string{sys}},
 		{folder: "internal/readset", own: []string{"internal/worktree"}},
 		{folder: "nixcmd", own: []string{"internal/proc"}, others: []string{sync}},
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
-		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/local", "internal/worktree", "internal/readset"}, others: []string{sync, multierror, toml}},
+		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/local", "internal/worktree", "internal/readset"}, others: slices.Concat([]string{sync, multierror, toml}, spans)},
 		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
 		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
 		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},
+		{folder: "internal/traces", others: []string{otel, otlp, protobuf}},
 		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{
-			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "nixcmd"},
-			others: []string{mage, multierror, script, sync},
+			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "internal/traces", "nixcmd"},
+			others: []string{mage, multierror, script, sync, otel + "/attribute"},
 		},
 		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},
 		{folder: "bench/peers", own: []string{"bench", "internal/proc", "internal/lab"}},
@@ -79,7 +85,7 @@ func testImports() folderRule {
 		own: []string{"internal/proc", "internal/lab"},
 		others: []string{
 			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint",
-			"golang.org/x/sync", "golang.org/x/sys",
+			"golang.org/x/sync", "golang.org/x/sys", "go.opentelemetry.io", "google.golang.org/protobuf",
 		},
 	}
 }

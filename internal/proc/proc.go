@@ -36,6 +36,9 @@ type Cmd struct {
 	// Argv is the program and its arguments. A program without a slash is
 	// looked up in the PATH of this process.
 	Argv []string
+	// Name is what the child is called in traces, of few different words; empty means
+	// its program's name.
+	Name string
 	// Dir is the working directory; empty means that of this process.
 	Dir string
 	// Env is the whole environment, as built by Environ; nil means that of
@@ -175,7 +178,9 @@ func LookPath(name string) (string, error) { return exec.LookPath(name) }
 // Run waits until the child's standard output and error are closed, but no
 // longer than the grace period after the child itself has ended: a daemon that
 // the child left behind cannot hold it up.
-func Run(ctx context.Context, c Cmd) (Result, error) {
+//
+// If ctx has an OpenTelemetry span that is recorded, the child has one within it.
+func Run(ctx context.Context, c Cmd) (res Result, err error) {
 	if len(c.Argv) == 0 {
 		return Result{Code: -1}, &Error{Code: -1, Err: errors.New("empty command")}
 	}
@@ -200,10 +205,13 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
 
+	traced := begin(ctx, c)
+	defer func() { traced.end(ctx, res, err) }()
 	started := time.Now()
 	if err := cmd.Start(); err != nil {
 		return Result{Code: -1}, &Error{Argv: c.Argv, Code: -1, Err: startFailure(c.Dir, err)}
 	}
+	traced.started(cmd.Process.Pid)
 	stop := endOnCancel(ctx, cmd.Process.Pid, !c.Inherit, grace)
 	if c.Background {
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, lowestPriority)
@@ -213,12 +221,12 @@ func Run(ctx context.Context, c Cmd) (Result, error) {
 		c.Started(child)
 		child.end()
 	}
-	err := cmd.Wait()
+	err = cmd.Wait()
 	stop()
 	out.flush()
 	errOut.flush()
 
-	res := Result{
+	res = Result{
 		Code:     cmd.ProcessState.ExitCode(),
 		Stdout:   out.all.Bytes(),
 		Stderr:   errOut.all.Bytes(),
