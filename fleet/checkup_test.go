@@ -26,6 +26,10 @@ func (fakeNix) Build(context.Context, []nixcmd.StorePath, nixcmd.BuildOptions) (
 	return []nixcmd.StorePath{newSystem}, nil
 }
 
+func (fakeNix) BackgroundClosure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	return nil, errors.New("not known")
+}
+
 func (fakeNix) Copy(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error { return nil }
 
 // fakeHost answers the remote scripts. It is healthy as long as well says so of the
@@ -34,6 +38,8 @@ type fakeHost struct {
 	mu               sync.Mutex
 	current, profile nixcmd.StorePath
 	well             func(nixcmd.StorePath) bool
+	// prints is what its activations print.
+	prints []string
 	// asked are the scripts that were run: survey, health, and the modes of unit.sh.
 	asked []string
 }
@@ -50,7 +56,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var text string
+	var text, logged string
 	switch cmd.Script {
 	case "":
 		h.asked = append(h.asked, cmd.Argv[0])
@@ -69,6 +75,9 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 		switch cmd.Argv[0] {
 		case "activate":
 			h.current = nixcmd.StorePath(cmd.Argv[6])
+			for _, line := range h.prints {
+				logged += "log " + line + "\n"
+			}
 		case "restore":
 			h.current = oldSystem
 		case "commit":
@@ -76,7 +85,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 		}
 		text = fmt.Sprintf("flotilla-unit 1\nresult success\ncode 1\nstatus 0\ncurrent %s\nprofile %s\nended restored 0\nend ok\n", h.current, h.profile)
 	}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(logged + text) {
 		if cmd.Stdout != nil {
 			cmd.Stdout(strings.TrimSuffix(line, "\n"))
 		}

@@ -1,10 +1,8 @@
 package fleet
 
 import (
-	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -113,38 +111,11 @@ func (p *copyProgress) end(fetched int) string {
 	return text
 }
 
-// sizesAfter is how long a copy lasts before it is worth asking how large it is.
-const sizesAfter = 500 * time.Millisecond
-
-// learn asks the local store how large the paths are, and which of them the host
-// has by what it runs, until ctx is done; unless that was asked before. What
-// cannot be found out stays unknown.
-func (p *copyProgress) learn(ctx context.Context, nix Nix, s surveyed) {
-	if s.stores != nil {
-		p.know(sizesOf(s.stores.wanted), s.stores.there())
-		return
-	}
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(sizesAfter):
-	}
-	infos, err := nix.BackgroundClosure(ctx, s.eval.Toplevel)
-	if err != nil {
-		return
-	}
-	p.know(sizesOf(infos), nil)
-	if s.survey.Current == "" {
-		return
-	}
-	if infos, err = nix.BackgroundClosure(ctx, s.survey.Current); err != nil {
-		return
-	}
-	there := make(map[nixcmd.StorePath]bool, len(infos))
-	for _, i := range infos {
-		there[i.Path] = true
-	}
-	p.know(nil, there)
+// work is what was sent; sizes that are not known count as nothing.
+func (p *copyProgress) work() CopyWork {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return CopyWork{len(p.begun), p.begunBytes()}
 }
 
 // know takes in what was found out; nil is nothing new.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -128,6 +127,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := j.specialise(ctx, &s); err != nil {
 		return "", err
 	}
+	defer func() { j.comparison.end() }()
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
@@ -136,6 +136,7 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		bring = j.stage
 	}
 	outcome, err := bring(ctx, s, opt.Abandon)
+	j.changed(s, j.comparison.packages)
 	if err != nil || !opt.Reboot {
 		return outcome, err
 	}
@@ -226,9 +227,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 			return "", err
 		}
 		var p copyProgress
-		asking, done := context.WithCancel(ctx)
-		var wg sync.WaitGroup
-		wg.Go(func() { p.learn(asking, j.fleet.nix, s) })
+		j.comparison = j.compareBeside(ctx, s, p.know)
 		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
 			Progress: func(e nixcmd.CopyEvent) {
@@ -237,11 +236,10 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 				}
 			},
 		})
-		done()
-		wg.Wait()
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
 		}
+		j.copied = p.work()
 		if len(p.begun)+fetched == 0 {
 			j.nothing(StepCopy)
 		}
@@ -296,7 +294,7 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	var outcome Outcome
 	var untouched bool
 	u := j.newUnit(run, StepActivate, s)
-	u.guard = j.newGuard(s)
+	u.guard, u.each = j.newGuard(s), j.units.read
 	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
 		end, staged, err := j.switchOrStage(ctx, u)
 		if err != nil {

@@ -13,16 +13,22 @@ type PackageDiff = nixcmd.ClosureDiff
 type PackageChange = nixcmd.PackageChange
 
 // Difference is what deploying would change on a host, against what it runs, and
-// what it would take. Of a host that is unchanged it has FreeBytes only.
+// what it would take; or, of a deployment, what it has changed, or tried to. Of a
+// host that is unchanged it has FreeBytes only.
 type Difference struct {
-	// Packages compares the closures of the live and the wanted system.
+	// Packages compares the closures of the system that was live and the wanted one.
 	Packages PackageDiff
-	// Copy is what the host's store lacked before anything was copied to it.
+	// PackagesUnknown says why Packages is not known; empty if it is. Plans know it
+	// always, and deployments if this machine's store has both systems.
+	PackagesUnknown string
+	// Copy is what the host's store lacked before anything was copied to it; of a
+	// deployment what was copied from here, without Bytes if sizes are not known.
 	Copy CopyWork
 	// FreeBytes is the free space on the file system of the host's store at that
 	// time; -1 if it is not known.
 	FreeBytes int64
-	// Units is what the wanted system's own dry activation says it would do.
+	// Units is what the wanted system's own dry activation says it would do; of a
+	// deployment what its activation said it does, as far as that was seen.
 	Units UnitChanges
 	// UnitsUnknown says why Units is not known; empty if it is.
 	UnitsUnknown string
@@ -88,8 +94,8 @@ func (u UnitChanges) Empty() bool {
 	return len(u.Stop)+len(u.Restart)+len(u.Reload)+len(u.Start) == 0
 }
 
-// read takes in one line of what `switch-to-configuration dry-activate` prints
-// (nixpkgs, switch-to-configuration-ng, src/main.rs). Other lines are passed
+// read takes in one line of what switch-to-configuration prints, of a dry activation or
+// another (nixpkgs, switch-to-configuration-ng, src/main.rs). Other lines are passed
 // over.
 func (u *UnitChanges) read(line string) {
 	what, list, ok := strings.Cut(line, " units: ")
@@ -98,15 +104,15 @@ func (u *UnitChanges) read(line string) {
 	}
 	var to *[]string
 	switch what {
-	case "would stop the following":
+	case "would stop the following", "stopping the following":
 		to = &u.Stop
-	case "would NOT stop the following changed":
+	case "would NOT stop the following changed", "NOT restarting the following changed":
 		to = &u.Keep
-	case "would restart the following":
+	case "would restart the following", "restarting the following":
 		to = &u.Restart
-	case "would reload the following":
+	case "would reload the following", "reloading the following":
 		to = &u.Reload
-	case "would start the following":
+	case "would start the following", "starting the following":
 		to = &u.Start
 	default:
 		return

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,6 +46,10 @@ func (l *pretended) Build(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.Bu
 
 func (l *pretended) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
 	return []nixcmd.PathInfo{{Path: newSystem, NarSize: 3 << 20}, {Path: oldSystem, NarSize: 5 << 20}}, nil
+}
+
+func (l *pretended) BackgroundClosure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	return nil, errors.New("not known")
 }
 
 func (l *pretended) Copy(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOptions) error {

@@ -41,7 +41,8 @@ type Result struct {
 	// Rebuilt are the derivations that Rebuild built, in the order in which they
 	// ended; nil for every other run.
 	Rebuilt []DerivationTime
-	// Difference is set by Plan; nil if nothing of it could be found out.
+	// Difference is set by Plan, nil if nothing of it could be found out; and by Deploy
+	// and Rollback for a host that came to its activation.
 	Difference *Difference
 	// Health is what came of the host's health checks, in the order of fleet.toml;
 	// nil if none were made.

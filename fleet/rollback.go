@@ -96,7 +96,22 @@ func (j *job) rollback(ctx context.Context, opt RollbackOptions) (Outcome, error
 		}
 		defer j.checkup.end()
 	}
-	return j.activate(ctx, s, opt.Abandon)
+	outcome, err := j.activate(ctx, s, opt.Abandon)
+	j.changed(s, func() (PackageDiff, string) { return opt.packages(j.host, s.survey.Current) })
+	return outcome, err
+}
+
+// packages are what was planned for a host that ran a system then; unknown says why
+// that is not known.
+func (o RollbackOptions) packages(h Host, live nixcmd.StorePath) (d PackageDiff, unknown string) {
+	if o.Planned != nil {
+		for _, r := range o.Planned.Results {
+			if r.Host.Name == h.Name && r.Difference != nil && r.Live == live {
+				return r.Difference.Packages, r.Difference.PackagesUnknown
+			}
+		}
+	}
+	return d, "they were not compared before"
 }
 
 func (j *job) planRollback(ctx context.Context, opt RollbackOptions) (Outcome, error) {

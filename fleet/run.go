@@ -51,6 +51,12 @@ type job struct {
 	// checkup is nil if the host's health is not to be checked.
 	checkup *checkup
 
+	// comparison is beside a deployment, nil if there is nothing to compare; copied and
+	// units are what it has copied, and the units that the activation acted on.
+	comparison *comparison
+	copied     CopyWork
+	units      UnitChanges
+
 	// past is what earlier runs have taught of the host.
 	past learnt
 

@@ -126,7 +126,7 @@ func (j *job) room(ctx context.Context, s *surveyed) error {
 		if err != nil {
 			return err
 		}
-		if closureSize(wanted) <= free {
+		if s.closure = wanted; closureSize(wanted) <= free {
 			return nil
 		}
 		if s.stores, err = askStore(ctx, s.conn, wanted, ""); err != nil {

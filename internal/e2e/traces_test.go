@@ -211,6 +211,13 @@ func TestTracesOfADeployment(t *testing.T) {
 	for _, path := range []string{"survey", "evaluate/nix path-info", "build/nix build", "copy/nix copy", "activate/ssh", "commit/ssh connect"} {
 		tr.at(host + path)
 	}
+	// Its page has what was changed.
+	page := m.must(lab.Control, "flotilla report last -out=/tmp/page.html >/dev/null && cat /tmp/page.html && rm /tmp/page.html")
+	for _, want := range []string{"<summary>Only rebuilt: ", "Packages: 0 added, 0 removed, 0 changed, ", "etc, "} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
 	if s := tr.at("quickDeploy/host razer"); s.Attributes["flotilla.outcome"] != "unchanged" || s.Status != "STATUS_CODE_UNSET" {
 		t.Errorf("%+v", s)
 	}

@@ -79,6 +79,15 @@ func TestRunComesBackAsItWas(t *testing.T) {
 	rep.Results[0].Build = fleet.BuildWork{Derivations: 1, Paths: 2, Bytes: 3}
 	rep.Results[0].Evaluation = fleet.Verdict{Avoided: true, Reason: "nothing it reads changed"}
 	rep.Results[0].RebootFor = []string{"kernel"}
+	rep.Results[0].Difference = &fleet.Difference{
+		Packages: fleet.PackageDiff{
+			Added:   []fleet.PackageChange{{Name: "new", NewVersions: []string{"2"}, NewSize: 5}},
+			Removed: []fleet.PackageChange{{Name: "gone", OldVersions: []string{"1"}, OldSize: 4}},
+			Changed: []fleet.PackageChange{{Name: "etc", OldVersions: []string{""}, NewVersions: []string{""}}, {Name: "tool", OldVersions: []string{"1"}, NewVersions: []string{"2"}}},
+			OldSize: 10, NewSize: 11,
+		},
+		Units: fleet.UnitChanges{Restart: []string{"a.service"}, Keep: []string{"b.service"}},
+	}
 	rep.Results[0].Health = []fleet.HealthResult{{Check: "web", OK: true, Answer: "200", Tries: 2, Duration: time.Second}}
 	rep.Results[0].Steps = []fleet.StepTime{
 		{Step: fleet.StepEvaluate, Began: time.Millisecond, Duration: time.Second, Usage: fleet.Usage{UserTime: time.Second, MaxRSS: 7}},
@@ -92,6 +101,10 @@ func TestRunComesBackAsItWas(t *testing.T) {
 	}
 	if got.Hosts[1].Error != "no" || got.Hosts[1].Step != fleet.StepBuild || got.Hosts[1].Detail.Hint != "do" || got.ExitCode != fleet.ExitSomeFailed {
 		t.Errorf("%+v", got)
+	}
+	changes := got.Hosts[0].Detail.Changes
+	if diff, was := changes.Diff(), rep.Results[0].Difference; !reflect.DeepEqual(diff, was.Packages) || !reflect.DeepEqual(changes.Units(), was.Units) || got.Hosts[1].Detail.Changes != nil {
+		t.Errorf("%+v\n%+v", diff, changes)
 	}
 	for _, name := range []string{fileName, fileName + "-wal"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
@@ -300,6 +313,27 @@ func TestOldRunsAreLetGo(t *testing.T) {
 func TestLongDetailsLoseTheirLines(t *testing.T) {
 	text, err := Detail{Lines: []string{strings.Repeat("x", mostDetail)}, Hint: "do"}.text()
 	if err != nil || len(text) > 100 || !strings.Contains(text, `"do"`) {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
+}
+
+// Of a whole upgrade what people know by name is kept: versions, and the largest.
+func TestManyPackages(t *testing.T) {
+	d := &fleet.Difference{}
+	for i := range 3000 {
+		p := fleet.PackageChange{Name: fmt.Sprintf("package-%04d-%s", i, strings.Repeat("x", 40)), OldVersions: []string{"1.2.3-pre"}, NewVersions: []string{"1.2.3-pre"}, NewSize: int64(i)}
+		if i < 10 {
+			p.NewVersions = []string{"1.2.4"}
+		}
+		d.Packages.Changed = append(d.Packages.Changed, p)
+		d.Units.Restart = append(d.Units.Restart, fmt.Sprintf("unit-%d.service", i))
+	}
+	c := changesOf(d)
+	if len(c.Packages) != mostPackages || c.More != 2800 || len(c.Restart) != mostUnits || c.Packages[0].New[0] != "1.2.4" || c.Packages[mostPackages-1].NewSize != 2999 {
+		t.Errorf("%d and %d more: %+v", len(c.Packages), c.More, c.Packages[0])
+	}
+	text, err := Detail{Changes: c, Lines: []string{"kept"}}.text()
+	if err != nil || len(text) > mostDetail || !strings.Contains(text, "kept") {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
 }

@@ -67,6 +67,9 @@ type Detail struct {
 	Health []Check `json:"health,omitempty"`
 	// RebootFor names what takes effect only after a reboot.
 	RebootFor []string `json:"reboot_for,omitempty"`
+	// Changes are what a deployment has changed, or tried to; nil if it did not come to
+	// that.
+	Changes *Changes `json:"changes,omitempty"`
 }
 
 // Check is what came of a health check; see fleet.HealthResult.

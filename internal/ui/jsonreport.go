@@ -75,6 +75,7 @@ type jsonDifference struct {
 	Added        []jsonPackage   `json:"added"`
 	Removed      []jsonPackage   `json:"removed"`
 	Changed      []jsonPackage   `json:"changed"`
+	Unknown      string          `json:"packages_unknown,omitempty"`
 	Units        *jsonUnits      `json:"units,omitempty"`
 	UnitsUnknown string          `json:"units_unknown,omitempty"`
 	RebootFor    []string        `json:"reboot_for,omitempty"`
@@ -159,7 +160,7 @@ func newJSONDifference(d *fleet.Difference) *jsonDifference {
 		OldBytes: d.Packages.OldSize, NewBytes: d.Packages.NewSize,
 		Added: newJSONPackages(d.Packages.Added), Removed: newJSONPackages(d.Packages.Removed),
 		Changed: newJSONPackages(d.Packages.Changed), UnitsUnknown: harmless(d.UnitsUnknown), RebootFor: allHarmless(d.RebootFor),
-		CopyPaths: d.Copy.Paths, CopyBytes: d.Copy.Bytes, NoRoom: d.NoRoom(),
+		Unknown: harmless(d.PackagesUnknown), CopyPaths: d.Copy.Paths, CopyBytes: d.Copy.Bytes, NoRoom: d.NoRoom(),
 	}
 	for _, p := range d.Reboot {
 		out.Reboot = append(out.Reboot, jsonReboot{plain(p.Part), plain(p.Old), plain(p.New)})

@@ -56,6 +56,7 @@ type pageHost struct {
 	Bars                    []pageBar
 	Steps                   []pageStep
 	Health                  []pageCheck
+	Changes                 *pageChanges
 	Lines                   []string
 }
 
@@ -121,6 +122,7 @@ func newPageHost(h history.Host, n int, whole time.Duration) pageHost {
 		Host: h, ID: fmt.Sprintf("host-%d", n), Tone: pageTone(h.Outcome), Took: Seconds(h.Duration), Live: plain(h.Live), Wanted: plain(h.Wanted), Why: plain(whyThen(h)),
 	}
 	out.Name, out.BuiltOn, out.Evaluation.Reason, out.Detail.Hint = plain(h.Name), plain(h.BuiltOn), plain(h.Evaluation.Reason), plain(h.Detail.Hint)
+	out.Changes = newPageChanges(h.Detail.Changes)
 	if b := h.Build; b != (fleet.BuildWork{}) {
 		out.Work = fmt.Sprintf("%d derivations built, %d paths downloaded (%s)", b.Derivations, b.Paths, Bytes(b.Bytes))
 	}
