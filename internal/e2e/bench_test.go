@@ -226,3 +226,34 @@ func TestPerfCache(t *testing.T) {
 	}
 	m.run(config+"flotilla perfCache -on="+lab.Hosts()[0]).exits(0).says("are the closures of 1 hosts", "http://192.0.2.1", "down, as was clear after", "100 %")
 }
+
+// Ctrl-C in the middle of an activation that is measured: it comes to its end, and
+// leaves nothing behind; nothing is recorded. Again, and it is not waited for: the host
+// brings itself to the same end.
+func TestInterruptBenchActivate(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.set("p510", "lab.activationSeconds = 2;")
+	m.windows("60s", "2s")
+	m.run("flotilla quickDeploy p510").exits(0)
+	before := m.systems("p510")
+	const records = "cat /root/.local/state/flotilla/bench/*/p510.jsonl 2>/dev/null | wc -l"
+	recorded := m.must(lab.Control, records)
+	for _, c := range []struct{ name, interrupt string }{
+		{"once", "kill -INT $pid"},
+		{"twice", "kill -INT $pid; while grep -q ^flotilla /proc/$pid/comm 2>/dev/null; do sleep 0.1; kill -INT $pid 2>/dev/null || break; done"},
+	} {
+		done := make(chan outcome, 1)
+		go func() { done <- m.run("exec flotilla benchHost p510 3 -activate") }()
+		m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
+		m.must(lab.Control, "pid=$(pidof flotilla); "+c.interrupt)
+		o := <-done
+		o.exits(130).says("interrupted: nothing was recorded")
+		m.asBefore("p510", before)
+		if now := m.must(lab.Control, records); now != recorded {
+			t.Errorf("%s: %s records, before %s", c.name, now, recorded)
+		}
+	}
+	// The next deployment finds a host like any other.
+	m.run("flotilla quickDeploy p510").exits(0).says("unchanged")
+}

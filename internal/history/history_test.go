@@ -375,6 +375,20 @@ func BenchmarkRuns(b *testing.B) {
 			}
 		})
 	}
+	b.Run("one run", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := d.Run(b.Context(), Kept/2); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("totals", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := d.Totals(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func fill(b *testing.B, db *sql.DB, n int) {

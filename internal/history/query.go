@@ -50,14 +50,14 @@ func (d *DB) Run(ctx context.Context, id int64) (r Run, err error) {
 				return err
 			}
 		}
-		runs, err := readRuns(ctx, db, "WHERE id = ?", id)
+		runs, err := readRuns(ctx, db, runsQuery("WHERE id = ?", id))
 		if err != nil {
 			return err
 		}
 		if len(runs) == 0 {
 			return ErrNoRun
 		}
-		if err := addHosts(ctx, db, runs, "", nil); err != nil {
+		if err := addHosts(ctx, db, runs, hostsQuery(runs, "", nil)); err != nil {
 			return err
 		}
 		r = runs[0]
@@ -67,6 +67,20 @@ func (d *DB) Run(ctx context.Context, id int64) (r Run, err error) {
 }
 
 func (f Filter) runs(ctx context.Context, db *sql.DB) ([]Run, error) {
+	runs, err := readRuns(ctx, db, f.runsQuery())
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return runs, addHosts(ctx, db, runs, f.hostsQuery(runs))
+}
+
+// query is a question to the database.
+type query struct {
+	text string
+	args []any
+}
+
+func (f Filter) runsQuery() query {
 	var where []string
 	var args []any
 	add := func(condition string, values ...any) {
@@ -93,11 +107,13 @@ func (f Filter) runs(ctx context.Context, db *sql.DB) ([]Run, error) {
 	if f.Last > 0 {
 		tail += fmt.Sprintf(" LIMIT %d", f.Last)
 	}
-	runs, err := readRuns(ctx, db, tail, args...)
-	if err != nil {
-		return nil, err
-	}
-	return runs, addHosts(ctx, db, runs, hosts, hostArgs)
+	return runsQuery(tail, args...)
+}
+
+// hostsQuery asks for the hosts of runs, of which there is at least one.
+func (f Filter) hostsQuery(runs []Run) query {
+	hosts, args := f.hosts()
+	return hostsQuery(runs, hosts, args)
 }
 
 // hosts is the condition for a host's row, "" for none.
@@ -125,8 +141,12 @@ func anys[T any](list []T) []any {
 	return out
 }
 
-func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, target, command, changes, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs `+tail, args...)
+func runsQuery(tail string, args ...any) query {
+	return query{`SELECT id, target, command, changes, started, user, machine, revision, dirty, over, duration, exit_code, cancelled FROM runs ` + tail, args}
+}
+
+func readRuns(ctx context.Context, db *sql.DB, q query) ([]Run, error) {
+	rows, err := db.QueryContext(ctx, q.text, q.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -145,22 +165,24 @@ func readRuns(ctx context.Context, db *sql.DB, tail string, args ...any) ([]Run,
 	return runs, rows.Err()
 }
 
-// addHosts gives runs, the latest first, their hosts that satisfy a condition.
-func addHosts(ctx context.Context, db *sql.DB, runs []Run, condition string, args []any) error {
-	if len(runs) == 0 {
-		return nil
-	}
-	byID := make(map[int64]*Run, len(runs))
-	for i := range runs {
-		byID[runs[i].ID] = &runs[i]
-	}
+// hostsQuery asks for those hosts of runs, the latest first, that satisfy a condition.
+func hostsQuery(runs []Run, condition string, args []any) query {
 	where := "run BETWEEN ? AND ?"
 	if condition != "" {
 		where += " AND " + condition
 	}
-	rows, err := db.QueryContext(ctx, `SELECT run, name, outcome, reason, step, error, live, wanted, built_on, duration,
-		derivations, fetched_paths, fetched_bytes, avoided, evaluation, detail FROM hosts WHERE `+where+" ORDER BY run, position",
-		slices.Concat([]any{runs[len(runs)-1].ID, runs[0].ID}, args)...)
+	return query{`SELECT run, name, outcome, reason, step, error, live, wanted, built_on, duration,
+		derivations, fetched_paths, fetched_bytes, avoided, evaluation, detail FROM hosts WHERE ` + where + " ORDER BY run, position",
+		slices.Concat([]any{runs[len(runs)-1].ID, runs[0].ID}, args)}
+}
+
+// addHosts gives runs the hosts that a query finds.
+func addHosts(ctx context.Context, db *sql.DB, runs []Run, q query) error {
+	byID := make(map[int64]*Run, len(runs))
+	for i := range runs {
+		byID[runs[i].ID] = &runs[i]
+	}
+	rows, err := db.QueryContext(ctx, q.text, q.args...)
 	if err != nil {
 		return err
 	}

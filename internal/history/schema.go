@@ -46,6 +46,17 @@ func migrations() []string {
 	) STRICT, WITHOUT ROWID;
 	-- Hosts that run something else than is wanted, and since when that is known.
 	CREATE TABLE drift (host TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;`,
+		// To look for them among all runs takes as long as there are many that were only
+		// tests.
+		`CREATE TABLE latest ( -- of the runs that were to change the host, or (good) that left it as is wanted
+		host TEXT NOT NULL, good INTEGER NOT NULL, ended INTEGER NOT NULL, outcome TEXT NOT NULL,
+		PRIMARY KEY (host, good)
+	) STRICT, WITHOUT ROWID;
+	INSERT OR REPLACE INTO latest SELECT name, 0, started + runs.duration / 1000, outcome
+		FROM hosts JOIN runs ON run = id WHERE changes ORDER BY run;
+	INSERT OR REPLACE INTO latest SELECT name, 1, started + runs.duration / 1000, outcome
+		FROM hosts JOIN runs ON run = id WHERE changes
+		AND outcome IN ('unchanged', 'switched', 'staged', 'switched-needs-reboot', 'rebooted') ORDER BY run;`,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -86,6 +87,7 @@ func addTotals(ctx context.Context, tx *sql.Tx, r *Run) error {
 			bucket, _ := slices.BinarySearch(Bounds(), s.Duration)
 			errs = append(errs, add(totalStep, string(s.Step), bucket, 1, s.Duration.Microseconds()))
 		}
+		errs = append(errs, addLatest(ctx, tx, r, h))
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
@@ -99,12 +101,7 @@ func (d *DB) Totals(ctx context.Context) (all []Totals, err error) {
 		if all, err = readTotals(ctx, db); err != nil {
 			return err
 		}
-		for i := range all {
-			if err := all[i].addLast(ctx, db); err != nil {
-				return err
-			}
-		}
-		return nil
+		return readLatest(ctx, db, all)
 	})
 	return all, err
 }
@@ -161,22 +158,49 @@ func (h *Histogram) add(bucket int, n int64, sum time.Duration) {
 	}
 }
 
-// addLast finds the latest runs that were to change the host.
-func (t *Totals) addLast(ctx context.Context, db *sql.DB) error {
-	latest := func(condition string, args ...any) (at time.Time, o fleet.Outcome, err error) {
-		var ms int64
-		err = db.QueryRowContext(ctx, `SELECT started + runs.duration / 1000, outcome FROM hosts JOIN runs ON run = id
-			WHERE name = ? AND changes `+condition+` ORDER BY run DESC LIMIT 1`, append([]any{t.Host}, args...)...).Scan(&ms, &o)
-		if errors.Is(err, sql.ErrNoRows) {
-			return time.Time{}, "", nil
+// isGood reports whether an outcome leaves a host as is wanted.
+func isGood(o fleet.Outcome) bool {
+	return slices.Contains([]fleet.Outcome{fleet.Unchanged, fleet.Switched, fleet.Staged, fleet.SwitchedNeedsReboot, fleet.Rebooted}, o)
+}
+
+// addLatest notes a run that was to change a host.
+func addLatest(ctx context.Context, tx *sql.Tx, r *Run, h Host) error {
+	for good := range 2 {
+		if !r.Changes || good == 1 && !isGood(h.Outcome) {
+			continue
 		}
-		return time.UnixMilli(ms), o, err
+		if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", h.Name, good, r.Started.Add(r.Duration).UnixMilli(), h.Outcome); err != nil {
+			return err
+		}
 	}
-	good := []fleet.Outcome{fleet.Unchanged, fleet.Switched, fleet.Staged, fleet.SwitchedNeedsReboot, fleet.Rebooted}
-	var err, err2 error
-	t.Last, t.LastOutcome, err = latest("")
-	t.Good, _, err2 = latest("AND outcome "+oneOf(good), anys(good)...)
-	return errors.Join(err, err2)
+	return nil
+}
+
+// readLatest finds the latest runs that were to change hosts.
+func readLatest(ctx context.Context, db *sql.DB, all []Totals) error {
+	rows, err := db.QueryContext(ctx, "SELECT host, good, ended, outcome FROM latest")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var host string
+		var good bool
+		var ms int64
+		var o fleet.Outcome
+		if err := rows.Scan(&host, &good, &ms, &o); err != nil {
+			return err
+		}
+		i, found := slices.BinarySearchFunc(all, host, func(t Totals, host string) int { return strings.Compare(t.Host, host) })
+		switch {
+		case !found:
+		case good:
+			all[i].Good = time.UnixMilli(ms)
+		default:
+			all[i].Last, all[i].LastOutcome = time.UnixMilli(ms), o
+		}
+	}
+	return rows.Err()
 }
 
 // Drift notes at a time whether hosts run something else than is wanted, and
