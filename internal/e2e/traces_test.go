@@ -117,23 +117,12 @@ esac
 // A run of one host that is well and one that is not, to a receiver that takes it, and
 // to none.
 func TestTracesOfARun(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"bin/nix": fakeNix, "bin/nix-store": "#!/bin/sh\necho /nix/store/00000000000000000000000000000000-nixos-system-p620\n",
-		"flake.nix": "{}", "fleet.toml": "[hosts.p620]\n[hosts.razer]\n",
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	f := newTestedFleet(t)
+	f.write("bin/nix", fakeNix)
+	f.write("fleet.toml", "[hosts.p620]\n[hosts.razer]\n")
 	run := func(settings ...string) proc.Result {
 		t.Helper()
-		res, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{flotilla, "testAllParallel", "-fresh"}, Dir: dir,
-			Env: append([]string{"HOME=" + dir, "PATH=" + dir + "/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR=" + dir}, settings...)})
+		res, err := f.sh(append(append([]string{"env"}, settings...), flotilla, "testAllParallel", "-fresh")...)
 		if res.Code != 3 {
 			t.Fatalf("%v\n%s%s", err, res.Stdout, res.Stderr)
 		}
