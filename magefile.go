@@ -56,12 +56,15 @@ func LabDown(ctx context.Context, keepImage *bool) error {
 func Demo(ctx context.Context) error { return demo.Run(ctx, os.Stdout) }
 
 // BenchPeers measures Flotilla beside the guide's recipes in the lab, ROUNDS times each
+//
+// FLOTILLA_TEST_NIXPKGS names a Git repository of nixpkgs: then each evaluation is one of a
+// real NixOS.
 func BenchPeers(ctx context.Context, rounds int) error {
 	c, err := chores.LabConfig(os.Stderr)
 	if err != nil {
 		return err
 	}
-	r, err := peers.Run(ctx, c, rounds, func(text string) { fmt.Fprintln(os.Stderr, "peers:", text) })
+	r, err := peers.Run(ctx, c, rounds, os.Getenv("FLOTILLA_TEST_NIXPKGS"), func(text string) { fmt.Fprintln(os.Stderr, "peers:", text) })
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ type Result struct {
 	Just, Rebuild, Nix string
 	// Load is that of the minute before, and LoadAfter that at the end.
 	Load, LoadAfter string
+	// Real says that each evaluation was one of a real NixOS.
+	Real bool
 	// Rows are the situations, in order.
 	Rows []Row
 }
@@ -53,6 +55,8 @@ type situation struct {
 	// latency is the round trip to host, 0 for that of the lab.
 	latency time.Duration
 	host    string
+	// real says that it is told with real NixOS hosts too.
+	real bool
 }
 
 const (
@@ -65,19 +69,27 @@ const (
 
 func situations() []situation {
 	return []situation{
-		{text: "nothing changed, clean tree: deploy one", ours: "quickDeploy p620", theirs: "mended p620"},
+		{text: "nothing changed, clean tree: deploy one", ours: "quickDeploy p620", theirs: "mended p620", real: true},
 		{text: "the same, the recipe as it is, which deploys", ours: "quickDeploy p620", theirs: "quick-deploy p620"},
-		{text: "README.md edited: deploy one", edit: dirty, ours: "quickDeploy p620", theirs: "mended p620"},
-		{text: "nothing changed: test all four", ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
-		{text: "one of four changed: test all four", edit: one, ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
-		{text: "all four changed: test all four", edit: every, ours: "testAllParallel", theirs: "test-all-parallel " + hosts},
-		{text: "deploy one that is deployed", ours: "p620", theirs: "host p620"},
+		{text: "README.md edited: deploy one", edit: dirty, ours: "quickDeploy p620", theirs: "mended p620", real: true},
+		{text: "nothing changed: test all four", ours: "testAllParallel", theirs: "test-all-parallel " + hosts, real: true},
+		{text: "one of four changed: test all four", edit: one, ours: "testAllParallel", theirs: "test-all-parallel " + hosts, real: true},
+		{text: "all four changed: test all four", edit: every, ours: "testAllParallel", theirs: "test-all-parallel " + hosts, real: true},
+		{text: "deploy one that is deployed", ours: "p620", theirs: "host p620", real: true},
 		{text: "the same, activated all the same", ours: "deploy p620 -force", theirs: "host p620"},
-		{text: "deploy one that changed", edit: one, ours: "quickDeploy razer", theirs: "mended razer"},
+		{text: "deploy one that changed", edit: one, ours: "quickDeploy razer", theirs: "mended razer", real: true},
 		{text: "deploy all four, all changed", edit: every, ours: "deployAllParallel -yes", theirs: "deploy-all-parallel " + hosts},
 		{text: "20 ms round trip, nothing changed: deploy one", ours: "quickDeploy p510", theirs: "mended p510", latency: slowed, host: "p510"},
 		{text: "20 ms round trip: deploy one that is deployed", ours: "p510", theirs: "host p510", latency: slowed, host: "p510"},
 		{text: "20 ms round trip: deploy one that changed", edit: strings.ReplaceAll(one, "razer", "p510"), ours: "quickDeploy p510", theirs: "mended p510", latency: slowed, host: "p510"},
+		// The rows of the guide's tables that are not above. "Traditional" is without its recipes:
+		// one after the other.
+		{text: "guide: test one that changed", edit: one, ours: "testHost razer", theirs: "test-host razer", real: true},
+		{text: "guide: test all in turn, all changed", edit: every, ours: "testAllParallel", theirs: "test-all " + hosts, real: true},
+		{text: "guide: deploy one that changed, without a test", edit: one, ours: "razer", theirs: "host razer"},
+		{text: "guide: deploy all in turn, all changed", edit: every, ours: "deployAllParallel -yes", theirs: "deploy-all " + hosts},
+		{text: "guide: test and deploy one, nothing changed", ours: "testHost p620 quickDeploy p620", theirs: "test-deploy p620", real: true},
+		{text: "guide: test and deploy all in turn, all changed", edit: every, ours: "quickAll -yes", theirs: "test-deploy-all " + hosts},
 	}
 }
 
@@ -90,27 +102,37 @@ var justfile string
 // Run boots the lab, if it is not, and measures every situation in so many rounds,
 // after one to warm up: in each both sides once, and the other way round in every
 // second. It leaves the fleet as it was committed, and the hosts deployed. A command
-// that fails ends it.
-func Run(ctx context.Context, c lab.Config, rounds int, progress func(text string)) (r Result, err error) {
-	r.Time = time.Now()
+// that fails ends it. With nixpkgs, a Git repository of that, each evaluation is one of a
+// real NixOS, and the situations are those in which that matters.
+func Run(ctx context.Context, c lab.Config, rounds int, nixpkgs string, progress func(text string)) (r Result, err error) {
+	r.Time, r.Real = time.Now(), nixpkgs != ""
 	l, err := lab.Up(ctx, c)
 	if err != nil {
 		return r, err
 	}
 	p := &peers{lab: l, number: int(time.Now().Unix())}
-	if err := p.prepare(ctx, &r); err != nil {
-		return r, err
-	}
 	defer func() {
 		for _, s := range situations() {
 			if s.latency > 0 {
 				err = errors.Join(err, l.Latency(context.WithoutCancel(ctx), s.host, 0))
 			}
 		}
-		_, reset := p.sh(context.WithoutCancel(ctx), reset)
+		_, reset := p.sh(context.WithoutCancel(ctx), reset+"; git reset --quiet --hard before-nixpkgs 2>/dev/null; git tag --delete before-nixpkgs >/dev/null 2>&1; rm -rf /root/nixpkgs")
 		err = errors.Join(err, reset)
 	}()
+	if nixpkgs != "" {
+		progress("real NixOS hosts: nixpkgs is copied")
+		if err := p.real(ctx, nixpkgs); err != nil {
+			return r, err
+		}
+	}
+	if err := p.prepare(ctx, &r); err != nil {
+		return r, err
+	}
 	for _, s := range situations() {
+		if r.Real && !s.real {
+			continue
+		}
 		row, err := p.measure(ctx, s, rounds, progress)
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", s.text, err)

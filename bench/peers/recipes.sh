@@ -64,12 +64,23 @@ at_once() {
   return $code
 }
 
+in_turn() {
+  what=$1
+  shift
+  for host; do "$what" "$host" || return; done
+}
+
 build() { nix build --accept-flake-config --no-link "$(attr "$1")"; }
 
 name=$1
 shift
 case $name in
   host) rebuild "$1" ;;
+  test-host) build "$1" ;;
+  test-all) in_turn build "$@" ;;
+  deploy-all) in_turn rebuild "$@" ;;
+  test-deploy) build "$1" && rebuild "$1" ;;
+  test-deploy-all) in_turn build "$@" && in_turn rebuild "$@" ;;
   quick-deploy) quick_deploy "$1" ;;
   mended) mended "$1" ;;
   test-all-parallel) at_once build "$@" ;;

@@ -11,6 +11,9 @@ import (
 func (r Result) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Taken %s; %s; load %s before, %s at the end.\njust: %s\nnixos-rebuild: %s\n\n", r.Time.UTC().Format("2006-01-02 15:04 MST"), r.Nix, r.Load, r.LoadAfter, r.Just, r.Rebuild)
+	if r.Real {
+		b.WriteString("Each evaluation is one of a real NixOS of nixpkgs.\n\n")
+	}
 	b.WriteString("| | Flotilla | the recipe | ratio |\n|---|---|---|---|\n")
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row.Situation, took(row.OursTook), took(row.TheirsTook), ratio(row.Ratios))
