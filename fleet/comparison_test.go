@@ -92,3 +92,17 @@ func TestNothingChangedIsNotCompared(t *testing.T) {
 		t.Errorf("%+v, asked %v", r, n.asked)
 	}
 }
+
+// A rollback knows of packages what its plan found out, if that was of the same system.
+func TestRollbackTellsWhatWasPlanned(t *testing.T) {
+	d := &Difference{Packages: PackageDiff{Added: []PackageChange{{Name: "tool"}}}}
+	for live, unknown := range map[nixcmd.StorePath]string{newSystem: "", systemPath("x"): "were not compared"} {
+		f, h := historic(t)
+		h.prints = []string{"restarting the following units: a.service"}
+		planned := &Report{Results: []Result{{Host: f.Inventory.Hosts[0], Live: live, Generation: &Generation{Number: 1, Path: oldSystem}, Difference: d}}}
+		r := f.Rollback(t.Context(), f.Inventory.Hosts, RollbackOptions{Planned: planned}).Results[0]
+		if r.Difference == nil || !strings.Contains(r.Difference.PackagesUnknown, unknown) || (len(r.Difference.Packages.Added) == 1) != (unknown == "") || len(r.Difference.Units.Restart) != 1 {
+			t.Errorf("%+v, %+v", r, r.Difference)
+		}
+	}
+}

@@ -44,14 +44,14 @@ func TestChildrenAreTraced(t *testing.T) {
 			if i < 0 {
 				return ""
 			}
-			return s.Attributes[i].Value.Emit()
+			return s.Attributes[i].Value.String()
 		}
 		if s.Name != c.name || s.Status.Code != c.status || of("process.exit.code") != c.code || of("error.type") != c.kind ||
 			s.Parent.SpanID() != parent.SpanContext().SpanID() || (of("process.pid") == "") != (c.kind == "not-found") {
 			t.Errorf("%+v", s)
 		}
 		for _, kv := range s.Attributes {
-			if v := kv.Value.Emit(); v == "secret" || len(v) > 20 {
+			if v := kv.Value.String(); v == "secret" || len(v) > 20 {
 				t.Errorf("%v", kv)
 			}
 		}
