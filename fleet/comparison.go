@@ -13,8 +13,10 @@ import (
 type comparison struct {
 	stop context.CancelFunc
 	done chan struct{}
-	// wanted and live are their closures; nil if that is not known.
-	wanted, live []nixcmd.PathInfo
+	// What came of it, once done is closed. The closures are not kept: a host may wait for
+	// its wave, and hundreds with it.
+	diff    PackageDiff
+	unknown string
 }
 
 // patienceAtEnd is how long a comparison may take longer than what it is beside.
@@ -27,36 +29,50 @@ func (j *job) compareBeside(ctx context.Context, s surveyed, know func(sizes map
 	c := &comparison{stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		if c.wanted = s.closure; s.stores != nil {
-			c.wanted, c.live = s.stores.wanted, s.stores.live
-		}
-		var err error
-		if c.wanted == nil {
-			if c.wanted, err = j.fleet.nix.BackgroundClosure(ctx, s.eval.Toplevel); err != nil {
-				return
-			}
-		}
-		know(sizesOf(c.wanted), nil)
-		if s.stores != nil {
-			know(nil, s.stores.there())
-		}
-		live := s.survey.liveToplevel()
-		if live == "" || c.live != nil {
-			return
-		}
-		if c.live, err = j.fleet.nix.BackgroundClosure(ctx, live); err != nil {
-			c.live = nil
-			return
-		}
-		if s.stores == nil {
-			there := make(map[nixcmd.StorePath]bool, len(c.live))
-			for _, i := range c.live {
-				there[i.Path] = true
-			}
-			know(nil, there)
-		}
+		c.diff, c.unknown = j.compareHere(ctx, s, know)
 	}()
 	return c
+}
+
+// compareHere asks this machine's store alone.
+func (j *job) compareHere(ctx context.Context, s surveyed, know func(sizes map[nixcmd.StorePath]int64, there map[nixcmd.StorePath]bool)) (d PackageDiff, unknown string) {
+	wanted, live := s.closure, []nixcmd.PathInfo(nil)
+	if s.stores != nil {
+		wanted, live = s.stores.wanted, s.stores.live
+		know(nil, s.stores.there())
+	}
+	var err error
+	if wanted == nil {
+		if wanted, err = j.aside(ctx, s.eval.Toplevel); err != nil {
+			return d, "this machine's store did not tell"
+		}
+	}
+	know(sizesOf(wanted), nil)
+	if was := s.survey.liveToplevel(); live == nil && was != "" {
+		if live, err = j.aside(ctx, was); err != nil {
+			return d, "this machine's store does not have the system that ran before, or did not tell in time"
+		}
+	}
+	if live == nil {
+		return d, "the host ran no system before"
+	}
+	if s.stores == nil {
+		there := make(map[nixcmd.StorePath]bool, len(live))
+		for _, i := range live {
+			there[i.Path] = true
+		}
+		know(nil, there)
+	}
+	return nixcmd.Diff(live, wanted), ""
+}
+
+// aside lists a closure while nobody waits for it.
+func (j *job) aside(ctx context.Context, p nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
+	if err := j.fleet.stages.asides.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer j.fleet.stages.asides.Release(1)
+	return j.fleet.nix.BackgroundClosure(ctx, p)
 }
 
 // end gives it up, and waits until it has ended.
@@ -77,13 +93,7 @@ func (c *comparison) packages() (d PackageDiff, unknown string) {
 	case <-time.After(patienceAtEnd):
 	}
 	c.end()
-	switch {
-	case c.wanted == nil:
-		return d, "this machine's store did not tell"
-	case c.live == nil:
-		return d, "this machine's store does not have the system that ran before, or did not tell in time"
-	}
-	return nixcmd.Diff(c.live, c.wanted), ""
+	return c.diff, c.unknown
 }
 
 // changed sets what a deployment has changed, or tried to.

@@ -14,6 +14,8 @@ type stages struct {
 	commands *semaphore.Weighted
 	// queries are short questions to this machine's store.
 	queries *semaphore.Weighted
+	// asides are such questions that nobody waits for.
+	asides *semaphore.Weighted
 	// memory is that of evaluations, which wait for it once they have one of the
 	// places.
 	memory *memory
@@ -30,6 +32,7 @@ func newStages(l Limits) stages {
 		activations: weighted(l.Activations, 16),
 		commands:    weighted(0, 32),
 		queries:     weighted(0, runtime.NumCPU()),
+		asides:      weighted(0, runtime.NumCPU()),
 		memory:      &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
 	}
 }
