@@ -229,20 +229,13 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		asking, done := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		wg.Go(func() { p.learn(asking, j.fleet.nix, s) })
-		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
-			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
-			Progress: func(e nixcmd.CopyEvent) {
-				if t, told := p.take(e); told {
-					j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
-				}
-			},
-		})
+		fetched, err := j.deliver(ctx, s, &p)
 		done()
 		wg.Wait()
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
 		}
-		if len(p.begun)+fetched == 0 {
+		if p.nothing(fetched) {
 			j.nothing(StepCopy)
 		}
 		return p.end(fetched), nil
