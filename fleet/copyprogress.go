@@ -176,6 +176,18 @@ func (p *copyProgress) note() {
 	}
 }
 
+// firstOf is the first of the paths whose turn has come that is among these; "" if none is.
+func (p *copyProgress) firstOf(paths map[nixcmd.StorePath]bool) nixcmd.StorePath {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, path := range p.begun {
+		if paths[path] {
+			return path
+		}
+	}
+	return ""
+}
+
 // sent is how many bytes this attempt has sent, and how many are left; 0 if that is
 // not known.
 func (p *copyProgress) sent() (sent, left int64) {

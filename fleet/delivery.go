@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"crypto/rand"
+	_ "embed"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +11,9 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
 )
+
+//go:embed remote/endcopy.sh
+var endCopyScript string
 
 // deliveryPatience is how long a host may be gone in the middle of a copy before
 // the copy is given up; a bridge, a firewall or an sshd that restarts takes seconds.
@@ -27,6 +32,8 @@ type delivery struct {
 	s        surveyed
 	progress *copyProgress
 	conn     Remote
+	// mark tells the Nix that a copy runs on the host from others there.
+	mark string
 	// settled says that the choice whether to compress is made.
 	settled bool
 	release func() // of the place to compress in; nil if there is none
@@ -35,7 +42,7 @@ type delivery struct {
 // deliver copies the system, and returns how many paths the host has fetched from
 // its substituters.
 func (j *job) deliver(ctx context.Context, s surveyed, p *copyProgress) (fetched int, err error) {
-	d := delivery{job: j, s: s, progress: p, conn: s.conn, settled: j.choseCompression()}
+	d := delivery{job: j, s: s, progress: p, conn: s.conn, mark: rand.Text(), settled: j.choseCompression()}
 	defer func() {
 		if d.release != nil {
 			d.release()
@@ -57,7 +64,7 @@ func (j *job) deliver(ctx context.Context, s surveyed, p *copyProgress) (fetched
 			d.again(ctx)
 			continue
 		case master == 0 || masterOf(ctx, d.conn) == master:
-			return fetched, err
+			return fetched, d.explain(ctx, err)
 		}
 		j.warn(StepCopy, "the connection dropped while paths were sent; connecting again, for what has not arrived")
 		arrived, gone := d.reconnect(ctx)
@@ -82,7 +89,7 @@ func (d *delivery) once(ctx context.Context) (fetched int, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	watched := d.watch(ctx, stop)
 	fetched, err = j.send(ctx, []nixcmd.StorePath{d.s.eval.Toplevel}, nixcmd.CopyOptions{
-		To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: d.conn.NixSSHOpts(), NoCheckSigs: true,
+		To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: d.conn.NixSSHOpts(), NoCheckSigs: true, Mark: d.mark,
 		Progress: func(e nixcmd.CopyEvent) {
 			if t, told := d.progress.take(e, time.Now()); told {
 				j.emit(t.event())
@@ -94,14 +101,36 @@ func (d *delivery) once(ctx context.Context) (fetched int, err error) {
 	return fetched, err
 }
 
-// reconnect waits until the host answers again, and reports whether any path has
-// arrived since it was asked last. gone is why it does not answer.
+// explain looks whether it is the path that Nix came to whose contents are no longer
+// what they were here: the host then refuses them.
+func (d *delivery) explain(ctx context.Context, err error) error {
+	k, e := d.lacking(ctx)
+	if e != nil {
+		return err
+	}
+	first := d.progress.firstOf(k.missing)
+	if first == "" {
+		return err
+	}
+	if damaged, e := d.job.fleet.nix.Damaged(ctx, []nixcmd.StorePath{first}); e != nil || len(damaged) == 0 {
+		return err
+	}
+	return &hintedError{fmt.Errorf("%s is damaged in the store here: %w", first, err),
+		fmt.Sprintf("mend it: `nix store repair %s`, which fetches or builds it again; `nix-store --verify --check-contents` finds whatever else is damaged", first)}
+}
+
+// reconnect waits until the host answers again, ends what the copy has left there, and
+// reports whether any path has arrived since the host was asked last. gone is why it does
+// not answer.
 func (d *delivery) reconnect(ctx context.Context) (arrived bool, gone error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryPatience)
 	defer cancel()
 	for {
-		arrived, err := d.again(ctx)
-		if err == nil || !dropped(err) {
+		_, err := d.conn.Run(ctx, sshpool.Cmd{Script: endCopyScript, Argv: []string{nixcmd.MarkName + "=" + d.mark}})
+		if !dropped(err) {
+			arrived, err = d.again(ctx)
+		}
+		if !dropped(err) {
 			return arrived, nil // the next attempt will tell
 		}
 		if gone == nil || ctx.Err() == nil {

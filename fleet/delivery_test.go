@@ -35,6 +35,12 @@ type wire struct {
 	gone    time.Duration
 	cut     time.Time
 	carries int64
+	// damaged are paths that are not here as they were.
+	damaged []nixcmd.StorePath
+}
+
+func (w *wire) Damaged(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
+	return slices.DeleteFunc(slices.Clone(paths), func(p nixcmd.StorePath) bool { return !slices.Contains(w.damaged, p) }), nil
 }
 
 func (w *wire) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
@@ -191,15 +197,18 @@ func TestDeliveryGivesUp(t *testing.T) {
 		kept     bool
 		attempts int
 		outcome  Outcome
+		damaged  int
 		says     []string
 	}{
-		{"a path that never gets through", 0, 0, false, mostDrops, Failed, []string{"dropped 5 times without a path having arrived", "whole or not at all"}},
-		{"gone for good", time.Hour, 3, false, 1, Unreachable, []string{"could not be reached again within 1m0s", "no route", "not sent again"}},
-		{"not the connection", 0, 3, true, 1, Failed, []string{"disconnected unexpectedly"}},
+		{"a path that never gets through", 0, 0, false, mostDrops, Failed, 0, []string{"dropped 5 times without a path having arrived", "whole or not at all"}},
+		{"gone for good", time.Hour, 3, false, 1, Unreachable, 0, []string{"could not be reached again within 1m0s", "no route", "not sent again"}},
+		{"not the connection", 0, 3, true, 1, Failed, 0, []string{"disconnected unexpectedly"}},
+		{"a damaged path", 0, 3, true, 1, Failed, 4, []string{"path-4 is damaged in the store here: ", "disconnected unexpectedly", "nix store repair /nix/store/"}},
+		{"another damaged path", 0, 3, true, 1, Failed, 5, []string{"nix: cannot copy", "disconnected unexpectedly"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &wire{gone: c.gone}
+				w := &wire{gone: c.gone, damaged: []nixcmd.StorePath{storePathNo(c.damaged)}}
 				for range 20 {
 					do := w.sends(c.attempt, time.Second)
 					w.copies = append(w.copies, func(ctx context.Context, left []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
