@@ -125,9 +125,10 @@ const (
 	ByClosure Way = "nix-copy-closure"
 )
 
-// Carry copies store paths to hosts: Reached, with the duration of StepCopy. It does
+// Carry copies cargo, or a part of it, to hosts: Reached, with the duration of StepCopy. It does
 // what a deployment does at that point, but for trying again and for compression.
-func (f *Fleet) Carry(ctx context.Context, hosts []Host, paths []nixcmd.StorePath, way Way) *Report {
+func (f *Fleet) Carry(ctx context.Context, hosts []Host, c Cargo, way Way) *Report {
+	paths := c.paths()
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		conn, err := j.reached(ctx)
 		if err != nil {
@@ -153,40 +154,39 @@ func (f *Fleet) Carry(ctx context.Context, hosts []Host, paths []nixcmd.StorePat
 	})
 }
 
-// Unload deletes store paths from hosts, those and no others: Reached. A path that is
-// in use there, or that another refers to, stays, which is an error.
-func (f *Fleet) Unload(ctx context.Context, hosts []Host, paths []nixcmd.StorePath) *Report {
+// Unload deletes cargo from hosts, and nothing else: Reached. A path that is in use
+// there stays, which is an error.
+func (f *Fleet) Unload(ctx context.Context, hosts []Host, c Cargo) *Report {
+	paths := c.paths()
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
 		conn, err := j.reached(ctx)
 		if err != nil {
 			return "", err
 		}
-		infos := make([]nixcmd.PathInfo, len(paths))
-		for i, p := range paths {
-			infos[i].Path = p
-		}
-		left := func(ctx context.Context) ([]nixcmd.StorePath, error) {
-			k, err := askStore(ctx, conn, infos, "")
+		err = deleted(ctx, paths, func(ctx context.Context, paths []nixcmd.StorePath) (left []nixcmd.StorePath, err error) {
+			var lines strings.Builder
+			for _, p := range paths {
+				lines.WriteString(string(p) + "\n")
+			}
+			res, err := conn.Run(ctx, sshpool.Cmd{Argv: []string{"sh", "-c", deleteScript}, Stdin: strings.NewReader(lines.String())})
 			if err != nil {
 				return paths, err
 			}
-			return slices.DeleteFunc(slices.Clone(paths), func(p nixcmd.StorePath) bool { return k.missing[p] }), nil
-		}
-		there, err := left(ctx)
-		if err == nil {
-			err = deleted(ctx, there, func(ctx context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
-				var lines strings.Builder
-				for _, p := range paths {
-					lines.WriteString(string(p) + "\n")
+			text := string(res.Stdout)
+			if _, err := parseAnswer(text); err != nil {
+				return paths, err
+			}
+			for line := range strings.Lines(text) {
+				if path, ok := strings.CutPrefix(strings.TrimSpace(line), "left "); ok {
+					left = append(left, nixcmd.StorePath(path))
 				}
-				_, deleting := conn.Run(ctx, sshpool.Cmd{Argv: []string{"sh", "-c", deleteScript}, Stdin: strings.NewReader(lines.String())})
-				still, err := left(ctx)
-				if err != nil {
-					return paths, err
-				}
-				return still, deleting
-			})
-		}
+			}
+			if len(left) > 0 {
+				said := strings.TrimSpace(string(res.Stderr))
+				err = errors.New(said[strings.LastIndexByte(said, '\n')+1:])
+			}
+			return left, err
+		})
 		if err != nil {
 			return "", j.stepError(StepCopy, err)
 		}
@@ -203,8 +203,11 @@ func deleted(ctx context.Context, paths []nixcmd.StorePath, do func(context.Cont
 		if paths = left; len(left) == 0 {
 			return nil
 		}
+		if err == nil {
+			err = errors.New("something uses them")
+		}
 		if ctx.Err() != nil || try == tries {
-			return &hintedError{fmt.Errorf("%d of the paths made up to be copied are still in the store, such as %s: %w", len(left), left[0], or(err, ctx.Err())),
+			return &hintedError{fmt.Errorf("%d of the paths made up to be copied are still in the store, such as %s: %w", len(left), left[0], err),
 				"the next garbage collection takes them, or `nix store delete` of that name now"}
 		}
 		pause(ctx, 500*time.Millisecond)
