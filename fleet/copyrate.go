@@ -47,8 +47,11 @@ func (t copyText) speed() string {
 		return ""
 	}
 	text := " at " + bytesText(t.rate) + "/s"
-	if t.left >= time.Second {
-		text += fmt.Sprintf(", %s to go", t.left.Round(time.Second))
+	switch s := int(t.left.Seconds() + 0.5); {
+	case s >= 60:
+		text += fmt.Sprintf(", %d:%02d min to go", s/60, s%60)
+	case s >= 1:
+		text += fmt.Sprintf(", %d s to go", s)
 	}
 	return text
 }
