@@ -149,7 +149,7 @@ func (d *delivery) again(ctx context.Context) (arrived bool, err error) {
 	if err != nil {
 		_, err = d.conn.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
 		d.progress.restart(nil)
-		return true, err
+		return false, err
 	}
 	k, err := askStore(ctx, d.conn, wanted, "")
 	if err != nil {

@@ -112,9 +112,7 @@ func (d *delivery) compress(ctx context.Context, slow *slowLink) {
 	if err != nil || carries > 1.5*slow.rate {
 		return
 	}
-	h := j.host
-	h.SSHOptions = append(slices.Clone(h.SSHOptions), "Compression=yes")
-	conn, err := j.connectTo(ctx, h, func(ctx context.Context, r Remote) error {
+	conn, err := j.connectTo(ctx, compressed(j.host), func(ctx context.Context, r Remote) error {
 		_, err := r.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
 		return err
 	})
@@ -123,6 +121,12 @@ func (d *delivery) compress(ctx context.Context, slow *slowLink) {
 	}
 	d.conn = conn
 	j.log(StepCopy, fmt.Sprintf("the link carries about %s/s: the remaining %s go compressed, over a connection of their own", bytesText(int64(slow.rate)), bytesText(slow.left)))
+}
+
+// compressed is a host with a connection of its own that compresses.
+func compressed(h Host) Host {
+	h.SSHOptions = append(slices.Clone(h.SSHOptions), "Compression=yes")
+	return h
 }
 
 // uplink is how many bytes a second the connection carries to the host, of data that
