@@ -20,7 +20,7 @@ import (
 // ssh as far as a copy needs them. Paths are 1 MiB each.
 type wire struct {
 	Nix
-	mu sync.Mutex
+	mu sync.Mutex // of arrived
 	// paths make the system, arrived are those that the host has.
 	paths   []nixcmd.StorePath
 	arrived map[nixcmd.StorePath]bool
@@ -52,12 +52,24 @@ func (w *wire) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, er
 }
 
 func (w *wire) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
-	left := slices.DeleteFunc(slices.Clone(w.paths), func(p nixcmd.StorePath) bool { return w.arrived[p] })
+	left := slices.DeleteFunc(slices.Clone(w.paths), w.has)
 	w.begun, w.opts = append(w.begun, left), append(w.opts, opt.SSHOpts)
 	if len(w.begun) > len(w.copies) {
 		return errors.New("here the test ends")
 	}
 	return w.copies[len(w.begun)-1](ctx, left, opt)
+}
+
+func (w *wire) has(p nixcmd.StorePath) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.arrived[p]
+}
+
+func (w *wire) gets(p nixcmd.StorePath) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arrived[p] = true
 }
 
 func (w *wire) Connect(_ context.Context, h Host) (Remote, error) {
@@ -95,7 +107,7 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 	}
 	answer := "flotilla-store 1\n"
 	for p := range strings.FieldsSeq(string(text)) {
-		if !e.arrived[nixcmd.StorePath(p)] {
+		if !e.has(nixcmd.StorePath(p)) {
 			answer += "missing " + p + "\n"
 		}
 	}
@@ -116,7 +128,7 @@ func (w *wire) sends(n int, each time.Duration) func(context.Context, []nixcmd.S
 			if pause(ctx, each); ctx.Err() != nil {
 				return fmt.Errorf("nix: %w", context.Cause(ctx))
 			}
-			w.arrived[p] = true
+			w.gets(p)
 		}
 		return nil
 	}
@@ -293,7 +305,7 @@ func TestDeliveryCompresses(t *testing.T) {
 								return fmt.Errorf("nix: %w", context.Cause(ctx))
 							}
 						}
-						w.arrived[p] = true
+						w.gets(p)
 					}
 					return nil
 				}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,18 +157,49 @@ func TestMeasureTransport(t *testing.T) {
 	}
 	m := inLab(t)
 	m.deployed()
-	measure := func(what, line string) {
+	measure := func(what string, rounds int, arguments string) {
 		handshakes, sessions := m.handshakes("p510"), m.sessions("p510")
-		t.Logf("%s: %s\nload %s\n%s%d handshakes and %d sessions at p510 in all", what, line, m.must(lab.Control, "cat /proc/loadavg"), m.run(line).exits(0).stdout,
-			m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
+		line := fmt.Sprintf("flotilla perfTransport %s -json -runs=%d", arguments, rounds)
+		load := m.must(lab.Control, "cat /proc/loadavg")
+		type series struct {
+			Phase   string
+			Seconds []float64
+		}
+		var r struct {
+			Hosts []struct {
+				Host   string
+				Series []series
+			}
+			AtOnce series `json:"at_once"`
+		}
+		if err := json.Unmarshal([]byte(m.run(line).exits(0).stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %s; load %s; %d handshakes and %d sessions at p510", what, line, load, m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
+		show := func(host string, s series) {
+			slices.Sort(s.Seconds)
+			if n := len(s.Seconds); n > 0 {
+				t.Logf("%-8s %-26s min %.3f median %.3f max %.3f s", host, s.Phase, s.Seconds[0], s.Seconds[n/2], s.Seconds[n-1])
+			}
+		}
+		for _, h := range r.Hosts {
+			for _, s := range h.Series {
+				show(h.Host, s)
+			}
+		}
+		show("all", r.AtOnce)
 	}
-	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond} {
-		m.fault("latency", m.Latency(t.Context(), "p510", rtt))
-		measure(fmt.Sprintf("round trip %s", rtt), fmt.Sprintf("flotilla perfTransport p510 -beside -paths=600 -large=0 -runs=%d", rounds))
+	// nix-copy-closure takes a minute and more for a round at 100 ms.
+	for _, c := range []struct {
+		rtt    time.Duration
+		rounds int
+	}{{0, rounds}, {20 * time.Millisecond, rounds}, {100 * time.Millisecond, (rounds + 2) / 3}} {
+		m.fault("latency", m.Latency(t.Context(), "p510", c.rtt))
+		measure(fmt.Sprintf("round trip %s", c.rtt), c.rounds, "p510 -beside -paths=600 -large=0")
 	}
 	m.fault("latency", m.Latency(t.Context(), "p510", 0))
-	measure("1 GiB", fmt.Sprintf("flotilla perfTransport p510 -beside -paths=1 -large=1024 -runs=%d", rounds))
-	measure("four hosts", fmt.Sprintf("flotilla perfTransport '*' -paths=600 -large=0 -runs=%d", rounds))
+	measure("four hosts", rounds, "'*' -paths=600 -large=0")
+	measure("1 GiB", (rounds+1)/2, "p510 -beside -paths=1 -large=1024")
 }
 
 // perfTransport leaves nothing in either store, and measures each way.
