@@ -49,9 +49,9 @@ func (t copyText) speed() string {
 	text := " at " + bytesText(t.rate) + "/s"
 	switch s := int(t.left.Seconds() + 0.5); {
 	case s >= 60:
-		text += fmt.Sprintf(", %d:%02d min to go", s/60, s%60)
+		return fmt.Sprintf(", %d:%02d min to go", s/60, s%60) + text
 	case s >= 1:
-		text += fmt.Sprintf(", %d s to go", s)
+		return fmt.Sprintf(", %d s to go", s) + text
 	}
 	return text
 }

@@ -355,7 +355,7 @@ func TestCopyRate(t *testing.T) {
 	for rate, want := range map[copyText]string{
 		{}:                                      "",
 		{rate: 100}:                             "",
-		{rate: 3 * mib, left: 90 * time.Second}: " at 3 MiB/s, 1:30 min to go",
+		{rate: 3 * mib, left: 90 * time.Second}: ", 1:30 min to go at 3 MiB/s",
 		{rate: 5 << 10, left: time.Millisecond}: " at 5 KiB/s",
 	} {
 		if got := rate.speed(); got != want {
