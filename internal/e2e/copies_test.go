@@ -64,12 +64,12 @@ func TestCopyGoesOn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
 			m.must(lab.Control, "git checkout -q hosts")
-			m.set("p510", fmt.Sprintf(`lab.bigPackageMiB = 16; lab.extraPackages = 200; lab.salt = "drop-%d";`, i))
+			m.set("p510", fmt.Sprintf(`lab.bigPackageMiB = 8; lab.extraPackages = 200; lab.salt = "drop-%d";`, i))
 			done := make(chan outcome, 1)
 			go func() {
 				done <- m.run("FLOTILLA_JSON=1 flotilla deployAllParallel -yes -on=p510,razer")
 			}()
-			m.must("p510", fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-16.drop-%d 2>/dev/null | cut -f1)" -ge 6000 ] 2>/dev/null; do sleep 0.05; done`, i))
+			m.must("p510", fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-8.drop-%d 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`, i))
 			c.wreck(m)
 			if c.mend != nil {
 				c.mend(m)
@@ -119,7 +119,7 @@ func TestCopyIsCompressedOverASlowLink(t *testing.T) {
 		t.Errorf("%d handshakes, want that of the pool and that which confirms", n)
 	}
 	text(2)
-	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 4_000_000))
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 2_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
 	m.run("flotilla quickDeploy p510").exits(0).says("the link carries about ", " go compressed, over a connection of their own", "runs and boots")
 	m.settled("p510")
