@@ -225,6 +225,10 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		if err := j.room(ctx, &s); err != nil {
 			return "", err
 		}
+		if s.stores != nil && len(s.stores.missing) == 0 {
+			j.nothing(StepCopy)
+			return new(copyProgress).end(0), nil // it was asked a moment ago
+		}
 		var p copyProgress
 		asking, done := context.WithCancel(ctx)
 		var wg sync.WaitGroup

@@ -8,9 +8,13 @@ export LC_ALL=C PATH
 paths=$(cat)
 there() { printf '%s\n' "$paths" | while read -r p; do [ ! -e "$p" ] || printf '%s\n' "$p"; done; }
 
+all=$paths
 paths=$(there)
 if [ -n "$paths" ]; then
   printf '%s\n' "$paths" | xargs nix-store --delete >/dev/null
   there | sed 's/^/left /'
 fi
+# The lock of a path whose copy was cut off is an empty file, which stays where the
+# store can only be written to by Nix.
+[ ! -w /nix/store ] || printf '%s\n' "$all" | sed 's/$/.lock/' | xargs rm -f 2>/dev/null
 echo end ok

@@ -157,37 +157,61 @@ func TestMeasureTransport(t *testing.T) {
 	}
 	m := inLab(t)
 	m.deployed()
-	measure := func(what string, rounds int, arguments string) {
-		handshakes, sessions := m.handshakes("p510"), m.sessions("p510")
+	type series struct {
+		Phase   string
+		Seconds []float64
+	}
+	type result struct {
+		Hosts []struct {
+			Host   string
+			Series []series
+		}
+		AtOnce series `json:"at_once"`
+	}
+	show := func(what string, s series) {
+		s.Seconds = slices.Sorted(slices.Values(s.Seconds))
+		if n := len(s.Seconds); n > 0 {
+			t.Logf("%-8s %-26s min %.3f median %.3f max %.3f", what, s.Phase, s.Seconds[0], s.Seconds[n/2], s.Seconds[n-1])
+		}
+	}
+	take := func(rounds int, arguments string) (r result) {
 		line := fmt.Sprintf("flotilla perfTransport %s -json -runs=%d", arguments, rounds)
-		load := m.must(lab.Control, "cat /proc/loadavg")
-		type series struct {
-			Phase   string
-			Seconds []float64
-		}
-		var r struct {
-			Hosts []struct {
-				Host   string
-				Series []series
-			}
-			AtOnce series `json:"at_once"`
-		}
 		if err := json.Unmarshal([]byte(m.run(line).exits(0).stdout), &r); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s: %s; load %s; %d handshakes and %d sessions at p510", what, line, load, m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
-		show := func(host string, s series) {
-			slices.Sort(s.Seconds)
-			if n := len(s.Seconds); n > 0 {
-				t.Logf("%-8s %-26s min %.3f median %.3f max %.3f s", host, s.Phase, s.Seconds[0], s.Seconds[n/2], s.Seconds[n-1])
-			}
-		}
+		return r
+	}
+	measure := func(what string, rounds int, arguments string) {
+		handshakes, sessions, load := m.handshakes("p510"), m.sessions("p510"), m.must(lab.Control, "cat /proc/loadavg")
+		r := take(rounds, arguments)
+		t.Logf("%s: %s; load %s; %d handshakes and %d sessions at p510", what, arguments, load, m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
 		for _, h := range r.Hosts {
 			for _, s := range h.Series {
 				show(h.Host, s)
 			}
 		}
 		show("all", r.AtOnce)
+	}
+	// In turn, so that the load of the machine is the same for all distances.
+	rtts := []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond}
+	var small [3][]float64
+	for range 2 * rounds {
+		for i, rtt := range rtts {
+			m.fault("latency", m.Latency(t.Context(), "p510", rtt))
+			for _, s := range take(1, "p510 -paths=600 -large=0").Hosts[0].Series {
+				if s.Phase == "small" {
+					small[i] = append(small[i], s.Seconds...)
+				}
+			}
+		}
+	}
+	for i, rtt := range rtts {
+		var ratios []float64
+		for n, s := range small[i] {
+			ratios = append(ratios, s/small[0][n])
+		}
+		show(rtt.String(), series{"600 paths, seconds", small[i]})
+		show(rtt.String(), series{"the same, ratio to 0", ratios})
 	}
 	// nix-copy-closure takes a minute and more for a round at 100 ms.
 	for _, c := range []struct {
