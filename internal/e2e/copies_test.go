@@ -104,21 +104,24 @@ func TestCopyGoesOn(t *testing.T) {
 	}
 }
 
+// text gives p510 a package of 22 MiB that compresses well, another for each name.
+func (m *machine) text(name string) {
+	m.t.Helper()
+	m.must(lab.Control, fmt.Sprintf(`git checkout -q hosts; sed -i 's|imports = \[|imports = [ ({ pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand "lab-text-%[1]s" { } "mkdir -p $out/share; seq 3000000 >$out/share/lab-text-%[1]s") ]; })|' hosts/p510/default.nix`, name))
+}
+
 // A copy that a slow link would hold up goes on compressed; over a fast one nothing is
 // measured and no other connection made.
 func TestCopyIsCompressedOverASlowLink(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	text := func(n int) {
-		m.must(lab.Control, fmt.Sprintf(`git checkout -q hosts; sed -i 's|imports = \[|imports = [ ({ pkgs, ... }: { environment.systemPackages = [ (pkgs.runCommand "lab-text-%[1]d" { } "mkdir -p $out/share; seq 3000000 >$out/share/lab-text-%[1]d") ]; })|' hosts/p510/default.nix`, n))
-	}
-	text(1)
+	m.text("one")
 	handshakes := m.handshakes("p510")
 	m.run("flotilla disconnect -on=p510; flotilla quickDeploy p510").exits(0)
 	if n := m.handshakes("p510") - handshakes; n != 2 {
 		t.Errorf("%d handshakes, want that of the pool and that which confirms", n)
 	}
-	text(2)
+	m.text("two")
 	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 2_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
 	m.run("flotilla quickDeploy p510").exits(0).says("the link carries about ", " go compressed, over a connection of their own", "runs and boots")
@@ -148,72 +151,133 @@ func TestCopyOfADamagedPath(t *testing.T) {
 	m.run("flotilla disconnect; flotilla quickDeploy p510").exits(0).says("runs and boots")
 }
 
-// TestMeasureTransport measures what docs/performance.md says of copies; it is no test,
-// and runs with FLOTILLA_TEST_ROUNDS only.
-func TestMeasureTransport(t *testing.T) {
+// measured is what perfTransport -json answers.
+type measured struct {
+	Hosts []struct {
+		Host   string
+		Series []series
+	}
+	AtOnce series `json:"at_once"`
+}
+
+type series struct {
+	Phase   string
+	Seconds []float64
+}
+
+func (m *machine) perfTransport(rounds int, arguments string) (r measured) {
+	m.t.Helper()
+	line := fmt.Sprintf("flotilla perfTransport %s -json -runs=%d", arguments, rounds)
+	if err := json.Unmarshal([]byte(m.run(line).exits(0).stdout), &r); err != nil {
+		m.t.Fatal(err)
+	}
+	return r
+}
+
+func (m *machine) show(what string, s series) {
+	m.t.Helper()
+	s.Seconds = slices.Sorted(slices.Values(s.Seconds))
+	if n := len(s.Seconds); n > 0 {
+		m.t.Logf("%-8s %-26s min %.3f median %.3f max %.3f of %d", what, s.Phase, s.Seconds[0], s.Seconds[n/2], s.Seconds[n-1], n)
+	}
+}
+
+// measuring is how many rounds a measurement takes: with FLOTILLA_TEST_ROUNDS only, since
+// it is no test.
+func measuring(t *testing.T) int {
+	t.Helper()
 	rounds, _ := strconv.Atoi(os.Getenv("FLOTILLA_TEST_ROUNDS"))
 	if rounds < 1 {
 		t.Skip("measures, and asserts nothing: set FLOTILLA_TEST_ROUNDS")
 	}
+	return rounds
+}
+
+// TestMeasureDistance measures what docs/performance.md says of distance: in turn, so that
+// the machine's load is the same for each.
+func TestMeasureDistance(t *testing.T) {
+	rounds := measuring(t)
 	m := inLab(t)
 	m.deployed()
-	type series struct {
-		Phase   string
-		Seconds []float64
-	}
-	type result struct {
-		Hosts []struct {
-			Host   string
-			Series []series
-		}
-		AtOnce series `json:"at_once"`
-	}
-	show := func(what string, s series) {
-		s.Seconds = slices.Sorted(slices.Values(s.Seconds))
-		if n := len(s.Seconds); n > 0 {
-			t.Logf("%-8s %-26s min %.3f median %.3f max %.3f", what, s.Phase, s.Seconds[0], s.Seconds[n/2], s.Seconds[n-1])
-		}
-	}
-	take := func(rounds int, arguments string) (r result) {
-		line := fmt.Sprintf("flotilla perfTransport %s -json -runs=%d", arguments, rounds)
-		if err := json.Unmarshal([]byte(m.run(line).exits(0).stdout), &r); err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	measure := func(what string, rounds int, arguments string) {
-		handshakes, sessions, load := m.handshakes("p510"), m.sessions("p510"), m.must(lab.Control, "cat /proc/loadavg")
-		r := take(rounds, arguments)
-		t.Logf("%s: %s; load %s; %d handshakes and %d sessions at p510", what, arguments, load, m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
-		for _, h := range r.Hosts {
-			for _, s := range h.Series {
-				show(h.Host, s)
-			}
-		}
-		show("all", r.AtOnce)
-	}
-	// In turn, so that the load of the machine is the same for all distances.
+	t.Logf("load %s", m.must(lab.Control, "cat /proc/loadavg"))
 	rtts := []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond}
 	var small [3][]float64
-	for range 2 * rounds {
+	for range rounds {
 		for i, rtt := range rtts {
 			m.fault("latency", m.Latency(t.Context(), "p510", rtt))
-			for _, s := range take(1, "p510 -paths=600 -large=0").Hosts[0].Series {
+			for _, s := range m.perfTransport(1, "p510 -paths=600 -large=0").Hosts[0].Series {
 				if s.Phase == "small" {
 					small[i] = append(small[i], s.Seconds...)
 				}
 			}
 		}
 	}
+	m.fault("latency", m.Latency(t.Context(), "p510", 0))
 	for i, rtt := range rtts {
 		var ratios []float64
 		for n, s := range small[i] {
 			ratios = append(ratios, s/small[0][n])
 		}
-		show(rtt.String(), series{"600 paths, seconds", small[i]})
-		show(rtt.String(), series{"the same, ratio to 0", ratios})
+		m.show(rtt.String(), series{"600 paths, seconds", small[i]})
+		m.show(rtt.String(), series{"the same, ratio to 0", ratios})
 	}
-	// nix-copy-closure takes a minute and more for a round at 100 ms.
+	t.Logf("load %s", m.must(lab.Control, "cat /proc/loadavg"))
+}
+
+// TestMeasureCompression measures what docs/performance.md says of slow links.
+func TestMeasureCompression(t *testing.T) {
+	rounds := measuring(t)
+	m := inLab(t)
+	m.deployed()
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
+	for _, bits := range []int64{2_000_000, 16_000_000, 0} {
+		m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", bits))
+		took := map[string][]float64{}
+		for round := range rounds {
+			for _, way := range []string{"chosen", "no", "yes"} {
+				m.must(lab.Control, "git checkout -q fleet.toml")
+				if way != "chosen" {
+					m.configure("p510", fmt.Sprintf(`ssh-options = ["Compression=%s"]`, way))
+				}
+				m.text(fmt.Sprintf("%s-%d-%d", way, bits, round))
+				for line := range strings.Lines(m.run("FLOTILLA_JSON=1 flotilla quickDeploy p510").exits(0).stdout) {
+					var e struct {
+						Kind, Step string
+						Seconds    float64
+					}
+					if err := json.Unmarshal([]byte(line), &e); err != nil {
+						t.Fatal(err)
+					}
+					if e.Kind == "done" && e.Step == "copy" {
+						took[way] = append(took[way], e.Seconds)
+					}
+				}
+			}
+		}
+		for _, way := range []string{"chosen", "no", "yes"} {
+			m.show(fmt.Sprint(bits), series{"22 MiB, compression " + way, took[way]})
+		}
+	}
+}
+
+// TestMeasureTransport measures what docs/performance.md says of copies, beside the ways
+// of others.
+func TestMeasureTransport(t *testing.T) {
+	rounds := measuring(t)
+	m := inLab(t)
+	m.deployed()
+	measure := func(what string, rounds int, arguments string) {
+		handshakes, sessions, load := m.handshakes("p510"), m.sessions("p510"), m.must(lab.Control, "cat /proc/loadavg")
+		r := m.perfTransport(rounds, arguments)
+		t.Logf("%s: %s; load %s; %d handshakes and %d sessions at p510", what, arguments, load, m.handshakes("p510")-handshakes, m.sessions("p510")-sessions)
+		for _, h := range r.Hosts {
+			for _, s := range h.Series {
+				m.show(h.Host, s)
+			}
+		}
+		m.show("all", r.AtOnce)
+	}
+	// nix-copy-closure takes two minutes for a round at 100 ms.
 	for _, c := range []struct {
 		rtt    time.Duration
 		rounds int
