@@ -109,7 +109,11 @@ func (d *delivery) compress(ctx context.Context, slow *slowLink) {
 	}
 	d.release = func() { places.Release(1) }
 	carries, err := uplink(ctx, d.conn, int64(slow.rate*tryFor.Seconds()))
-	if err != nil || carries > 1.5*slow.rate {
+	if err != nil {
+		return
+	}
+	if carries > 1.5*slow.rate {
+		j.log(StepCopy, fmt.Sprintf("only %s/s are sent, but the link carries %s/s: compressing the rest would not help", bytesText(int64(slow.rate)), bytesText(int64(carries))))
 		return
 	}
 	conn, err := j.connectTo(ctx, compressed(j.host), func(ctx context.Context, r Remote) error {

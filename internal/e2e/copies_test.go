@@ -122,7 +122,7 @@ func TestCopyIsCompressedOverASlowLink(t *testing.T) {
 		t.Errorf("%d handshakes, want that of the pool and that which confirms", n)
 	}
 	m.text("two")
-	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 2_000_000))
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 4_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
 	m.run("flotilla quickDeploy p510").exits(0).says("the link carries about ", " go compressed, over a connection of their own", "runs and boots")
 	m.settled("p510")
