@@ -68,6 +68,9 @@ func (j *job) deliver(ctx context.Context, s surveyed, p *copyProgress) (fetched
 		}
 		j.warn(StepCopy, "the connection dropped while paths were sent; connecting again, for what has not arrived")
 		arrived, gone := d.reconnect(ctx)
+		if ctx.Err() != nil {
+			return fetched, context.Cause(ctx)
+		}
 		if gone != nil {
 			return fetched, &hintedError{fmt.Errorf("the connection dropped, and the host could not be reached again within %s: %w", deliveryPatience, gone), copyAgain}
 		}

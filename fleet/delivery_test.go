@@ -256,6 +256,25 @@ func TestDeliveryGivesUp(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends the wait for a host that is gone.
+func TestDeliveryIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{gone: time.Hour, paths: []nixcmd.StorePath{storePathNo(1)}, arrived: map[nixcmd.StorePath]bool{}}
+		w.copies = append(w.copies, w.sends(0, time.Second))
+		f := &Fleet{Inventory: &Inventory{}, nix: w, dialer: w, patience: time.Minute, stages: newStages(Limits{})}
+		j := &job{fleet: f, host: Host{Name: "a", Address: "a"}}
+		conn, _ := w.Connect(t.Context(), j.host)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := errors.New("stop")
+		time.AfterFunc(5*time.Second, func() { cancel(stop) })
+		began := time.Now()
+		_, err := j.deliver(ctx, surveyed{conn: conn, eval: nixcmd.Evaluation{Toplevel: w.paths[0]}}, &copyProgress{})
+		if !errors.Is(err, stop) || outcomeOf(ctx, err) != Cancelled || time.Since(began) != 5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
 // A connection that has ended by itself, as during a long build, is made again before
 // Nix is to use it.
 func TestDeliveryFindsItsConnectionEnded(t *testing.T) {
