@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -18,6 +19,12 @@ type copyProgress struct {
 	begun    []nixcmd.StorePath
 	expected int
 	bytes    int64
+	rate     rate
+	// Of earlier attempts: every path that was begun, and how many of them have
+	// arrived, of how many bytes.
+	earlier      map[nixcmd.StorePath]bool
+	arrived      int
+	arrivedBytes int64
 }
 
 // copyText is what a copy does now, with its counts.
@@ -25,12 +32,21 @@ type copyText struct {
 	text                 string
 	done, expected       int
 	bytes, bytesExpected int64
+	// rate is in bytes per second, left how long it takes at that; 0 if not known.
+	rate int64
+	left time.Duration
+}
+
+func (t copyText) event() Event {
+	return Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected,
+		Bytes: t.bytes, BytesExpected: t.bytesExpected, Rate: t.rate, StepLeft: t.left}
 }
 
 // take takes in an event, and reports whether there is something new to tell.
-func (p *copyProgress) take(e nixcmd.CopyEvent) (copyText, bool) {
+func (p *copyProgress) take(e nixcmd.CopyEvent, now time.Time) (copyText, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rate.take(now, e.Bytes)
 	p.expected = max(p.expected, e.Expected)
 	told := e.Path != "" || e.Bytes > p.bytes
 	if p.bytes = max(p.bytes, e.Bytes); e.Path != "" {
@@ -39,14 +55,21 @@ func (p *copyProgress) take(e nixcmd.CopyEvent) (copyText, bool) {
 	if !told || len(p.begun) == 0 {
 		return copyText{}, false
 	}
-	t := copyText{done: len(p.begun) - 1, expected: p.expected, bytes: p.bytes, bytesExpected: p.total()}
+	t := copyText{done: len(p.begun) - 1, expected: p.expected, bytes: p.bytes, bytesExpected: p.total(), rate: p.rate.now()}
 	// What is said besides the contents does not make them more.
 	if t.bytesExpected > 0 {
 		t.bytes = min(t.bytes, t.bytesExpected)
+		t.bytesExpected += p.arrivedBytes
 	}
-	t.text = fmt.Sprintf("%d of %d paths", len(p.begun), t.expected)
+	if t.rate > 0 && t.bytesExpected > 0 {
+		t.left = time.Duration(float64(t.bytesExpected-p.arrivedBytes-t.bytes) / float64(t.rate) * float64(time.Second))
+	}
+	t.bytes += p.arrivedBytes
+	t.done += p.arrived
+	t.expected += p.arrived
+	t.text = fmt.Sprintf("%d of %d paths", t.done+1, t.expected)
 	if amount := amount(t.bytes, t.bytesExpected); amount != "" {
-		t.text = amount + ", " + t.text
+		t.text = amount + t.speed() + ", " + t.text
 	}
 	t.text += ": " + p.begun[len(p.begun)-1].Name()
 	return t, true
@@ -93,17 +116,21 @@ func (p *copyProgress) begunBytes() (sum int64) {
 // end says what came of it: how many paths, and how large they are, or how much
 // was sent for them; and how many the host fetched.
 func (p *copyProgress) end(fetched int) string {
+	w := p.work()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.begun)+fetched == 0 {
+	if p.earlier == nil {
+		w.Bytes = or(w.Bytes, p.bytes)
+	}
+	if w.Paths+fetched == 0 {
 		return "all paths were there"
 	}
-	text := fmt.Sprintf("%d paths", len(p.begun))
-	if len(p.begun) == 1 {
+	text := fmt.Sprintf("%d paths", w.Paths)
+	if w.Paths == 1 {
 		text = "1 path"
 	}
-	if bytes := or(p.begunBytes(), p.bytes); bytes > 0 && len(p.begun) > 0 {
-		text += ", " + bytesText(bytes)
+	if w.Bytes > 0 && w.Paths > 0 {
+		text += ", " + bytesText(w.Bytes)
 	}
 	if fetched > 0 {
 		text += fmt.Sprintf(", and %d from its substituters", fetched)
@@ -111,17 +138,85 @@ func (p *copyProgress) end(fetched int) string {
 	return text
 }
 
-// work is what was sent; sizes that are not known count as nothing.
+// restart begins another attempt, for which the host has been asked what it has by
+// now; nil is not known. It reports whether any path has arrived in the one before.
+func (p *copyProgress) restart(now *stores) (arrived bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note()
+	p.begun, p.expected, p.bytes, p.rate = nil, 0, 0, rate{}
+	if now == nil {
+		p.there, p.arrived, p.arrivedBytes = nil, 0, 0
+		return false
+	}
+	before := p.arrived
+	p.sizes, p.there = sizesOf(now.wanted), now.there()
+	p.arrived, p.arrivedBytes = 0, 0
+	for path := range p.earlier {
+		if p.there[path] {
+			p.arrived++
+			p.arrivedBytes += p.sizes[path]
+		}
+	}
+	return p.arrived > before
+}
+
+// note keeps which paths were begun.
+func (p *copyProgress) note() {
+	if p.earlier == nil {
+		p.earlier = make(map[nixcmd.StorePath]bool, len(p.begun))
+	}
+	for _, path := range p.begun {
+		p.earlier[path] = true
+	}
+}
+
+// firstOf is the first of the paths whose turn has come that is among these; "" if none is.
+func (p *copyProgress) firstOf(paths map[nixcmd.StorePath]bool) nixcmd.StorePath {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, path := range p.begun {
+		if paths[path] {
+			return path
+		}
+	}
+	return ""
+}
+
+// sent is how many bytes this attempt has sent, and how many are left; 0 if that is
+// not known.
+func (p *copyProgress) sent() (sent, left int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if total := p.total(); total > p.bytes {
+		left = total - p.bytes
+	}
+	return p.bytes, left
+}
+
+// work is what was sent in all attempts; sizes that are not known count as nothing.
 func (p *copyProgress) work() CopyWork {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return CopyWork{len(p.begun), p.begunBytes()}
+	if p.earlier == nil {
+		return CopyWork{len(p.begun), p.begunBytes()}
+	}
+	p.note()
+	w := CopyWork{Paths: len(p.earlier)}
+	for path := range p.earlier {
+		w.Bytes += p.sizes[path]
+	}
+	return w
 }
 
-// know takes in what was found out; nil is nothing new.
+// know takes in what was found out; nil is nothing new. What the host was asked for
+// another attempt is newer.
 func (p *copyProgress) know(sizes map[nixcmd.StorePath]int64, there map[nixcmd.StorePath]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.earlier != nil {
+		return
+	}
 	if sizes != nil {
 		p.sizes = sizes
 	}
@@ -148,4 +243,11 @@ func amount(bytes, expected int64) string {
 		return fmt.Sprintf("%d MiB", bytes>>20)
 	}
 	return ""
+}
+
+// nothing reports whether the host had it all.
+func (p *copyProgress) nothing(fetched int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.begun)+len(p.earlier)+fetched == 0
 }

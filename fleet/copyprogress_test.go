@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -23,12 +24,12 @@ func TestCopyProgress(t *testing.T) {
 	}
 
 	p := &copyProgress{}
-	if _, told := p.take(nixcmd.CopyEvent{Text: "copying 2 paths...", Expected: 2}); told {
+	if _, told := p.take(nixcmd.CopyEvent{Text: "copying 2 paths...", Expected: 2}, time.Time{}); told {
 		t.Error("told before there was a path")
 	}
 	want := func(e nixcmd.CopyEvent, want copyText) {
 		t.Helper()
-		if got, told := p.take(e); !told || got != want {
+		if got, told := p.take(e, time.Time{}); !told || got != want {
 			t.Errorf("told %v: %+v, want %+v", told, got, want)
 		}
 	}
@@ -40,7 +41,7 @@ func TestCopyProgress(t *testing.T) {
 	want(nixcmd.CopyEvent{Expected: 2, Bytes: 16 * mib}, copyText{text: "16 of 320 MiB, 1 of 2 paths: path-1", expected: 2, bytes: 16 * mib, bytesExpected: 320 * mib})
 	want(begins(2, 2, 21*mib), copyText{text: "21 of 320 MiB, 2 of 2 paths: path-2", done: 1, expected: 2, bytes: 21 * mib, bytesExpected: 320 * mib})
 	want(nixcmd.CopyEvent{Expected: 2, Bytes: 321 * mib}, copyText{text: "320 of 320 MiB, 2 of 2 paths: path-2", done: 1, expected: 2, bytes: 320 * mib, bytesExpected: 320 * mib})
-	if _, told := p.take(nixcmd.CopyEvent{Text: "warning: x", Expected: 2, Bytes: 321 * mib}); told {
+	if _, told := p.take(nixcmd.CopyEvent{Text: "warning: x", Expected: 2, Bytes: 321 * mib}, time.Time{}); told {
 		t.Error("told though nothing changed")
 	}
 	if got := p.end(0); got != "2 paths, 320 MiB" {

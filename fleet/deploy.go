@@ -228,19 +228,16 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		}
 		var p copyProgress
 		j.comparison = j.compareBeside(ctx, s, p.know)
-		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
-			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
-			Progress: func(e nixcmd.CopyEvent) {
-				if t, told := p.take(e); told {
-					j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
-				}
-			},
-		})
+		if s.stores != nil && len(s.stores.missing) == 0 {
+			j.nothing(StepCopy)
+			return p.end(0), nil // it was asked a moment ago
+		}
+		fetched, err := j.deliver(ctx, s, &p)
 		if err != nil {
 			return "", j.explainCopy(ctx, s, err)
 		}
 		j.copied = p.work()
-		if len(p.begun)+fetched == 0 {
+		if p.nothing(fetched) {
 			j.nothing(StepCopy)
 		}
 		return p.end(fetched), nil

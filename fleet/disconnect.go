@@ -15,7 +15,7 @@ type Disconnection struct {
 	// that was kept and has not takes nothing new, and ends with what another run
 	// still does over it.
 	Kept, Ended bool
-	// Err is why it could not be ended, an *sshpool.Error; else nil.
+	// Err is why it could not be ended, with an *sshpool.Error; else nil.
 	Err error
 }
 
@@ -30,8 +30,14 @@ func (f *Fleet) Disconnect(ctx context.Context, hosts []Host) ([]Disconnection, 
 	}
 	all := make([]Disconnection, len(hosts))
 	for i, h := range hosts {
-		what, err := f.pool.Disconnect(ctx, target(h))
-		all[i] = Disconnection{Host: h.Name, Kept: what != sshpool.NotConnected, Ended: what == sshpool.Ended, Err: err}
+		all[i] = Disconnection{Host: h.Name, Ended: true}
+		for _, t := range []sshpool.Target{target(h), target(compressed(h))} {
+			what, err := f.pool.Disconnect(ctx, t)
+			all[i].Kept = all[i].Kept || what != sshpool.NotConnected
+			all[i].Ended = all[i].Ended && what != sshpool.Draining
+			all[i].Err = errors.Join(all[i].Err, err)
+		}
+		all[i].Ended = all[i].Ended && all[i].Kept && all[i].Err == nil
 	}
 	return all, nil
 }

@@ -88,6 +88,10 @@ type Event struct {
 	// how much that will be in all, as Nix archives (NAR size). BytesExpected may
 	// change; both are 0 if they are not known.
 	Bytes, BytesExpected int64
+	// Rate is how many bytes a second a copy has sent lately, and StepLeft how long it
+	// still takes at that, set for KindProgress; 0 if that is not known.
+	Rate     int64
+	StepLeft time.Duration
 	// Usual is how long the step takes as a rule, set for KindStarted. Left is how
 	// long the host's work will take from this event on, set for KindStarted,
 	// KindDone, KindDecided and KindExpected. Both are wall time without waiting,

@@ -73,3 +73,20 @@ func ExampleDecide() {
 	// Output:
 	// false it already runs and boots 1111111-razer
 }
+
+// How far away, and how fast, each host is.
+func ExampleFleet_MeasureLink() {
+	f, err := fleet.Open(fleet.Config{Dir: "/etc/nixos"})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	ctx := context.Background()
+	defer f.Close(ctx)
+	links, report := f.MeasureLink(ctx, f.Inventory.Hosts, 8<<20)
+	for i, r := range report.Results {
+		if r.Err == nil {
+			fmt.Printf("%s: %s there and back, %.0f MB/s\n", r.Host.Name, links[i].RoundTrip, links[i].Uplink/1e6)
+		}
+	}
+}

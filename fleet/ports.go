@@ -64,6 +64,13 @@ type Installation interface {
 	Derivations(context.Context, []nixcmd.StorePath) ([]nixcmd.Derivation, error)
 	// Missing returns the paths that are not in the local store.
 	Missing(context.Context, []nixcmd.StorePath) ([]nixcmd.StorePath, error)
+	// Damaged returns the paths whose contents in the local store have changed.
+	Damaged(context.Context, []nixcmd.StorePath) ([]nixcmd.StorePath, error)
+	// AddFiles adds files to the local store, and Delete deletes paths from it.
+	AddFiles(context.Context, []string) ([]nixcmd.StorePath, error)
+	Delete(context.Context, []nixcmd.StorePath) error
+	// CopyClosure is Copy as others do it.
+	CopyClosure(ctx context.Context, paths []nixcmd.StorePath, host, options string) error
 }
 
 // Remote is an open connection to one host; *sshpool.Conn is one.

@@ -16,6 +16,8 @@ type stages struct {
 	queries *semaphore.Weighted
 	// asides are such questions that nobody waits for.
 	asides *semaphore.Weighted
+	// compressions are copies over a link that is compressed, which takes a core.
+	compressions *semaphore.Weighted
 	// memory is that of evaluations, which wait for it once they have one of the
 	// places.
 	memory *memory
@@ -25,14 +27,15 @@ func newStages(l Limits) stages {
 	weighted := func(n, otherwise int) *semaphore.Weighted { return semaphore.NewWeighted(int64(or(n, otherwise))) }
 	evaluations := or(l.Evaluations, runtime.NumCPU())
 	return stages{
-		sessions:    weighted(l.Sessions, 64),
-		evaluations: weighted(evaluations, 0),
-		builds:      weighted(l.Builds, runtime.NumCPU()),
-		copies:      weighted(l.Copies, 4),
-		activations: weighted(l.Activations, 16),
-		commands:    weighted(0, 32),
-		queries:     weighted(0, runtime.NumCPU()),
-		asides:      weighted(0, runtime.NumCPU()),
-		memory:      &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
+		sessions:     weighted(l.Sessions, 64),
+		evaluations:  weighted(evaluations, 0),
+		builds:       weighted(l.Builds, runtime.NumCPU()),
+		copies:       weighted(l.Copies, 4),
+		activations:  weighted(l.Activations, 16),
+		commands:     weighted(0, 32),
+		queries:      weighted(0, runtime.NumCPU()),
+		asides:       weighted(0, runtime.NumCPU()),
+		compressions: weighted(0, runtime.NumCPU()),
+		memory:       &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
 	}
 }

@@ -34,5 +34,5 @@ func saysUntrusted(text []byte) bool {
 func untrustedError(err error, user string) error {
 	who := or(user, "the remote user")
 	return &hintedError{fmt.Errorf("the host's Nix does not trust %s, and takes no unsigned paths from them: %w", who, err),
-		fmt.Sprintf(`add %q to nix.settings.trusted-users there (by another way, once), or sign what is built here (nix.settings.secret-key-files here, trusted-public-keys there), or set build-host = "target"`, who)}
+		fmt.Sprintf(`add %q to nix.settings.trusted-users there (by another way, once), or sign what is built here (nix.settings.secret-key-files here, trusted-public-keys there), or let it fetch from a cache whose key it trusts (substitute-on-target), or set build-host = "target"`, who)}
 }

@@ -26,11 +26,19 @@ type CopyOptions struct {
 	// NoCheckSigs sends paths that no key trusted there has signed; the user
 	// there must be one of its trusted users.
 	NoCheckSigs bool
+	// Mark, made of letters and digits, is in the environment of the Nix that is started
+	// on the other machine of an ssh-ng store, as the value of MarkName. It tells that
+	// process from others when it is left over there, holding its locks, because nothing
+	// has told it that the connection is gone. "" leaves it out.
+	Mark string
 	// Progress is called with every line that nix prints, and four times a second
 	// if more was sent by then, one at a time and not after Copy has returned. nil
 	// means nobody looks.
 	Progress func(CopyEvent)
 }
+
+// MarkName is the variable that holds a CopyOptions.Mark.
+const MarkName = "FLOTILLA_COPY"
 
 // CopyEvent is something that happened while copying.
 type CopyEvent struct {
@@ -101,6 +109,9 @@ func (c *Client) copy(ctx context.Context, op string, argv, env []string, opt Co
 // plain log it is.
 func (cfg Config) copyArgs(paths []StorePath, opt CopyOptions) ([]string, error) {
 	to, err := storeURL(opt.To)
+	if err == nil && opt.Mark != "" {
+		to, err = marked(to, opt.Mark)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,19 @@ func storeURL(to string) (string, error) {
 	return to + "&" + oneConnection, nil
 }
 
+// marked has the far end's program run with a mark; a store that says which program it
+// wants, or that is not reached by ssh-ng, is left as it is. Nix splits the value at
+// white space, or hands it to the remote shell as it is (before 2.20).
+func marked(url, mark string) (string, error) {
+	if strings.Trim(mark, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return "", fmt.Errorf("%q is not a mark of letters and digits", abbreviated(mark))
+	}
+	if !strings.HasPrefix(url, "ssh-ng://") || strings.Contains(url, "remote-program=") {
+		return url, nil
+	}
+	return url + "&remote-program=env%20" + MarkName + "%3D" + mark + "%20nix-daemon", nil
+}
+
 // checkAuthority makes sure that what ssh is given as user and host can be
 // neither an option nor shell text for a ProxyCommand.
 func checkAuthority(s string) error {

@@ -49,3 +49,20 @@ func TestStoreURL(t *testing.T) {
 		}
 	}
 }
+
+func TestMarked(t *testing.T) {
+	for _, c := range []struct{ url, mark, want string }{
+		{"ssh-ng://web?max-connections=1", "A1b", "ssh-ng://web?max-connections=1&remote-program=env%20FLOTILLA_COPY%3DA1b%20nix-daemon"},
+		{"ssh-ng://web?max-connections=1&remote-program=x", "a", "ssh-ng://web?max-connections=1&remote-program=x"},
+		{"file:///cache", "a", "file:///cache"},
+	} {
+		if got, err := marked(c.url, c.mark); err != nil || got != c.want {
+			t.Errorf("%q gave %q, %v", c.url, got, err)
+		}
+	}
+	for _, bad := range []string{"a b", "a&b", "$(id)", "é"} {
+		if got, err := marked("ssh-ng://web?max-connections=1", bad); err == nil {
+			t.Errorf("%q gave %q", bad, got)
+		}
+	}
+}

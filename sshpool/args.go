@@ -85,6 +85,21 @@ func nixOpts(c Config, sock string) string {
 	return strings.Join(a, " ")
 }
 
+// directNixOpts are the words for NIX_SSHOPTS with which nix makes connections of its
+// own, under the same policies.
+func directNixOpts(c Config, t Target) string {
+	var a []string
+	if c.ConfigFile != "" {
+		a = append(a, "-F", c.ConfigFile)
+	}
+	a = options(forced(a), "ControlMaster=no", "ControlPath=none", "ControlPersist=no")
+	a = defaults(options(a, t.Options...), c)
+	if t.Port != 0 {
+		a = append(a, "-p", strconv.Itoa(t.Port))
+	}
+	return strings.Join(a, " ")
+}
+
 func start(c Config, log, level string) []string {
 	a := []string{c.Program, "-T", "-E", log}
 	if c.ConfigFile != "" {

@@ -147,6 +147,23 @@ func (c *Conn) Handshake() time.Duration { return c.handshake }
 // only, nix fails while Run is at work, and Run waits for nix.
 func (c *Conn) NixSSHOpts() string { return nixOpts(c.host.pool.config, c.host.sock) }
 
+// DirectNixSSHOpts returns a value of NIX_SSHOPTS with which nix makes a connection of
+// its own each time, under the same policy for host keys and with the Target's port and
+// options; in the form of NixSSHOpts. Nix names the user in the URL of the store.
+func (c *Conn) DirectNixSSHOpts() string { return directNixOpts(c.host.pool.config, c.host.target) }
+
+// Master returns the process id of the ssh that holds the connection open, or 0 if it
+// has ended. Another number than before means that the connection was lost in between,
+// and made anew. It asks nothing of the host: the master of a host that has vanished
+// is there until its keepalives fail.
+func (c *Conn) Master(ctx context.Context) int {
+	pid, err := muxPID(ctx, c.host.sock)
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
 // Close gives the connection up. The last Close of a master that the pool
 // started ends it if Config.Persist is negative; every other master stays. A
 // second Close does nothing.

@@ -348,6 +348,39 @@ func TestNixRidesTheMaster(t *testing.T) {
 	}
 }
 
+// The master's number tells a connection from the one before it; nix by itself makes
+// one each time, to the same port and with the same policy.
+func TestMasterAndNixByItself(t *testing.T) {
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	first := c.Master(t.Context())
+	if first == 0 || first != c.Master(t.Context()) || first != masterPID(t, c) {
+		t.Errorf("the master is %d, then %d", first, c.Master(t.Context()))
+	}
+	if err := muxEnd(t.Context(), c.host.sock, first, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Master(t.Context()); n != 0 {
+		t.Errorf("a master that has ended is %d", n)
+	}
+	output(t, c, Cmd{Argv: []string{"true"}})
+	if n := c.Master(t.Context()); n == 0 || n == first {
+		t.Errorf("%d after %d", n, first)
+	}
+
+	words := strings.Fields(c.DirectNixSSHOpts())
+	for _, w := range words {
+		if !isWord(strings.TrimPrefix(w, "-"), pathPunctuation) {
+			t.Errorf("word %q needs quoting", w)
+		}
+	}
+	before := s.logins()
+	res, err := proc.Run(t.Context(), proc.Cmd{Argv: append(append([]string{"ssh", "127.0.0.1", "-x"}, words...), "--", "echo", "hello")})
+	if err != nil || string(res.Stdout) != "hello\n" || s.logins() != before+1 {
+		t.Errorf("%v: %q, %d log-ins", err, res.Stdout, s.logins()-before)
+	}
+}
+
 func TestCommandsThatCannotBeRun(t *testing.T) {
 	c := &Conn{host: &host{pool: &Pool{}}}
 	for _, cmd := range []Cmd{

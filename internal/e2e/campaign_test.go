@@ -285,11 +285,6 @@ func cutOff(p point) fault {
 		d := s.heldAt(p.name)
 		s.on("pkill -x sshd-session")
 		s.release()
-		if p.name == "copying" {
-			d.end().exits(1).says("copy failed")
-			s.back(before)
-			return
-		}
 		d.end().exits(0).says("the connection dropped", "runs and boots")
 		s.committed(before)
 		s.clear(s.host)

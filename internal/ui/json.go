@@ -52,6 +52,8 @@ type jsonEvent struct {
 	Expected int         `json:"expected,omitempty"`
 	Bytes    int64       `json:"bytes,omitempty"`
 	BytesExp int64       `json:"bytes_expected,omitempty"`
+	Rate     int64       `json:"bytes_per_second,omitempty"`
+	StepLeft float64     `json:"step_left_seconds,omitempty"`
 	Usual    float64     `json:"usual_seconds,omitempty"`
 	Left     float64     `json:"left_seconds,omitempty"`
 	Seconds  float64     `json:"seconds,omitempty"`
@@ -83,7 +85,7 @@ func (j *JSON) Event(e fleet.Event) {
 		Kind: string(e.Kind), Host: e.Host, Step: e.Step, Text: harmless(e.Text), Stderr: e.Stderr,
 		Done: e.Done, Expected: e.Expected, Seconds: seconds(e.Duration), Error: newJSONError(e.Err),
 		CPU: seconds(e.Usage.UserTime + e.Usage.SystemTime), MaxRSS: e.Usage.MaxRSS,
-		Bytes: e.Bytes, BytesExp: e.BytesExpected, Usual: seconds(e.Usual), Left: seconds(e.Left),
+		Bytes: e.Bytes, BytesExp: e.BytesExpected, Rate: e.Rate, StepLeft: seconds(e.StepLeft), Usual: seconds(e.Usual), Left: seconds(e.Left),
 	}
 	if r := e.Result; r != nil {
 		out.Outcome, out.Reason, out.Error = string(r.Outcome), harmless(r.Reason), newJSONError(r.Err)

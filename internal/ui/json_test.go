@@ -26,6 +26,8 @@ func TestJSONLines(t *testing.T) {
 			Kind: fleet.KindLog, Step: fleet.StepBuild, Host: "p620", Text: "\x1b[31mred\x1b[0m\n\u202enext\xff"},
 		`"kind":"progress","host":"p620","step":"copy","text":"x","done":3,"expected":7}`: {
 			Kind: fleet.KindProgress, Step: fleet.StepCopy, Host: "p620", Text: "x", Done: 3, Expected: 7},
+		`"kind":"progress","host":"p620","step":"copy","text":"x","bytes":5,"bytes_expected":9,"bytes_per_second":2,"step_left_seconds":2}`: {
+			Kind: fleet.KindProgress, Step: fleet.StepCopy, Host: "p620", Text: "x", Bytes: 5, BytesExpected: 9, Rate: 2, StepLeft: 2 * time.Second},
 		`"kind":"failed","host":"p510","step":"evaluate","seconds":1,"error":{"step":"evaluate","brief":"a.nix:3:1: oops","file":"a.nix","line":3,"column":1,"exit_code":1,"hint":"mend it","details":["- an assertion"],"argv":["nix","eval"]}}`: {
 			Kind: fleet.KindFailed, Step: fleet.StepEvaluate, Host: "p510", Duration: time.Second, Err: failure},
 		`"kind":"result","host":"p510","seconds":2,"outcome":"failed","reason":"why","error":{"brief":"other"}}`: {

@@ -50,8 +50,13 @@ func (l *Lines) Event(e fleet.Event) {
 	case fleet.KindDecided:
 		l.line(e, bold, e.Text)
 	case fleet.KindLog:
-		if l.verbose || e.Step == fleet.StepActivate || e.Step == fleet.StepHealth || e.Step == fleet.StepCommit || e.Step == fleet.StepRestore {
+		switch e.Step {
+		case fleet.StepCopy, fleet.StepActivate, fleet.StepHealth, fleet.StepCommit, fleet.StepRestore:
 			l.line(e, dim, e.Text)
+		default:
+			if l.verbose {
+				l.line(e, dim, e.Text)
+			}
 		}
 	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult, fleet.KindExpected:
 	}

@@ -123,7 +123,7 @@ func four(p *play) {
 	usually("razer", fleet.StepBuild, 3*time.Minute, 4*time.Minute)
 	p.event(fleet.Event{Host: "razer", Step: fleet.StepBuild, Kind: fleet.KindProgress, Text: "building linux-6.18.2.drv", Done: 7, Expected: 19})
 	usually("p620", fleet.StepCopy, 8*time.Second, 80*time.Second)
-	p.event(fleet.Event{Host: "p620", Step: fleet.StepCopy, Kind: fleet.KindProgress, Text: "192 of 300 MiB, 45 of 200 paths: firefox\x1b[2J-145.0",
+	p.event(fleet.Event{Host: "p620", Step: fleet.StepCopy, Kind: fleet.KindProgress, Text: "192 of 300 MiB, 9 s to go at 12 MiB/s, 45 of 200 paths: firefox\x1b[2J-145.0",
 		Done: 44, Expected: 200, Bytes: 192 << 20, BytesExpected: 300 << 20})
 	p.after(3 * time.Second)
 	p.snapshot("# p510 has failed; what is built and copied, how far it is, and how long it takes as a rule")
