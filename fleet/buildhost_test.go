@@ -21,6 +21,7 @@ type world struct {
 	Flake        // not asked but for names
 	Locker       // not asked
 	Installation // not asked
+	Caches       // not asked
 
 	mu    sync.Mutex
 	did   []string

@@ -14,6 +14,9 @@ type stages struct {
 	commands *semaphore.Weighted
 	// queries are short questions to this machine's store.
 	queries *semaphore.Weighted
+	// pushes is what goes to the fleet's cache: one at a time, so that what hosts share
+	// is sent once.
+	pushes *semaphore.Weighted
 	// memory is that of evaluations, which wait for it once they have one of the
 	// places.
 	memory *memory
@@ -30,6 +33,7 @@ func newStages(l Limits) stages {
 		activations: weighted(l.Activations, 16),
 		commands:    weighted(0, 32),
 		queries:     weighted(0, runtime.NumCPU()),
+		pushes:      weighted(0, 1),
 		memory:      &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
 	}
 }
