@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"net/url"
 	"path/filepath"
@@ -72,7 +73,10 @@ func (f fileCache) cache(r *reader, dir string) Cache {
 		return Cache{}
 	}
 	c := Cache{URL: f.URL, PublicKey: f.PublicKey, Push: f.Push, SecretKey: f.SecretKey, RequirePush: isTrue(f.RequirePush)}
-	if c.SecretKey != "" && !filepath.IsAbs(c.SecretKey) {
+	if _, encoded, _ := strings.Cut(f.SecretKey, ":"); isSecretKey(encoded) {
+		r.bad("cache: secret-key is a key, not the path of a file", "take it out, make a new pair, put the secret one into a file that only you can read, and name that", "cache", "secret-key")
+		c.SecretKey = ""
+	} else if c.SecretKey != "" && !filepath.IsAbs(c.SecretKey) {
 		c.SecretKey = filepath.Join(dir, c.SecretKey)
 	}
 	for _, p := range c.problems() {
@@ -80,6 +84,12 @@ func (f fileCache) cache(r *reader, dir string) Cache {
 	}
 	c.PushTimeout = r.above0(f.PushTimeout, "cache", "push-timeout")
 	return c
+}
+
+// isSecretKey reports whether a text is what follows the name of a secret key.
+func isSecretKey(encoded string) bool {
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	return err == nil && len(key) == ed25519.PrivateKeySize
 }
 
 // problems checks a cache that fleet.toml has: both values become settings of
@@ -104,9 +114,9 @@ func (c Cache) problems() []problem {
 	switch {
 	case c.PublicKey == "":
 		add("public-key", "cache: the public-key is missing", "Nix takes nothing from a cache whose key it does not know; it is what `nix key convert-secret-to-public` prints there")
-	case len(key) == 64:
+	case len(key) == ed25519.PrivateKeySize:
 		add("public-key", "cache: public-key is a secret key", "take it out, make a new pair, and put the public one here")
-	case name == "" || !isOneWord(name) || err != nil || len(key) != 32:
+	case name == "" || !isOneWord(name) || err != nil || len(key) != ed25519.PublicKeySize:
 		add("public-key", "cache: public-key is not of the form NAME:BASE64", "such as p620-1:… , what `nix key convert-secret-to-public` prints")
 	}
 	switch problem := storeProblem(c.Push, "ssh-ng", "http", "https", "s3", "file"); {
@@ -121,9 +131,6 @@ func (c Cache) problems() []problem {
 		add("push", "cache: push is not the address of a store that can be copied to", "use ssh-ng://, http://, https://, s3:// or file://")
 	case strings.Contains(c.Push, "secret-key="):
 		add("push", "cache: push names a secret-key", "name its file as secret-key")
-	}
-	if strings.Contains(c.SecretKey, ":") && !strings.Contains(c.SecretKey, "/") {
-		add("secret-key", "cache: secret-key is a key, not the path of a file", "take it out, make a new pair, put the secret one into a file that only you can read, and name that")
 	}
 	return ps
 }

@@ -111,9 +111,6 @@ func (f *Fleet) Deploy(ctx context.Context, hosts []Host, opt DeployOptions) *Re
 }
 
 func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
-	if err := j.fleet.Inventory.Cache.checkPush(); err != nil {
-		return "", j.stepError(StepPush, err)
-	}
 	s, plan, err := j.decide(ctx, opt)
 	if err != nil {
 		return "", err
@@ -125,6 +122,9 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	}
 	if err := j.unfit(ctx, s); err != nil {
 		return "", j.stepError(StepSurvey, err)
+	}
+	if err := j.fleet.Inventory.Cache.checkPush(); err != nil {
+		return "", j.stepError(StepPush, err)
 	}
 	if !opt.SkipHealth && (!opt.Boot || opt.Reboot) {
 		if j.checkup, err = j.startCheckup(ctx, s); err != nil {

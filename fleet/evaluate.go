@@ -103,8 +103,10 @@ type surveyed struct {
 	// specialised is the specialisation of eval's toplevel that is to be live; "" if
 	// that is the toplevel itself.
 	specialised nixcmd.StorePath
-	// stores is nil until they were asked.
-	stores *stores
+	// stores is nil until they were asked, closure is that of the system here, nil until
+	// that was.
+	stores  *stores
+	closure []nixcmd.PathInfo
 }
 
 // active is what is to be live.

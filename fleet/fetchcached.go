@@ -65,14 +65,9 @@ func (j *job) fetchCached(ctx context.Context, s surveyed) (*stores, CacheUse, e
 	if j.cache.URL == "" || strings.HasPrefix(j.cache.URL, "file:") { // a directory of this machine
 		return nil, use, nil
 	}
-	var wanted []nixcmd.PathInfo
-	if s.stores != nil {
-		wanted = s.stores.wanted
-	} else {
-		var err error
-		if wanted, err = j.query(ctx, s, j.fleet.nix.Closure); err != nil {
-			return nil, use, err
-		}
+	wanted, err := j.closureHere(ctx, &s)
+	if err != nil {
+		return nil, use, err
 	}
 	answer, err := j.askToFetch(ctx, s.conn, wanted)
 	if err != nil {
