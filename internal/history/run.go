@@ -67,6 +67,8 @@ type Detail struct {
 	Health []Check `json:"health,omitempty"`
 	// RebootFor names what takes effect only after a reboot.
 	RebootFor []string `json:"reboot_for,omitempty"`
+	// Cache is what came from the fleet's cache; see fleet.CacheUse.
+	Cache fleet.CacheUse `json:"cache,omitzero"`
 }
 
 // Check is what came of a health check; see fleet.HealthResult.
