@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -148,4 +149,167 @@ func TestDeployCached(t *testing.T) {
 		t.Errorf("truncated: %+v", use)
 	}
 	m.settled("p510")
+}
+
+// fetching runs deployCached for p510 from a cache that is slow to deliver, calls then once
+// the host has a part of a large path, and returns how the deployment ended.
+func (m *machine) fetching(salt string, then func()) outcome {
+	m.t.Helper()
+	m.next(salt, "p620-1")
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("flotilla deployCached p510") }()
+	m.must("p510", `i=0; until [ "$(du -s /nix/store/*-lab-big-2.`+salt+` 2>/dev/null | cut -f 1)" -gt 100 ] 2>/dev/null; do [ $((i += 1)) -lt 600 ]; sleep 0.05; done`)
+	then()
+	return <-done
+}
+
+// A cache that is down or frozen is noticed before anything else and left out; one that
+// dies or falls silent in the middle of a path costs a warning.
+func TestCacheGoesAway(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("limit_rate 100k;")
+	m.trustCache("p510", "p620-1")
+
+	m.fetching("killed", func() { m.must("p620", "systemctl kill -s KILL lab-cache") }).exits(0).
+		says("p510: switched", "of the fleet's cache", "sent from here").noWarning("is left out")
+	m.settled("p510")
+
+	m.set("p510", `environment.etc.issue.text = "down";`)
+	m.run("flotilla deployCached p510").exits(0).says("the fleet's cache http://p620:5000 is left out: ", "connection refused", "p510: switched")
+	m.settled("p510")
+
+	m.must("p620", "systemd-run --quiet --collect --unit=lab-cache nginx -c /srv/nginx.conf -g 'daemon off;'; i=0; until curl -sf http://127.0.0.1:5000/nix-cache-info >/dev/null 2>&1 || perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(\"127.0.0.1:5000\")'; do [ $((i += 1)) -lt 100 ]; sleep 0.05; done")
+	m.fetching("frozen", func() { m.must("p620", "systemctl kill -s STOP lab-cache") }).exits(0).
+		says("p510: switched", "sent from here")
+	m.settled("p510")
+
+	m.set("p510", `environment.etc.issue.text = "frozen";`)
+	m.run("flotilla deployCached p510").exits(0).says("is left out: no answer within 3 s", "p510: switched")
+	m.settled("p510")
+	m.must("p620", "systemctl kill -s CONT lab-cache")
+
+	// What is too slow is ended on the host, which says what it has got.
+	script, err := os.ReadFile("../../fleet/remote/fetch.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.next("slow", "p620-1")
+	closure := m.must(lab.Control, `nix path-info -r --json $(flotilla buildAllParallel -on=p510 2>/dev/null | cut -d ' ' -f 2) | sed 's/"\(\/nix\/store\/[^"]*\)":{/\n\1 /g' | sed -n 's|^\(/nix/store/[^ ]*\) .*"narSize":\([0-9]*\).*|\2 \1|p' | sort -k 2`)
+	res, err := m.Exec(t.Context(), lab.ExecOptions{Host: "p510", Stdin: strings.NewReader(closure + "\n"),
+		Argv: []string{"sh", "-c", string(script), "sh", "only", "http://" + cacheAddress, "2", "1000000000"}})
+	if err != nil || !strings.Contains(string(res.Stdout), "\nstatus 124\n") || !strings.Contains(string(res.Stdout), "-lab-big-2.slow\nkey p620-1:") ||
+		!strings.HasSuffix(string(res.Stdout), "\nend ok\n") {
+		t.Errorf("%v\n%s\n%s", err, res.Stdout, res.Stderr)
+	}
+}
+
+// noWarning wants a text nowhere.
+func (o outcome) noWarning(text string) outcome {
+	o.t.Helper()
+	if strings.Contains(o.stdout+o.stderr, text) {
+		o.t.Errorf("%s: says %q\nstdout:\n%s\nstderr:\n%s", o.line, text, o.stdout, o.stderr)
+	}
+	return o
+}
+
+// cacheSetting adds a line to fleet.toml's [cache], which is its last section.
+func (m *machine) cacheSetting(line string) {
+	m.t.Helper()
+	m.must(lab.Control, "echo '"+line+"' >>fleet.toml")
+}
+
+// What is built is pushed, signed, to a web server by PUT, to another store over ssh, or
+// into a directory; a cache that is down costs a warning, and is an error only if it was
+// said to be one.
+func TestPushToTheCache(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("")
+	m.trustCache("p510", "p620-1")
+	m.must(lab.Control, "cp fleet.toml /root/keys/fleet.toml")
+	m.cacheSetting(`push = "http://p620:5000"`)
+	m.cacheSetting(`secret-key = "/root/keys/p620-1"`)
+
+	// A host that fetches waits for the push.
+	m.set("p510", `environment.etc.issue.text = "pushed";`)
+	o, use := m.cached("flotilla deployCached p510")
+	if use.LackedPaths == 0 || use.FetchedPaths != use.LackedPaths {
+		t.Errorf("%+v", use)
+	}
+	o.says(" paths to http://p620:5000")
+	m.settled("p510")
+	key := strings.Split(m.must(lab.Control, "cat /root/keys/p620-1"), ":")[1]
+	o.noWarning(key)
+	m.run("flotilla buildAllParallel -on=p510").exits(0).says("the cache has it all").noWarning(key)
+
+	m.must("p620", "systemctl stop lab-cache")
+	m.set("razer", `environment.etc.issue.text = "not pushed";`)
+	m.run("flotilla quickDeploy razer").exits(0).says("pushing to the fleet's cache http://p620:5000 failed", "razer: switched")
+	m.settled("razer")
+	m.cacheSetting("require-push = true")
+	m.set("razer", `environment.etc.motd.text = "not pushed either";`)
+	before := m.systems("razer")
+	m.run("flotilla quickDeploy razer").exits(1).says("razer: push failed: pushing to the fleet's cache http://p620:5000 failed")
+	if after := m.systems("razer"); after != before {
+		t.Errorf("razer changed: %+v, then %+v", before, after)
+	}
+
+	m.must(lab.Control, "chmod 644 /root/keys/p620-1")
+	m.run("flotilla quickDeploy razer").exits(1).says("/root/keys/p620-1: others can read it (mode 0644)", "chmod 600")
+	m.must(lab.Control, "chmod 600 /root/keys/p620-1; cp /root/keys/fleet.toml fleet.toml")
+
+	m.cacheSetting(`push = "ssh-ng://p620"`)
+	m.cacheSetting(`secret-key = "/root/keys/p620-1"`)
+	built := strings.Fields(m.run("flotilla buildAllParallel -on=razer").exits(0).stdout)[1]
+	if sigs := m.must("p620", "nix path-info --json "+built); !strings.Contains(sigs, "p620-1:") {
+		t.Errorf("p620 has it without a signature: %s", sigs)
+	}
+
+	m.must(lab.Control, `sed -i 's|^push = .*|push = "file:///root/keys/cache"|' fleet.toml`)
+	m.run("flotilla buildAllParallel -on=razer").exits(0).says(" paths to file:///root/keys/cache")
+	if info := m.must(lab.Control, "cat /root/keys/cache/$(basename "+built+" | cut -c 1-32).narinfo"); !strings.Contains(info, "Sig: p620-1:") || !strings.Contains(info, "Compression: zstd") {
+		t.Errorf("%s", info)
+	}
+}
+
+// A system that was built elsewhere is deployed without an evaluation: from this machine's
+// store, from the fleet's cache, or from the host's own.
+func TestDeployPrebuilt(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("")
+	m.set("p510", `environment.etc.motd.text = "prebuilt";`)
+	m.set("razer", `environment.etc.motd.text = "prebuilt";`)
+	m.must(lab.Control, "flotilla buildAllParallel -on=p510,razer >/root/keys/paths; git checkout -q hosts; sed -i 's/^{$/{ throw \"evaluated\";/' hosts/p510/default.nix")
+	p510, razer := m.must(lab.Control, "sed -n 's/^p510 //p' /root/keys/paths"), m.must(lab.Control, "sed -n 's/^razer //p' /root/keys/paths")
+
+	m.run("flotilla plan -prebuilt=/root/keys/paths").exits(0).says("p510: to deploy", "razer: to deploy", "etc-motd")
+	m.run("flotilla deploy razer -toplevel="+p510).exits(1).says("is a system of p510, not of razer", "-otherHost")
+	m.run("flotilla deployAllParallel -prebuilt=- -yes </root/keys/paths").exits(0).row("p510", "switched").row("razer", "switched")
+	if m.settled("p510") != p510 || m.settled("razer") != razer {
+		t.Errorf("they run %s and %s", m.settled("p510"), m.settled("razer"))
+	}
+	m.run("flotilla deployAll -prebuilt=/root/keys/paths -yes").exits(0).row("p510", "unchanged").row("razer", "unchanged")
+	m.run("flotilla deploy p510 -toplevel=$(dirname " + p510 + ")/$(ls /nix/store | grep -m 1 'etc-motd$')").exits(1).
+		says("is not a NixOS system that can be switched to: it has no nixos-version and no bin/switch-to-configuration")
+
+	// Only in the fleet's cache, then only in the host's store.
+	m.run("flotilla rollback p510 -yes").exits(0)
+	gone := "rm -f /root/.local/state/flotilla/roots/*/p510; nix-store --delete " + p510
+	m.must(lab.Control, "nix copy --to 'http://p620:5000?secret-key=/root/keys/p620-1' "+p510+"; "+gone)
+	m.run("flotilla deploy p510 -toplevel="+p510).exits(0).says("prebuilt, ", " paths downloaded", "p510: switched")
+	if m.settled("p510") != p510 {
+		t.Errorf("p510 runs %s", m.settled("p510"))
+	}
+	m.run("flotilla rollback p510 -yes").exits(0)
+	m.must("p620", "systemctl stop lab-cache")
+	m.must(lab.Control, gone)
+	m.run("flotilla deploy p510 -toplevel=" + p510 + " -dry").exits(0).says("p510: to deploy")
+	m.run("flotilla deploy p510 -toplevel="+p510).exits(0).says("prebuilt, and fetched by the host", "p510: switched")
+	if m.settled("p510") != p510 {
+		t.Errorf("p510 runs %s", m.settled("p510"))
+	}
+	nowhere := strings.Replace(p510, p510[len("/nix/store/"):][:4], "0000", 1)
+	m.run("flotilla deploy p510 -toplevel=" + nowhere).exits(1).says("is neither in this machine's store nor in the host's")
 }
