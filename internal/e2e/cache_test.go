@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rhysd/actionlint"
+
 	"github.com/nixflotilla/flotilla/internal/lab"
 )
 
@@ -312,4 +314,36 @@ func TestDeployPrebuilt(t *testing.T) {
 	}
 	nowhere := strings.Replace(p510, p510[len("/nix/store/"):][:4], "0000", 1)
 	m.run("flotilla deploy p510 -toplevel=" + nowhere).exits(1).says("is neither in this machine's store nor in the host's")
+}
+
+// The commands of the workflow that builds in one place and deploys from another.
+func TestPrebuiltWorkflow(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("")
+	m.cacheSetting(`push = "http://p620:5000"`)
+	m.cacheSetting(`secret-key = "cache.secret"`)
+	m.set("razer", `environment.etc.motd.text = "built in CI";`)
+	m.must(lab.Control, "install -m 600 /root/keys/p620-1 cache.secret; ln -s "+lab.FlotillaPath+" /root/keys/mage")
+	_, w := workflow(t, "prebuilt.yml")
+	run := func(job, step, env string) string {
+		t.Helper()
+		for _, s := range w.Jobs[job].Steps {
+			if s.Name.Value == step {
+				return m.must(lab.Control, "export CI=true FLOTILLA_YES=1 GITHUB_OUTPUT=/root/keys/output PATH=/root/keys:$PATH; "+env+"\n"+s.Exec.(*actionlint.ExecRun).Run.Value)
+			}
+		}
+		t.Fatalf("no step %q", step)
+		return ""
+	}
+	run("build", "Build and push", "")
+	systems := m.must(lab.Control, "grep -v -e '^systems<<END$' -e '^END$' /root/keys/output")
+	if n := strings.Count(systems, "/nix/store/"); n != len(lab.Hosts()) {
+		t.Fatalf("%d systems: %s", n, systems)
+	}
+	m.must(lab.Control, "git checkout -q hosts")
+	deployed := run("deploy", "Deploy what was built", "SYSTEMS='"+systems+"'")
+	if !strings.Contains(systems, "razer "+m.settled("razer")) {
+		t.Errorf("razer was not deployed:\n%s", deployed)
+	}
 }
