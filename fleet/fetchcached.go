@@ -193,7 +193,7 @@ const (
 	// explainMost is about how many paths the cache is asked why they were not taken,
 	// explainPatience how long that may take.
 	explainMost     = 200
-	explainPatience = 5 * time.Second
+	explainPatience = 3 * time.Second
 )
 
 // explainUnfetched says why what the cache has was not taken from it, if that can be

@@ -45,7 +45,7 @@ func (j *job) obtain(ctx context.Context, s surveyed, opt DeployOptions) error {
 		return j.stepError(StepBuild, err)
 	}
 	return j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
-		text, look, err := j.find(ctx, s, p)
+		text, look, err := j.find(ctx, s, p, opt)
 		if err != nil {
 			return "", err
 		}
@@ -62,7 +62,7 @@ func (j *job) obtain(ctx context.Context, s surveyed, opt DeployOptions) error {
 }
 
 // find brings a prebuilt system to where it can be worked with, and looks at it there.
-func (j *job) find(ctx context.Context, s surveyed, p Prebuilt) (text string, look systemLook, err error) {
+func (j *job) find(ctx context.Context, s surveyed, p Prebuilt, opt DeployOptions) (text string, look systemLook, err error) {
 	if p.BuiltOn != "" {
 		j.set(func(r *Result) { r.BuiltOn = p.BuiltOn })
 		conn, err := j.whereBuilt(ctx)
@@ -76,7 +76,8 @@ func (j *job) find(ctx context.Context, s surveyed, p Prebuilt) (text string, lo
 	if err != nil {
 		return "", look, err
 	}
-	if j.cache.URL == "" && j.fleet.Inventory.Cache.URL != "" {
+	missing, err := j.fleet.nix.Missing(ctx, []nixcmd.StorePath{p.Toplevel})
+	if (err != nil || len(missing) > 0) && !opt.FromCache && j.fleet.Inventory.Cache.URL != "" {
 		j.useCache(ctx)
 	}
 	paths := 0

@@ -27,6 +27,13 @@ func (d *depot) Realise(_ context.Context, paths []nixcmd.StorePath, opt nixcmd.
 	return d.here
 }
 
+func (d *depot) Missing(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
+	if d.here != nil {
+		return paths, nil
+	}
+	return nil, nil
+}
+
 func (d *depot) Sign(_ context.Context, _ []nixcmd.StorePath, key string) error {
 	d.note("sign with %s", filepath.Base(key))
 	return nil

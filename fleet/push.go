@@ -79,12 +79,12 @@ func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 			return "the cache has it all", nil
 		case err == nil:
 			return fmt.Sprintf("%d paths to %s", pushed, withoutPassword(c.Push)), nil
-		case ctx.Err() == nil && within.Err() != nil:
+		case within.Err() != nil:
 			err = context.Cause(within)
 		}
 		// The path that was under way is not there.
 		err = fmt.Errorf("pushing to the fleet's cache %s failed, with %d of %d paths there: %w", withoutPassword(c.Push), max(0, pushed-1), last.Expected, err)
-		if c.RequirePush || ctx.Err() != nil {
+		if c.RequirePush {
 			return "", err
 		}
 		j.nothing(StepPush)

@@ -29,13 +29,20 @@ if [ -n "$lacked" ]; then
     awk 'NF == 1 { lacked[$1] = 1 } NF == 2 && $2 in lacked { sum += $1 } END { printf "%.0f", sum }')
   # What the cache had or lacked the last time is not believed. A single attempt: Nix
   # would not give up one that is down any sooner. With fallback, it leaves it alone then.
-  printf '%s\n' "$lacked" | timeout -s INT -k 5 "$(($3 + bytes / $4))" \
+  printf '%s\n' "$lacked" | timeout -k 5 "$(($3 + bytes / $4))" \
     xargs nix-store --realise --keep-going --max-jobs 0 \
     --option "$substituters" "$2" --option fallback true \
     --option narinfo-cache-positive-ttl 0 --option narinfo-cache-negative-ttl 0 \
     --option connect-timeout 5 --option download-attempts 1 --option stalled-download-timeout 15 \
-    >/dev/null
+    >/dev/null &
+  fetch=$!
+  # Nobody tells the host that it is no longer waited for: its answer cannot be written.
+  trap '' PIPE
+  { while sleep 1 >/dev/null && printf 'alive yes\n'; do :; done; kill "$fetch"; } 2>/dev/null &
+  watch=$!
+  wait "$fetch"
   say status "$?"
+  kill "$watch" 2>/dev/null
   lacks=$(invalid "$lacked") || exit
 fi
 say lacks "$lacks"
