@@ -204,8 +204,8 @@ func TestCacheGoesAway(t *testing.T) {
 	m.must("p620", "systemctl kill -s CONT lab-cache")
 }
 
-// noWarning wants a text nowhere.
-func (o outcome) noWarning(text string) outcome {
+// saysNot wants a text nowhere.
+func (o outcome) saysNot(text string) outcome {
 	o.t.Helper()
 	if strings.Contains(o.stdout+o.stderr, text) {
 		o.t.Errorf("%s: says %q\nstdout:\n%s\nstderr:\n%s", o.line, text, o.stdout, o.stderr)
@@ -240,8 +240,8 @@ func TestPushToTheCache(t *testing.T) {
 	o.says(" paths to http://p620:5000")
 	m.settled("p510")
 	key := strings.Split(m.must(lab.Control, "cat /root/keys/p620-1"), ":")[1]
-	o.noWarning(key)
-	m.run("flotilla buildAllParallel -on=p510").exits(0).says("the cache has it all").noWarning(key)
+	o.saysNot(key)
+	m.run("flotilla buildAllParallel -on=p510").exits(0).says("the cache has it all").saysNot(key)
 
 	m.must("p620", "systemctl stop lab-cache")
 	m.set("razer", `environment.etc.issue.text = "not pushed";`)
@@ -286,7 +286,7 @@ func TestDeployPrebuilt(t *testing.T) {
 
 	m.run("flotilla plan -prebuilt=/root/keys/paths").exits(0).says("p510: to deploy", "razer: to deploy", "copy: ")
 	m.run("flotilla deploy razer -toplevel="+p510).exits(1).says("is a system of p510, not of razer", "-otherHost")
-	m.run("flotilla deployAllParallel -prebuilt=- -yes </root/keys/paths").exits(0).noWarning("evaluate").says("prebuilt")
+	m.run("flotilla deployAllParallel -prebuilt=- -yes </root/keys/paths").exits(0).saysNot("evaluate").says("prebuilt")
 	if m.settled("p510") != p510 || m.settled("razer") != razer {
 		t.Errorf("they run %s and %s", m.settled("p510"), m.settled("razer"))
 	}
