@@ -80,19 +80,19 @@ func (j *job) find(ctx context.Context, s surveyed, p Prebuilt, opt DeployOption
 	if (err != nil || len(missing) > 0) && !opt.FromCache && j.fleet.Inventory.Cache.URL != "" {
 		j.useCache(ctx)
 	}
-	paths := 0
+	var fetched nixcmd.BuildTotals
 	here := j.fleet.nix.Realise(ctx, []nixcmd.StorePath{p.Toplevel}, nixcmd.BuildOptions{
 		OutLink: link, Cache: j.cache, Fallback: true,
 		Progress: func(e nixcmd.BuildEvent) {
-			if paths = e.Totals.FetchesDone; e.Kind == nixcmd.FetchStarted {
+			if fetched = e.Totals; e.Kind == nixcmd.FetchStarted {
 				j.progress(StepBuild, "fetching "+e.Path.Name(), e.Totals.FetchesDone, e.Totals.FetchesExpected)
 			}
 		},
 	})
 	if here == nil {
-		if paths > 0 {
-			j.set(func(r *Result) { r.Build.Paths = paths })
-			return fmt.Sprintf("prebuilt, %d paths downloaded", paths), lookHere(p.Toplevel), nil
+		if n := fetched.FetchesDone; n > 0 {
+			j.set(func(r *Result) { r.Build.Paths, r.Build.Bytes = n, fetched.BytesDone })
+			return fmt.Sprintf("prebuilt, %d paths downloaded", n), lookHere(p.Toplevel), nil
 		}
 		return "prebuilt", lookHere(p.Toplevel), nil
 	}
