@@ -51,11 +51,15 @@ func DryRun(ctx context.Context, host string, json, fresh *bool) error {
 
 // Diff shows what deploying HOST would do as dryRun does, with every package and unit
 //
-// Options: -json, -fresh.
-func Diff(ctx context.Context, host string, json, fresh *bool) error {
+// Options: -json, -fresh, -toplevel=PATH, -otherHost (see deploy).
+func Diff(ctx context.Context, host string, json, fresh *bool, toplevel *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return answering(ctx, host, becoming(nil), deploy("", fleet.DeployOptions{}, new(true)), ui.Differences)
+	system, err := systemOf(toplevel)
+	if err != nil {
+		return err
+	}
+	return answering(ctx, host, becoming(ofOne(system, nil)), deployOne("", system, fleet.DeployOptions{OtherHost: is(otherHost)}, new(true)), ui.Differences)
 }
 
 func markdownOf(w io.Writer, r *fleet.Report) { io.WriteString(w, ui.Markdown(r)) }
