@@ -285,7 +285,7 @@ func TestDeployPrebuilt(t *testing.T) {
 	p510, razer := m.must(lab.Control, "sed -n 's/^p510 //p' /root/keys/paths"), m.must(lab.Control, "sed -n 's/^razer //p' /root/keys/paths")
 
 	m.run("flotilla plan -prebuilt=/root/keys/paths").exits(0).says("p510: to deploy", "razer: to deploy", "copy: ")
-	m.run("flotilla diff p510 -toplevel="+p510).exits(0).says("etc-motd")
+	m.run("flotilla diff p510 -toplevel=" + p510).exits(0).says("etc-motd")
 	m.run("flotilla deploy razer -toplevel="+p510).exits(1).says("is a system of p510, not of razer", "-otherHost")
 	m.run("flotilla deployAllParallel -prebuilt=- -yes </root/keys/paths").exits(0).saysNot("evaluate").says("prebuilt")
 	if m.settled("p510") != p510 || m.settled("razer") != razer {
