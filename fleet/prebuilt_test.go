@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,6 +195,8 @@ func FuzzReadPrebuilt(f *testing.F) {
 func TestPush(t *testing.T) {
 	// The key pair of RFC 8032's first test, as Nix writes it.
 	const public, secret = "k:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "k:nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
+	server := httptest.NewServer(http.NotFoundHandler()) // which is no cache yet
+	defer server.Close()
 	dir := t.TempDir()
 	file := func(name, text string, mode os.FileMode) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
@@ -214,7 +218,8 @@ func TestPush(t *testing.T) {
 			[]string{`copy to="ssh-ng://me@elsewhere" ssh="-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5" substitute=false`}, "", ""},
 		{"files", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/good\"",
 			[]string{`copy to="file:///c?compression=zstd&secret-key=` + strings.ReplaceAll(dir, "/", "%2F") + `%2Fgood" ssh="" substitute=false`}, "", ""},
-		{"http, as it says", `push = "http://c:1?compression=xz"`, []string{`copy to="http://c:1?compression=xz" ssh="" substitute=false`}, "", ""},
+		{"http, as it says", `push = "` + server.URL + `?compression=xz"`, []string{`copy to="` + server.URL + `?compression=xz" ssh="" substitute=false`}, "", ""},
+		{"http that is down", `push = "http://127.0.0.1:1"`, nil, "", "pushing to the fleet's cache http://127.0.0.1:1 failed, with 0 of 0 paths there: dial tcp"},
 		{"no key here", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/none\"", nil, "", "no such file"},
 		{"but it must", `push = "file:///c"` + "\nrequire-push = true\nsecret-key = \"" + dir + "/none\"", nil, "no such file", ""},
 		{"an open key", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/open\"", nil, "others can read it (mode 0644)", ""},
@@ -256,14 +261,14 @@ func TestPushFails(t *testing.T) {
 	for _, required := range []string{"false", "true"} {
 		d := &depot{world: &world{}}
 		d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
-			if !strings.HasPrefix(opt.To, "http://c") {
+			if !strings.HasPrefix(opt.To, "file:") {
 				return nil
 			}
 			opt.Progress(nixcmd.CopyEvent{Path: oldSystem, Expected: 3})
 			opt.Progress(nixcmd.CopyEvent{Path: newSystem, Done: 1, Expected: 3})
-			return errors.New("it is on fire")
+			return &nixcmd.CopyError{To: "file:///c?secret-key=/k", Message: "it is on fire\nand smoking"}
 		}
-		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"http://c\"\nrequire-push = "+required+"\n[hosts.a]\n")
+		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"file:///c\"\nrequire-push = "+required+"\n[hosts.a]\n")
 		warned := ""
 		f.sink = SinkFunc(func(e Event) {
 			if e.Kind == KindWarning {
@@ -271,7 +276,7 @@ func TestPushFails(t *testing.T) {
 			}
 		})
 		r := f.Deploy(t.Context(), hosts, DeployOptions{}).Results[0]
-		const text = "pushing to the fleet's cache http://c failed, with 1 of 3 paths there: it is on fire"
+		const text = "pushing to the fleet's cache file:///c failed, with 1 of 3 paths there: it is on fire; and smoking"
 		activates := slices.ContainsFunc(d.did, func(what string) bool { return strings.HasPrefix(what, "run on a: [activate") })
 		if required == "true" && (activates || !strings.Contains(r.Err.Error(), "a: push: "+text)) ||
 			required == "false" && (!activates || !strings.Contains(warned, text)) {

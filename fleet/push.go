@@ -82,6 +82,10 @@ func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 		case within.Err() != nil:
 			err = context.Cause(within)
 		}
+		// Its own text names the store as Nix has it.
+		if failed := (*nixcmd.CopyError)(nil); errors.As(err, &failed) {
+			err = errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
+		}
 		// The path that was under way is not there.
 		err = fmt.Errorf("pushing to the fleet's cache %s failed, with %d of %d paths there: %w", withoutPassword(c.Push), max(0, pushed-1), last.Expected, err)
 		if c.RequirePush {
@@ -101,6 +105,9 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 		return err
 	}
 	if u.Scheme != "ssh-ng" {
+		if err := answersPush(ctx, *u, toplevel); err != nil {
+			return err
+		}
 		opt.To = binaryCacheURL(*u, c.SecretKey)
 		return j.fleet.nix.Copy(ctx, paths, opt)
 	}
@@ -119,6 +126,25 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 		opt.To, opt.SSHOpts = nixcmd.CopyURL(h.User, h.Address), conn.NixSSHOpts()
 	}
 	return j.fleet.nix.Copy(ctx, paths, opt)
+}
+
+// answersPush finds out whether a web server answers, before Nix waits for it. It need not
+// be a binary cache yet: the first push makes it one.
+func answersPush(ctx context.Context, u url.URL, toplevel nixcmd.StorePath) error {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	cache, err := nixcmd.OpenBinaryCache(u.String())
+	if err != nil {
+		return err
+	}
+	defer cache.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, probePatience, errCacheSlow)
+	defer cancel()
+	if _, _, err = cache.Lookup(ctx, toplevel); err != nil {
+		return causeOf(ctx, err)
+	}
+	return nil
 }
 
 // binaryCacheURL is the URL of a cache of files that signs what it is given. Unless the

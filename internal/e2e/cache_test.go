@@ -104,6 +104,7 @@ func TestDeployCached(t *testing.T) {
 	m.trustCache("p510", "p620-1")
 
 	m.next("signed", "p620-1")
+	m.fetchAsGuest()
 	o, use := m.cached("flotilla deployCached p510")
 	if use.LackedPaths == 0 || use.FetchedPaths != use.LackedPaths || use.FetchedBytes != use.LackedBytes || use.LackedBytes < 2<<20 {
 		t.Errorf("signed: %+v", use)
@@ -151,6 +152,35 @@ func TestDeployCached(t *testing.T) {
 		t.Errorf("truncated: %+v", use)
 	}
 	m.settled("p510")
+}
+
+// fetchAsGuest wants a user whom Nix does not trust to be able to fetch from a cache that
+// is among the host's trusted-substituters, and from no other.
+func (m *machine) fetchAsGuest() {
+	m.t.Helper()
+	script, err := os.ReadFile("../../fleet/remote/fetch.sh")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	path := m.must(lab.Control, "nix-store -qR $(flotilla buildAllParallel -on=p510 2>/dev/null | cut -d ' ' -f 2) | grep 'etc-motd$'")
+	lacks := func() bool {
+		m.t.Helper()
+		res, err := m.Exec(m.t.Context(), lab.ExecOptions{Host: "p510", Stdin: strings.NewReader("7 " + path + "\n"),
+			Argv: []string{"setpriv", "--reuid=guest", "--regid=guest", "--init-groups", "env", "HOME=/home/guest", "NIX_REMOTE=daemon",
+				"sh", "-c", string(script), "sh", "only", "http://" + cacheAddress, "20", "1000"}})
+		if said := string(res.Stdout); err != nil || !strings.Contains(said, "\nlacked "+path+"\n") || !strings.HasSuffix(said, "end ok\n") {
+			m.t.Fatalf("%v\n%s\n%s", err, said, res.Stderr)
+		}
+		return strings.Contains(string(res.Stdout), "\nlacks "+path+"\n")
+	}
+	if !lacks() {
+		m.t.Error("a user whom Nix does not trust named a cache to it")
+	}
+	m.must("p510", "echo 'trusted-substituters = http://"+cacheAddress+"' >>/etc/nix/nix.conf; systemctl restart nix-daemon")
+	if lacks() {
+		m.t.Error("nothing was fetched from a trusted substituter")
+	}
+	m.must("p510", "sed -i '/^trusted-substituters/d' /etc/nix/nix.conf; systemctl restart nix-daemon")
 }
 
 // fetching runs deployCached for p510 from a cache that is slow to deliver, calls then once
