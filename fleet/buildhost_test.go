@@ -21,6 +21,7 @@ type world struct {
 	Flake        // not asked but for names
 	Locker       // not asked
 	Installation // not asked
+	Caches       // not asked
 
 	mu    sync.Mutex
 	did   []string
@@ -60,7 +61,7 @@ func (w *world) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyO
 
 func (w *world) Closure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
 	w.note("closure here")
-	return nil, nil
+	return []nixcmd.PathInfo{{Path: newSystem, NarSize: 7}}, nil
 }
 
 func (w *world) BackgroundClosure(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error) {
@@ -105,6 +106,9 @@ func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error)
 	case strings.HasPrefix(script, "command -v nix-daemon"):
 		s.note("try %s", s.host.Name)
 		answer = "/usr/bin/nix-daemon\n"
+	case len(cmd.Argv) > 2 && cmd.Argv[2] == fetchScript:
+		s.note("fetch on %s from %s, %s", s.host.Name, cmd.Argv[5], cmd.Argv[4])
+		answer = "flotilla-fetch 1\nlacked " + string(newSystem) + "\nlacks " + string(newSystem) + "\nend ok\n"
 	case len(cmd.Argv) > 0 && cmd.Argv[0] == "nix":
 		s.note("closure on %s", s.host.Name)
 		answer = "[]"
@@ -124,7 +128,7 @@ func fleetOf(t *testing.T, w *world, toml string) (*Fleet, []Host) {
 	return &Fleet{Inventory: inv, nix: w, dialer: w, stateDir: t.TempDir(), patience: time.Hour, substituters: time.Hour, stages: newStages(inv.Limits)}, inv.Hosts
 }
 
-const threeOfThem = "[cache]\nurl=\"http://c\"\npublic-key=\"c:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n"
+const threeOfThem = "[cache]\nurl=\"s3://c\"\npublic-key=\"c:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n"
 
 // Where a build goes, what is copied from where, and that each end gets its own
 // connection's options and never another's.
@@ -146,7 +150,8 @@ func TestWhereBuildsGo(t *testing.T) {
 		{"here after all", `build-host = "b"`, DeployOptions{BuildHost: BuildHere}, []string{
 			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"with the cache", `build-host = "b"`, DeployOptions{FromCache: true}, []string{
-			`build store="" ssh="" link=true cache="http://c"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			`build store="" ssh="" link=true cache="s3://c"`, "closure here", "fetch on a from s3://c, only",
+			`copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"substituting", `substitute-on-target = true`, DeployOptions{}, []string{
 			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=true`}},
 	} {

@@ -16,7 +16,7 @@ func TestCacheOfTheInventory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := nixcmd.Cache{URL: "http://p620:5000?priority=30", PublicKey: goodKey, ConnectTimeout: 5 * time.Second}
+	want := nixcmd.Cache{URL: "http://p620:5000?priority=30", PublicKey: goodKey, ConnectTimeout: 5 * time.Second, StallTimeout: 15 * time.Second}
 	if got := inv.Cache.forNix(); got != want || inv.NeedCache() != nil {
 		t.Errorf("got %+v, %v", got, inv.NeedCache())
 	}
@@ -42,6 +42,13 @@ func TestCacheRefuses(t *testing.T) {
 		{"no name", "s3://bucket", goodKey[6:], ":3: cache: public-key is not of the form"},
 		{"short", "https://a", "p620:AAAA", ":3: cache: public-key is not of the form"},
 		{"two keys", "https://a", "x " + goodKey, ":3: cache: public-key is not of the form"},
+		{"secret-key ", "https://a?x=y", goodKey + "\"\nsecret-key = \"k", ":4: cache: there is a secret-key, but nothing is pushed"},
+		{"push", "https://a", goodKey + "\"\npush = \"ftp://a", ":4: cache: push is not the address"},
+		{"push by ssh", "https://a", goodKey + "\"\npush = \"ssh-ng://me:hunter2@a", ":4: cache: push holds a user or a password"},
+		{"push with a key", "https://a", goodKey + "\"\npush = \"file:///a?secret-key=/k", ":4: cache: push names a secret-key"},
+		{"the key itself", "https://a", goodKey + "\"\npush = \"file:///a\"\nsecret-key = \"k:" + strings.Repeat("A", 86) + "==", ":5: cache: secret-key is a key, not"},
+		{"no time", "https://a", goodKey + "\"\npush = \"file:///a\"\npush-timeout = \"0s", ":5: cache.push-timeout is 0s"},
+		{"nowhere", "https://a", goodKey + "\"\nrequire-push = true\n#\"", ":4: cache: a push is required, but"},
 		{"secret", "https://a", "p620:" + strings.Repeat("A", 86) + "==", ":3: cache: public-key is a secret key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

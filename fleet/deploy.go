@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -22,9 +23,18 @@ type DeployOptions struct {
 	// now. A host that was not Built there fails untouched. nil means what the
 	// flake says now.
 	Tested *Report
-	// FromCache lets the builds fetch from Inventory.Cache besides Nix's own
-	// substituters. Without such a cache every host fails untouched. A cache
-	// that is down costs its connect timeout and a warning.
+	// Prebuilt are systems by the names of hosts: each host is brought to the system
+	// that is given for it, and the flake is not evaluated. A host for which none is
+	// given fails untouched, and so does one whose system cannot be found, is no NixOS
+	// system, or, unless OtherHost is set, is made for another host, where that can be
+	// told. nil means what the flake says. It does not go with Tested. All that protects
+	// a host does so as ever.
+	Prebuilt  map[string]Prebuilt
+	OtherHost bool
+	// FromCache lets builds fetch from Inventory.Cache besides Nix's own substituters,
+	// and hosts fetch from it what is signed by a key that they trust; the rest is sent
+	// from here. Without such a cache every host fails untouched. A cache that does not
+	// answer is left out, with a warning.
 	FromCache bool
 	// BuildHost takes the place of every Host.BuildHost in this run; empty leaves
 	// them as they are. With FromCache, what is not yet built is built here: Nix
@@ -113,21 +123,30 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err := j.unfit(ctx, s); err != nil {
 		return "", j.stepError(StepSurvey, err)
 	}
+	if err := j.fleet.Inventory.Cache.checkPush(); err != nil {
+		return "", j.stepError(StepPush, err)
+	}
 	if !opt.SkipHealth && (!opt.Boot || opt.Reboot) {
 		if j.checkup, err = j.startCheckup(ctx, s); err != nil {
 			return "", err
 		}
 		defer j.checkup.end()
 	}
-	if opt.Tested == nil {
-		if err := j.build(ctx, s.eval); err != nil {
-			return "", err
-		}
+	if err := j.provide(ctx, s, opt); err != nil {
+		return "", err
 	}
 	if err := j.specialise(ctx, &s); err != nil {
 		return "", err
 	}
 	defer func() { j.comparison.end() }()
+	pushed := j.startPush(ctx, s.eval.Toplevel)
+	defer pushed.wait()
+	if j.cache.URL != "" || j.host.SubstituteOnTarget || j.fleet.Inventory.Cache.RequirePush {
+		// What is there by then is not sent from here.
+		if err := pushed.wait(); err != nil {
+			return "", err
+		}
+	}
 	if err := j.copy(ctx, s); err != nil {
 		return "", err
 	}
@@ -141,6 +160,17 @@ func (j *job) deploy(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		return outcome, err
 	}
 	return j.rebootAfter(ctx, s, outcome, opt.Abandon)
+}
+
+// provide makes the wanted system be in a store.
+func (j *job) provide(ctx context.Context, s surveyed, opt DeployOptions) error {
+	switch {
+	case opt.Prebuilt != nil:
+		return j.obtain(ctx, s, opt)
+	case opt.Tested == nil:
+		return j.build(ctx, s.eval)
+	}
+	return nil
 }
 
 // decide asks the host and the flake, and says what comes of it.
@@ -160,10 +190,16 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 		if err := j.fleet.Inventory.NeedCache(); err != nil {
 			return surveyed{}, Plan{}, j.stepError(StepBuild, err)
 		}
-		j.cache = j.fleet.Inventory.Cache.forNix()
 		j.host.BuildHost = BuildHere
 	}
-	s, err := j.surveyFor(ctx, opt.Tested)
+	asked := func() {}
+	if opt.FromCache {
+		var cache sync.WaitGroup
+		cache.Go(func() { j.useCache(ctx) })
+		asked = cache.Wait
+	}
+	s, err := j.surveyFor(ctx, opt)
+	asked()
 	if err != nil {
 		return s, Plan{}, err
 	}
@@ -182,6 +218,8 @@ func (j *job) decide(ctx context.Context, opt DeployOptions) (surveyed, Plan, er
 // host with it, untouched.
 func (o DeployOptions) Check() error {
 	switch {
+	case o.Prebuilt != nil && o.Tested != nil:
+		return errors.New("a system is prebuilt, or what a test built, not both")
 	case o.ActivateOnly && o.Boot:
 		return &hintedError{errors.New("a system is activated only, or made the one that boots only"), "leave one of the two out; a deployment without either does both"}
 	case o.ActivateOnly && o.Reboot:
@@ -196,8 +234,18 @@ func (o DeployOptions) Check() error {
 
 // surveyFor asks the host what it runs, and the flake what it wants unless that
 // was tested before.
-func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
-	if tested == nil {
+func (j *job) surveyFor(ctx context.Context, opt DeployOptions) (surveyed, error) {
+	tested := opt.Tested
+	switch {
+	case opt.Prebuilt != nil:
+		p, err := j.prebuilt(opt)
+		if err != nil {
+			return surveyed{}, j.stepError(StepEvaluate, err)
+		}
+		j.set(func(r *Result) { r.Wanted = p.Toplevel })
+		conn, s, err := j.connectAndSurvey(ctx)
+		return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: p.Toplevel}}, err
+	case tested == nil:
 		return j.surveyAndEvaluate(ctx)
 	}
 	i := slices.IndexFunc(tested.Results, func(r Result) bool { return r.Host.Name == j.host.Name })
@@ -228,6 +276,20 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		}
 		var p copyProgress
 		j.comparison = j.compareBeside(ctx, s, p.know)
+		k, use, err := j.fetchCached(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		if k != nil {
+			if s.stores = k; len(k.missing) == 0 {
+				if use.LackedPaths == 0 {
+					j.nothing(StepCopy)
+					return "all paths were there", nil
+				}
+				return use.String(), nil
+			}
+			p.know(nil, k.there())
+		}
 		if s.stores != nil && len(s.stores.missing) == 0 {
 			j.nothing(StepCopy)
 			return p.end(0), nil // it was asked a moment ago
@@ -240,7 +302,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		if p.nothing(fetched) {
 			j.nothing(StepCopy)
 		}
-		return p.end(fetched), nil
+		return strings.TrimPrefix(use.String()+"; "+p.end(fetched), "; "), nil
 	})
 }
 

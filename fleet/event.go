@@ -15,6 +15,8 @@ const (
 	StepBuild Step = "build"
 	// StepCopy brings its closure to the host.
 	StepCopy Step = "copy"
+	// StepPush brings it to the fleet's cache, while other steps go on.
+	StepPush Step = "push"
 	// StepWait waits for the waves before the host's; see Rollout.
 	StepWait Step = "wait"
 	// StepActivate makes it the live system.

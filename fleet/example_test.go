@@ -3,7 +3,10 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -28,6 +31,29 @@ func Example() {
 		fmt.Println(r.Host.Name, r.Outcome)
 	}
 	os.Exit(report.ExitCode())
+}
+
+// Deploy what continuous integration has built and pushed to the fleet's cache, as
+// `mage buildAllParallel` printed it there. Nothing is evaluated.
+func ExampleReadPrebuilt() {
+	prebuilt, err := fleet.ReadPrebuilt(strings.NewReader(`# revision 3b0571a
+p510  /nix/store/11111111111111111111111111111111-nixos-system-p510-26.05
+razer /nix/store/22222222222222222222222222222222-nixos-system-razer-26.05
+`))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	for _, host := range slices.Sorted(maps.Keys(prebuilt)) {
+		fmt.Println(host, prebuilt[host].Toplevel.Name())
+	}
+	deploy := func(ctx context.Context, f *fleet.Fleet, hosts []fleet.Host) *fleet.Report {
+		return f.Deploy(ctx, hosts, fleet.DeployOptions{Prebuilt: prebuilt, FromCache: true})
+	}
+	_ = deploy
+	// Output:
+	// p510 nixos-system-p510-26.05
+	// razer nixos-system-razer-26.05
 }
 
 func ExampleInventory_Select() {

@@ -21,7 +21,7 @@ func (j *job) decided(plan Plan, opt DeployOptions) time.Duration {
 		return 0
 	}
 	var steps []Step
-	if opt.Tested == nil {
+	if opt.Tested == nil && opt.Prebuilt == nil {
 		steps = append(steps, StepBuild)
 	}
 	if b, err := j.builder(); err != nil || b.Name != j.host.Name {

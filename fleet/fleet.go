@@ -60,6 +60,7 @@ type Fleet struct {
 	history       history
 	builders      builders
 	passwords     passwords
+	cacheProbe    cacheProbe
 	pool          *sshpool.Pool
 
 	sinkMu sync.Mutex

@@ -56,7 +56,7 @@ type file struct {
 	Defaults fileDefaults        `toml:"defaults"`
 	Hosts    map[string]fileHost `toml:"hosts"`
 	Limits   fileLimits          `toml:"limits"`
-	Cache    Cache               `toml:"cache"`
+	Cache    fileCache           `toml:"cache"`
 	SSH      struct {
 		ConnectTimeout duration `toml:"connect-timeout"`
 		Persist        duration `toml:"persist"`
@@ -202,7 +202,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	inv := &Inventory{Name: f.Fleet.Name, Dir: filepath.Dir(path), defaults: f.Defaults, Limits: Limits{
 		Evaluations: f.Limits.Evaluations, Builds: f.Limits.Builds, Copies: f.Limits.Copies,
 		Activations: f.Limits.Activations, Sessions: f.Limits.Sessions,
-	}, Cache: f.Cache, SSH: SSH{
+	}, SSH: SSH{
 		ConfigFile: f.SSH.Config,
 	}}
 	wait := func(text duration, key ...string) time.Duration {
@@ -245,11 +245,6 @@ func parse(path string, data []byte) (*Inventory, error) {
 			errs = append(errs, bad(fmt.Sprintf("limits.memory: %q is not a size above 0", f.Limits.Memory), `write it as "512MiB" or "4GiB"`, "limits", "memory"))
 		}
 	}
-	if keys.line("cache") > 0 {
-		for _, p := range f.Cache.problems() {
-			errs = append(errs, bad(p.text, p.help, keys.nearest("cache", p.key)...))
-		}
-	}
 	// With a harmless name, for what is wrong with the defaults alone.
 	inherited := f.Defaults.host("host", fileHost{}).problems()
 	for _, p := range inherited {
@@ -273,6 +268,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	inv.Health, inv.Rollout = f.Health.health(r), f.Rollout.rollout(r)
 	inv.Reboot = f.Reboot.reboot(r)
 	inv.Activation = f.Activation.activation(r)
+	inv.Cache = f.Cache.cache(r, inv.Dir)
 	inv.Metrics = f.Metrics.metrics(r, inv.Dir)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {

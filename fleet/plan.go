@@ -76,10 +76,8 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if unfit != nil && s.survey.Nix == "" {
 		return "", j.stepError(StepSurvey, unfit)
 	}
-	if opt.Tested == nil {
-		if err := j.build(ctx, s.eval); err != nil {
-			return "", err
-		}
+	if err := j.provide(ctx, s, opt); err != nil {
+		return "", err
 	}
 	d, err := j.compare(ctx, &s)
 	if err != nil {

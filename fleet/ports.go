@@ -26,6 +26,15 @@ type Nix interface {
 	Flake
 	Locker
 	Installation
+	Caches
+}
+
+// Caches is what the fleet needs of Nix besides to use binary caches.
+type Caches interface {
+	// Realise fetches paths that are no derivations to the local store.
+	Realise(context.Context, []nixcmd.StorePath, nixcmd.BuildOptions) error
+	// Sign signs closures of the local store with the key in a file.
+	Sign(context.Context, []nixcmd.StorePath, string) error
 }
 
 // Locker is what the fleet needs of Nix to change a flake's lock.

@@ -38,6 +38,8 @@ type Result struct {
 	Handshake time.Duration
 	// Build is what building its system took.
 	Build BuildWork
+	// Cache is how much of it came to the host from the fleet's cache.
+	Cache CacheUse
 	// Rebuilt are the derivations that Rebuild built, in the order in which they
 	// ended; nil for every other run.
 	Rebuilt []DerivationTime

@@ -18,6 +18,9 @@ type stages struct {
 	asides *semaphore.Weighted
 	// compressions are copies over a link that is compressed, which takes a core.
 	compressions *semaphore.Weighted
+	// pushes is what goes to the fleet's cache: one at a time, so that what hosts share
+	// is sent once.
+	pushes *semaphore.Weighted
 	// memory is that of evaluations, which wait for it once they have one of the
 	// places.
 	memory *memory
@@ -36,6 +39,7 @@ func newStages(l Limits) stages {
 		queries:      weighted(0, runtime.NumCPU()),
 		asides:       weighted(0, runtime.NumCPU()),
 		compressions: weighted(0, runtime.NumCPU()),
+		pushes:       weighted(0, 1),
 		memory:       &memory{limit: l.Memory, places: evaluations, available: func() int64 { return availableMemory("/") }},
 	}
 }

@@ -122,7 +122,7 @@ func (j *job) room(ctx context.Context, s *surveyed) error {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.query(ctx, *s, j.fleet.nix.Closure)
+		wanted, err := j.closureHere(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -151,6 +151,17 @@ func (j *job) query(ctx context.Context, s surveyed, list func(context.Context, 
 	}
 	defer j.fleet.stages.queries.Release(1)
 	return list(ctx, s.eval.Toplevel)
+}
+
+// closureHere is the closure of the wanted system, as this machine has it.
+func (j *job) closureHere(ctx context.Context, s *surveyed) (closure []nixcmd.PathInfo, err error) {
+	if s.stores != nil {
+		return s.stores.wanted, nil
+	}
+	if s.closure == nil {
+		s.closure, err = j.query(ctx, *s, j.fleet.nix.Closure)
+	}
+	return s.closure, err
 }
 
 func closureSize(closure []nixcmd.PathInfo) (size int64) {

@@ -41,6 +41,8 @@ type Survey struct {
 	// NixDaemon is where a command over ssh finds the program that Nix's copy
 	// needs; empty if it does not.
 	NixDaemon string
+	// HostName is what its kernel calls it; empty if that is not known.
+	HostName string
 	// Systemd reports whether systemd runs the machine.
 	Systemd bool
 	// User is the name that the remote user has there; empty if it has none.
@@ -89,7 +91,8 @@ func parseSurvey(text string) (Survey, error) {
 		Current: storePath(a.values["current"]), Booted: storePath(a.values["booted"]), Profile: storePath(a.values["profile"]),
 		Uncommitted: a.values["uncommitted"] != "",
 		Generation:  a.values["generation"], BootID: a.values["boot-id"], Nix: a.values["nix"], NixDaemon: a.values["nix-daemon"],
-		Systemd: a.values["systemd"] == "yes", User: a.values["user"], Root: rootOf(a.values["root"]), FreeBytes: -1,
+		HostName: a.values["host-name"],
+		Systemd:  a.values["systemd"] == "yes", User: a.values["user"], Root: rootOf(a.values["root"]), FreeBytes: -1,
 	}
 	if kib, err := strconv.ParseInt(a.values["free-kib"], 10, 64); err == nil {
 		s.FreeBytes = kib * 1024

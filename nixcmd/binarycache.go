@@ -250,3 +250,14 @@ func base32(hash []byte) string {
 	}
 	return b.String()
 }
+
+// Signers are the names of the keys that are said to have signed it, in the cache's
+// order; nil if nobody has.
+func (i NarInfo) Signers() []string {
+	var names []string
+	for _, s := range i.sigs {
+		name, _, _ := strings.Cut(s, ":")
+		names = append(names, name)
+	}
+	return names
+}

@@ -122,7 +122,11 @@ func (c *Client) Build(ctx context.Context, drvs []StorePath, opt BuildOptions) 
 			return nil, &Error{Op: op, ExitCode: -1, Err: fmt.Errorf("%q is not the path of a derivation", abbreviated(string(d)))}
 		}
 	}
-	argv, err := c.cfg.buildArgs(drvs, opt)
+	operands := make([]string, len(drvs))
+	for i, d := range drvs {
+		operands[i] = string(d) + "^*"
+	}
+	argv, err := c.cfg.buildArgs(operands, opt)
 	if err != nil {
 		return nil, &Error{Op: op, ExitCode: -1, Err: err}
 	}
@@ -166,8 +170,9 @@ func (c *Client) build(ctx context.Context, argv []string, drvs []StorePath, opt
 	return paths, nil
 }
 
-// buildArgs is the command that builds derivations.
-func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) ([]string, error) {
+// buildArgs is the command that realises operands: derivations with outputs, or
+// paths.
+func (cfg Config) buildArgs(operands []string, opt BuildOptions) ([]string, error) {
 	argv := append([]string{cfg.Program, "build"}, cfg.common()...)
 	if opt.Store != "" {
 		store, err := storeURL(opt.Store)
@@ -195,9 +200,5 @@ func (cfg Config) buildArgs(drvs []StorePath, opt BuildOptions) ([]string, error
 	} else {
 		argv = append(argv, "--out-link", opt.OutLink)
 	}
-	argv = append(argv, "--")
-	for _, d := range drvs {
-		argv = append(argv, string(d)+"^*")
-	}
-	return argv, nil
+	return append(append(argv, "--"), operands...), nil
 }

@@ -16,6 +16,9 @@ type Cache struct {
 	// ConnectTimeout is how long a connection may take before the cache counts
 	// as down, in whole seconds, rounded up; 0 means Nix's own.
 	ConnectTimeout time.Duration
+	// StallTimeout is how long a download may bring nothing before it counts as
+	// failed, in whole seconds, rounded up; 0 means Nix's own.
+	StallTimeout time.Duration
 }
 
 // args are the settings for one command. A single attempt makes a cache that is
@@ -27,9 +30,18 @@ func (c Cache) args() []string {
 		return nil
 	}
 	args := []string{"--option", "extra-substituters", c.URL, "--option", "extra-trusted-public-keys", c.PublicKey}
-	if c.ConnectTimeout > 0 {
-		seconds := (c.ConnectTimeout + time.Second - 1) / time.Second
-		args = append(args, "--option", "connect-timeout", strconv.Itoa(int(seconds)), "--option", "download-attempts", "1")
+	return append(args, patienceArgs(c.ConnectTimeout, c.StallTimeout)...)
+}
+
+// patienceArgs are the settings that bound what a server may cost which is down, or
+// falls silent; 0 is Nix's own. (The second holds for uploads, too.)
+func patienceArgs(connect, stall time.Duration) (args []string) {
+	seconds := func(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
+	if connect > 0 {
+		args = append(args, "--option", "connect-timeout", seconds(connect), "--option", "download-attempts", "1")
+	}
+	if stall > 0 {
+		args = append(args, "--option", "stalled-download-timeout", seconds(stall))
 	}
 	return args
 }

@@ -31,6 +31,12 @@ type CopyOptions struct {
 	// process from others when it is left over there, holding its locks, because nothing
 	// has told it that the connection is gone. "" leaves it out.
 	Mark string
+	// ConnectTimeout and StallTimeout bound what a binary cache costs that is down or
+	// falls silent, as in Cache; ssh has its own. 0 means Nix's own.
+	ConnectTimeout, StallTimeout time.Duration
+	// Anew asks a binary cache which paths it has, whatever Nix remembers of it: for up
+	// to 30 days that it has one, though it may have been cleaned since.
+	Anew bool
 	// Progress is called with every line that nix prints, and four times a second
 	// if more was sent by then, one at a time and not after Copy has returned. nil
 	// means nobody looks.
@@ -121,6 +127,10 @@ func (cfg Config) copyArgs(paths []StorePath, opt CopyOptions) ([]string, error)
 	}
 	if opt.NoCheckSigs {
 		argv = append(argv, "--no-check-sigs")
+	}
+	argv = append(argv, patienceArgs(opt.ConnectTimeout, opt.StallTimeout)...)
+	if opt.Anew {
+		argv = append(argv, "--option", "narinfo-cache-positive-ttl", "0", "--option", "narinfo-cache-negative-ttl", "0")
 	}
 	argv = append(argv, "--log-format", "raw", "--to", to, "--")
 	for _, p := range paths {

@@ -12,12 +12,12 @@ import (
 //
 // Options: -on=SELECTOR, -json, -fresh.
 // What was built is kept from the garbage collector until the host's next
-// build. A path that is in another host's store is followed by "on" and its name.
-// The table goes to standard error.
+// build, and pushed to the fleet's cache if [cache] in fleet.toml says where to. A path
+// that is in another host's store is followed by "on" and its name. The table goes to standard error.
 func BuildAllParallel(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return answering(ctx, text(on, everyone), nil, test("buildAllParallel", fleet.TestOptions{}), builtPaths)
+	return answering(ctx, text(on, everyone), nil, test("buildAllParallel", fleet.TestOptions{Push: true}), builtPaths)
 }
 
 // builtPaths writes the systems that were built, for scripts.

@@ -13,14 +13,20 @@ import (
 // and then also reboots a host whose new system needs that. -specialisation=NAME: runs
 // that one of the system's specialisations ("": none). -noCheck: switches also if
 // the system's own checks, its switch inhibitors among them, would refuse.
-func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh, test, noCheck *bool, specialisation *string) error {
+// -toplevel=PATH: evaluates nothing, and deploys that system, which was built elsewhere;
+// one of another host is refused unless -otherHost is given.
+func Deploy(ctx context.Context, host string, dry, json, force, boot, reboot, yes, fresh, test, noCheck *bool, specialisation, toplevel *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot), ActivateOnly: is(test), NoCheck: is(noCheck), Specialisation: specialisation}
+	opt := fleet.DeployOptions{Force: is(force), Boot: is(boot), Reboot: is(reboot), ActivateOnly: is(test), NoCheck: is(noCheck), Specialisation: specialisation, OtherHost: is(otherHost)}
 	if err := together(opt); err != nil {
 		return err
 	}
-	return asking(ctx, host, becoming(meant(host, aboutReboot(reboot, yes, dry))), deploy("deploy", opt, dry))
+	system, err := systemOf(toplevel)
+	if err != nil {
+		return err
+	}
+	return asking(ctx, host, becoming(ofOne(system, meant(host, aboutReboot(reboot, yes, dry)))), deployOne("deploy", system, opt, dry))
 }
 
 // QuickDeploy deploys HOST only if it does not run and boot what the flake wants, and says why
@@ -64,14 +70,20 @@ func DeployLocalBuild(ctx context.Context, host string, dry, json *bool, special
 	return asking(ctx, host, becoming(nil), deploy("deployLocalBuild", fleet.DeployOptions{BuildHost: fleet.BuildHere, Specialisation: specialisation}, dry))
 }
 
-// DeployCached deploys HOST, fetching what can be from the fleet's own cache
+// DeployCached deploys HOST, which fetches from the fleet's own cache what it can
 //
-// Options: -dry, -json, -specialisation=NAME.
-// The cache is [cache] in fleet.toml. One that is down costs its connect timeout,
-// 5 seconds, and a warning. The system is built here, whatever its build-host is.
-func DeployCached(ctx context.Context, host string, dry, json *bool, specialisation *string) error {
+// Options: -dry, -json, -specialisation=NAME, -toplevel=PATH, -otherHost (see deploy).
+// The cache is [cache] in fleet.toml. The build here fetches from it as well, and is done
+// here, whatever the host's build-host is. The host takes what is signed by a key that it
+// trusts; the rest is sent from here. A cache that does not answer is left out.
+func DeployCached(ctx context.Context, host string, dry, json *bool, specialisation, toplevel *string, otherHost *bool) error {
 	asJSON(json)
-	return asking(ctx, host, becoming(hasCache), deploy("deployCached", fleet.DeployOptions{FromCache: true, Specialisation: specialisation}, dry))
+	system, err := systemOf(toplevel)
+	if err != nil {
+		return err
+	}
+	opt := fleet.DeployOptions{FromCache: true, Specialisation: specialisation, OtherHost: is(otherHost)}
+	return asking(ctx, host, becoming(ofOne(system, hasCache)), deployOne("deployCached", system, opt, dry))
 }
 
 // EmergencyDeploy asks, then deploys HOST now: no test before, no health checks after (-yes)
@@ -90,16 +102,22 @@ func EmergencyDeploy(ctx context.Context, host string, yes, dry, json, noRollbac
 // those that need it, each before the next is deployed. The hosts behind
 // the one that failed are not contacted, and reported as skipped. The turns are
 // those of the waves in fleet.toml's [rollout], of which nothing else applies here.
-func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, reboot, fresh *bool) error {
+// -prebuilt=FILE: evaluates nothing, and deploys the systems that the file has for hosts,
+// as buildAllParallel prints them; those of other hosts are refused unless -otherHost is given.
+func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing, reboot, fresh *bool, prebuilt *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure, Reboot: is(reboot)}
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.UntilFailure, Reboot: is(reboot), OtherHost: is(otherHost)}
+	hosts, err := prebuiltFrom(prebuilt, on, &opt)
+	if err != nil {
+		return err
+	}
 	ask := about("Deploy %s one after the other, up to the first that fails"+andReboot(reboot)+"?", yes, dry)
 	if is(keepGoing) {
 		opt.Order = fleet.InTurn
 		ask = about("Deploy %s one after the other, going on after failures"+andReboot(reboot)+"?", yes, dry)
 	}
-	return asking(ctx, text(on, everyone), becoming(ask), deploy("deployAll", opt, dry))
+	return asking(ctx, hosts, becoming(ask), deploy("deployAll", opt, dry))
 }
 
 // DeployAllParallel asks, then deploys all hosts at once, each on its own (-on=SELECTOR, -yes)
@@ -107,12 +125,16 @@ func DeployAll(ctx context.Context, on *string, yes, dry, json, force, keepGoing
 // Options: -on=SELECTOR, -yes, -dry, -json, -force, -fresh, -reboot: also reboots those that
 // need it, as part of their wave. It follows [rollout] in
 // fleet.toml, if there is one: waves, pauses between them, and after how many
-// failures to stop.
-func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, reboot, fresh *bool) error {
+// failures to stop. -prebuilt=FILE, -otherHost: as with deployAll.
+func DeployAllParallel(ctx context.Context, on *string, yes, dry, json, force, reboot, fresh *bool, prebuilt *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
-	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot)}
-	return asking(ctx, text(on, everyone), becoming(aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry)), deploy("deployAllParallel", opt, dry))
+	opt := fleet.DeployOptions{Force: is(force), Order: fleet.InWaves, Reboot: is(reboot), OtherHost: is(otherHost)}
+	hosts, err := prebuiltFrom(prebuilt, on, &opt)
+	if err != nil {
+		return err
+	}
+	return asking(ctx, hosts, becoming(aboutWaves("Deploy %s"+andReboot(reboot)+"?", yes, dry)), deploy("deployAllParallel", opt, dry))
 }
 
 // deploy is the action of a target that deploys the hosts, or with dry only works

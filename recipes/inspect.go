@@ -24,16 +24,22 @@ func PingHosts(ctx context.Context, on *string, json *bool) error {
 // Options: -on=SELECTOR, -json, -fresh, -markdown: GitHub's Markdown to standard output.
 // Changed systems are built and copied to their hosts, which say what activating
 // them would do. What a host runs, its profile and its boot entry stay as they are.
-func Plan(ctx context.Context, on *string, json, markdown, fresh *bool) error {
+// -prebuilt=FILE, -otherHost: of systems that were built elsewhere, as with deployAll.
+func Plan(ctx context.Context, on *string, json, markdown, fresh *bool, prebuilt *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
+	opt := fleet.DeployOptions{OtherHost: is(otherHost)}
+	hosts, err := prebuiltFrom(prebuilt, on, &opt)
+	if err != nil {
+		return err
+	}
 	if !is(markdown) {
-		return asking(ctx, text(on, everyone), becoming(nil), deploy("", fleet.DeployOptions{}, new(true)))
+		return asking(ctx, hosts, becoming(nil), deploy("", opt, new(true)))
 	}
 	if forPrograms() {
 		return failure(errors.New("-markdown and JSON both want standard output; choose one"))
 	}
-	return answering(ctx, text(on, everyone), becoming(nil), deploy("", fleet.DeployOptions{}, new(true)), markdownOf)
+	return answering(ctx, hosts, becoming(nil), deploy("", opt, new(true)), markdownOf)
 }
 
 // DryRun shows what deploying HOST would do: packages, units, reboot, what to copy
@@ -45,11 +51,15 @@ func DryRun(ctx context.Context, host string, json, fresh *bool) error {
 
 // Diff shows what deploying HOST would do as dryRun does, with every package and unit
 //
-// Options: -json, -fresh.
-func Diff(ctx context.Context, host string, json, fresh *bool) error {
+// Options: -json, -fresh, -toplevel=PATH, -otherHost (see deploy).
+func Diff(ctx context.Context, host string, json, fresh *bool, toplevel *string, otherHost *bool) error {
 	asJSON(json)
 	anew(fresh)
-	return answering(ctx, host, becoming(nil), deploy("", fleet.DeployOptions{}, new(true)), ui.Differences)
+	system, err := systemOf(toplevel)
+	if err != nil {
+		return err
+	}
+	return answering(ctx, host, becoming(ofOne(system, nil)), deployOne("", system, fleet.DeployOptions{OtherHost: is(otherHost)}, new(true)), ui.Differences)
 }
 
 func markdownOf(w io.Writer, r *fleet.Report) { io.WriteString(w, ui.Markdown(r)) }

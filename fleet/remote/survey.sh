@@ -49,6 +49,7 @@ done
 line uncommitted /nix/var/nix/flotilla-uncommitted
 say generation "$(readlink /nix/var/nix/profiles/system 2>/dev/null)"
 line boot-id /proc/sys/kernel/random/boot_id
+line host-name /proc/sys/kernel/hostname
 systemd=no
 [ -d /run/systemd/system ] && systemd=yes
 say systemd "$systemd"

@@ -16,11 +16,9 @@ import (
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
-const workflowFile = "../../examples/ci/deploy.yml"
-
-func workflow(t *testing.T) ([]byte, *actionlint.Workflow) {
+func workflow(t *testing.T, file string) ([]byte, *actionlint.Workflow) {
 	t.Helper()
-	text, err := os.ReadFile(workflowFile)
+	text, err := os.ReadFile("../../examples/ci/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,10 +29,16 @@ func workflow(t *testing.T) ([]byte, *actionlint.Workflow) {
 	return text, w
 }
 
-// The workflow is valid, inputs of actions and expressions included; every
+// The workflows are valid, inputs of actions and expressions included; every
 // action is pinned by its commit, and no permission is given that is not needed.
 func TestWorkflowIsValid(t *testing.T) {
-	text, w := workflow(t)
+	for _, file := range []string{"deploy.yml", "prebuilt.yml"} {
+		t.Run(file, func(t *testing.T) { checkWorkflow(t, file) })
+	}
+}
+
+func checkWorkflow(t *testing.T, file string) {
+	text, w := workflow(t, file)
 	pinned := regexp.MustCompile(`@[0-9a-f]{40} # (v\d+)\.\d+\.\d+\n`)
 	if uses := regexp.MustCompile(`uses:.*\n`).FindAll(text, -1); len(uses) == 0 || len(uses) != len(pinned.FindAll(text, -1)) {
 		t.Error("not every action is pinned by its commit, with its version behind it")
@@ -44,7 +48,7 @@ func TestWorkflowIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	// actionlint knows the inputs of actions by their versions.
-	problems, err := linter.Lint("deploy.yml", pinned.ReplaceAll(text, []byte("@$1\n")), nil)
+	problems, err := linter.Lint(file, pinned.ReplaceAll(text, []byte("@$1\n")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +74,11 @@ func TestWorkflowIsValid(t *testing.T) {
 	if p := permissions(w.Permissions); len(p) != 1 || p["contents"] != "read" {
 		t.Errorf("the workflow's permissions: %v", p)
 	}
-	if c := w.Jobs["deploy"].Concurrency; c == nil || c.CancelInProgress == nil || c.CancelInProgress.Value {
+	c := w.Jobs["deploy"].Concurrency
+	if c == nil {
+		c = w.Concurrency
+	}
+	if c == nil || c.CancelInProgress == nil || c.CancelInProgress.Value {
 		t.Error("a deployment can be cut short by the next")
 	}
 }
@@ -175,7 +183,7 @@ func (r runner) value(text string) string {
 func TestWorkflow(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	_, w := workflow(t)
+	_, w := workflow(t, "deploy.yml")
 	const dir = "/tmp/ci"
 	m.must(lab.Control, "mkdir -p "+dir+"/bin && ln -s "+lab.FlotillaPath+" "+dir+"/bin/mage && printf '#!/bin/sh\\nfor last; do :; done; cp \"$last\" "+dir+"/comment\\n' >"+dir+"/bin/gh && chmod 755 "+dir+"/bin/gh")
 	before := m.must(lab.Control, "cp -pr /root/.ssh "+dir+"/ssh && git rev-parse HEAD")

@@ -429,6 +429,7 @@ func TestTotals(t *testing.T) {
 	}
 	rep := report(fleet.Switched)
 	rep.Results[0].Build = fleet.BuildWork{Derivations: 1, Paths: 2, Bytes: 3}
+	rep.Results[0].Cache = fleet.CacheUse{LackedPaths: 5, LackedBytes: 60, FetchedPaths: 4, FetchedBytes: 50}
 	rep.Results[0].Steps = []fleet.StepTime{{Step: fleet.StepEvaluate, Duration: time.Second}, {Step: fleet.StepEvaluate, Duration: time.Hour}}
 	first := ended(t, d, begun(t, d, changes(100)), rep)
 	rep = report(fleet.Failed)
@@ -446,7 +447,8 @@ func TestTotals(t *testing.T) {
 		if h.Count != 3 || h.Sum != time.Hour+time.Second+time.Millisecond || h.Buckets[0] != 1 || h.Buckets[3] != 2 || h.Buckets[len(h.Buckets)-1] != 2 {
 			t.Errorf("%+v", h)
 		}
-		if o := all[0]; o.Outcomes[fleet.Switched] != 1 || o.Outcomes[fleet.Failed] != 1 || o.Tested[fleet.Built] != 1 || o.Evaluated != 1 || o.Avoided != 1 || o.Bytes != 3 || o.Paths != 2 || o.Derivations != 1 {
+		if o := all[0]; o.Outcomes[fleet.Switched] != 1 || o.Outcomes[fleet.Failed] != 1 || o.Tested[fleet.Built] != 1 || o.Evaluated != 1 || o.Avoided != 1 || o.Bytes != 3 || o.Paths != 2 || o.Derivations != 1 ||
+			o.CacheHits != 4 || o.CacheHitBytes != 50 || o.CacheMisses != 1 || o.CacheMissBytes != 10 {
 			t.Errorf("%+v", o)
 		}
 	}

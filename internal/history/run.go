@@ -70,6 +70,8 @@ type Detail struct {
 	// Changes are what a deployment has changed, or tried to; nil if it did not come to
 	// that.
 	Changes *Changes `json:"changes,omitempty"`
+	// Cache is what came from the fleet's cache; see fleet.CacheUse.
+	Cache fleet.CacheUse `json:"cache,omitzero"`
 }
 
 // Check is what came of a health check; see fleet.HealthResult.

@@ -24,6 +24,10 @@ type Totals struct {
 	Steps map[fleet.Step]Histogram
 	// Work is what was built and downloaded.
 	Derivations, Paths, Bytes int64
+	// CacheHits and CacheMisses are the paths that hosts lacked and that came from the
+	// fleet's cache, or did not though it was asked; CacheHitBytes and CacheMissBytes are
+	// their contents (NAR size).
+	CacheHits, CacheHitBytes, CacheMisses, CacheMissBytes int64
 	// Last is when the latest run that was to change it ended, and LastOutcome what
 	// came of that; the zero values if there was none. Good is when the latest ended
 	// that left it as is wanted.
@@ -55,6 +59,7 @@ const (
 	totalStep                  = "step"
 	totalDerivations           = "derivations"
 	totalPaths, totalBytes     = "downloaded paths", "downloaded bytes"
+	totalHits, totalMisses     = "cache hits", "cache misses"
 )
 
 func addTotals(ctx context.Context, tx *sql.Tx, r *Run) error {
@@ -79,6 +84,10 @@ func addTotals(ctx context.Context, tx *sql.Tx, r *Run) error {
 			add(outcome, string(h.Outcome), 0, 1, 0),
 			add(totalDerivations, "", 0, int64(h.Build.Derivations), 0),
 			add(totalPaths, "", 0, int64(h.Build.Paths), 0), add(totalBytes, "", 0, h.Build.Bytes, 0),
+		}
+		if c := h.Detail.Cache; c.LackedPaths > 0 {
+			errs = append(errs, add(totalHits, "", 0, int64(c.FetchedPaths), c.FetchedBytes),
+				add(totalMisses, "", 0, int64(c.LackedPaths-c.FetchedPaths), c.LackedBytes-c.FetchedBytes))
 		}
 		if evaluated {
 			errs = append(errs, add(evaluation, "", 0, 1, 0))
@@ -137,6 +146,10 @@ func readTotals(ctx context.Context, db *sql.DB) (all []Totals, err error) {
 			t.Paths += n
 		case totalBytes:
 			t.Bytes += n
+		case totalHits:
+			t.CacheHits, t.CacheHitBytes = t.CacheHits+n, t.CacheHitBytes+sum
+		case totalMisses:
+			t.CacheMisses, t.CacheMissBytes = t.CacheMisses+n, t.CacheMissBytes+sum
 		case totalStep:
 			h := t.Steps[fleet.Step(label)]
 			h.add(bucket, n, micro(sum))

@@ -57,7 +57,7 @@ func hostOf(res fleet.Result) Host {
 	h := Host{
 		Name: res.Host.Name, Outcome: res.Outcome, Reason: res.Reason, Live: string(res.Live), Wanted: string(res.Wanted),
 		BuiltOn: res.BuiltOn, Duration: res.Duration, Build: res.Build, Evaluation: res.Evaluation, Steps: res.Steps,
-		Detail: Detail{RebootFor: res.RebootFor, Changes: changesOf(res.Difference)},
+		Detail: Detail{RebootFor: res.RebootFor, Cache: res.Cache, Changes: changesOf(res.Difference)},
 	}
 	for _, c := range res.Health {
 		h.Detail.Health = append(h.Detail.Health, Check{c.Check, c.OK, c.FailedBefore, c.Answer, c.Duration})

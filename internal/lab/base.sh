@@ -40,7 +40,7 @@ systemctl mask \
     systemd-firstboot.service sshd-keygen.service \
     systemd-pstore.service ldconfig.service systemd-journal-catalog-update.service \
     sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount \
-    sys-fs-fuse-connections.mount sshd-unix-local.socket 2>/dev/null
+    sys-fs-fuse-connections.mount sshd-unix-local.socket nginx.service 2>/dev/null
 systemctl set-default multi-user.target 2>/dev/null
 touch /etc/.updated /var/.updated
 

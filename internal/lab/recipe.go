@@ -42,8 +42,9 @@ func packages() []string {
 // booted is the recipe of the machines: Nix 2.26, systemd 257. A systemd much
 // newer does not run on the version 1 control groups that some hosts have.
 func booted() recipe {
-	// The other ways of becoming root; run0 asks polkit.
-	return recipe{suite: "trixie", packages: append(packages(), "opendoas", "polkitd"), provision: true}
+	// The other ways of becoming root (run0 asks polkit), and a web server for binary
+	// caches, which takes uploads.
+	return recipe{suite: "trixie", packages: append(packages(), "opendoas", "polkitd", "nginx"), provision: true}
 }
 
 // newer is the recipe for Compat, with the Nix of Debian's next release.

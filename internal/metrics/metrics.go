@@ -40,6 +40,7 @@ type Snapshot struct {
 type families struct {
 	deployments, tests, evaluations, steps                *prometheus.Desc
 	derivations, paths, bytes                             *prometheus.Desc
+	cachePaths, cacheBytes                                *prometheus.Desc
 	last, lastOutcome, good                               *prometheus.Desc
 	up, roundTrip, drifted, driftedSince, reboot          *prometheus.Desc
 	failedUnits, changing, generation, surveyed, duration *prometheus.Desc
@@ -57,6 +58,8 @@ func describe() families {
 		derivations:  d("built_derivations_total", "Derivations built for the host.", "host"),
 		paths:        d("downloaded_paths_total", "Store paths downloaded by builds for the host.", "host"),
 		bytes:        d("downloaded_bytes_total", "Size of the store paths downloaded by builds for the host, unpacked (NAR size).", "host"),
+		cachePaths:   d("cache_paths_total", "Store paths that the host lacked when the fleet's cache was asked, by whether they came from there.", "host", "result"),
+		cacheBytes:   d("cache_bytes_total", "Size of the store paths that the host lacked when the fleet's cache was asked (NAR size), by whether they came from there.", "host", "result"),
 		last:         d("last_deployment_timestamp_seconds", "When the latest run ended that was to change the host.", "host"),
 		lastOutcome:  d("last_deployment_outcome", "1 for what came of the latest run that was to change the host.", "host", "outcome"),
 		good:         d("last_good_deployment_timestamp_seconds", "When the latest run ended that left the host as is wanted.", "host"),
@@ -77,7 +80,7 @@ func describe() families {
 func (s Snapshot) Describe(to chan<- *prometheus.Desc) {
 	f := describe()
 	for _, d := range []*prometheus.Desc{
-		f.deployments, f.tests, f.evaluations, f.steps, f.derivations, f.paths, f.bytes, f.last, f.lastOutcome, f.good,
+		f.deployments, f.tests, f.evaluations, f.steps, f.derivations, f.paths, f.bytes, f.cachePaths, f.cacheBytes, f.last, f.lastOutcome, f.good,
 		f.up, f.roundTrip, f.drifted, f.driftedSince, f.reboot, f.failedUnits, f.changing, f.generation, f.surveyed, f.duration,
 	} {
 		to <- d
@@ -112,6 +115,12 @@ func (s Snapshot) Collect(to chan<- prometheus.Metric) {
 		counter(f.derivations, t.Derivations, t.Host)
 		counter(f.paths, t.Paths, t.Host)
 		counter(f.bytes, t.Bytes, t.Host)
+		if t.CacheHits+t.CacheMisses > 0 {
+			counter(f.cachePaths, t.CacheHits, t.Host, "hit")
+			counter(f.cachePaths, t.CacheMisses, t.Host, "miss")
+			counter(f.cacheBytes, t.CacheHitBytes, t.Host, "hit")
+			counter(f.cacheBytes, t.CacheMissBytes, t.Host, "miss")
+		}
 		if !t.Last.IsZero() {
 			gauge(f.last, unix(t.Last), t.Host)
 			gauge(f.lastOutcome, 1, t.Host, string(t.LastOutcome))

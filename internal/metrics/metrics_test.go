@@ -53,7 +53,7 @@ func full() Snapshot {
 		Totals: []history.Totals{{
 			Host: "p620", Outcomes: map[fleet.Outcome]int64{fleet.Switched: 3, fleet.RolledBack: 1}, Tested: map[fleet.Outcome]int64{fleet.Built: 2},
 			Evaluated: 2, Avoided: 5, Steps: map[fleet.Step]history.Histogram{fleet.StepBuild: {Count: 4, Sum: 90 * time.Second, Buckets: buckets}},
-			Derivations: 7, Paths: 8, Bytes: 9, Last: at, LastOutcome: fleet.RolledBack, Good: at.Add(-time.Hour),
+			Derivations: 7, Paths: 8, Bytes: 9, CacheHits: 10, CacheHitBytes: 11, CacheMisses: 1, CacheMissBytes: 12, Last: at, LastOutcome: fleet.RolledBack, Good: at.Add(-time.Hour),
 		}, {Host: `od"d\`, Steps: map[fleet.Step]history.Histogram{}}},
 		Survey:  &fleet.Report{Started: at, Duration: time.Second, Results: []fleet.Result{a, b, unknown, down}},
 		Drifted: map[string]time.Time{"razer": at.Add(-2 * time.Hour)},

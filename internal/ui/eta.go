@@ -22,7 +22,7 @@ func (f *forecast) event(e fleet.Event) {
 	switch {
 	case e.Left > 0:
 		*f = forecast{left: e.Left, step: e.Usual, at: e.Time}
-	case e.Kind == fleet.KindDone && e.Step != fleet.StepSurvey:
+	case e.Kind == fleet.KindDone && e.Step != fleet.StepSurvey && e.Step != fleet.StepPush:
 		*f = forecast{} // the last step, or one after which nothing is known
 	}
 }

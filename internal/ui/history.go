@@ -179,6 +179,7 @@ type jsonRunHost struct {
 	BuiltOn    string        `json:"built_on,omitempty"`
 	Evaluation *jsonVerdict  `json:"evaluation,omitempty"`
 	Build      *jsonBuild    `json:"build,omitempty"`
+	Cache      *jsonCache    `json:"cache,omitempty"`
 }
 
 // JSONRuns is what earlier runs are as JSON; see docs/events.md.
@@ -200,6 +201,7 @@ func JSONRuns(runs []history.Run) any {
 			if h.Evaluation != (fleet.Verdict{}) {
 				host.Evaluation = &jsonVerdict{h.Evaluation.Avoided, harmless(h.Evaluation.Reason)}
 			}
+			host.Cache = newJSONCache(h.Detail.Cache)
 			if h.Build != (fleet.BuildWork{}) {
 				host.Build = &jsonBuild{h.Build.Derivations, h.Build.Paths, h.Build.Bytes}
 			}

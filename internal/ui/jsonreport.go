@@ -27,6 +27,7 @@ type jsonHost struct {
 	Health     []jsonHealth    `json:"health,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
+	Cache      *jsonCache      `json:"cache,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Change     *jsonChange     `json:"change,omitempty"`
 	Status     *jsonStatus     `json:"status,omitempty"`
@@ -67,6 +68,21 @@ type jsonBuild struct {
 	Derivations     int   `json:"derivations"`
 	DownloadedPaths int   `json:"downloaded_paths"`
 	DownloadedBytes int64 `json:"downloaded_bytes"`
+}
+
+type jsonCache struct {
+	LackedPaths  int   `json:"lacked_paths"`
+	LackedBytes  int64 `json:"lacked_bytes"`
+	FetchedPaths int   `json:"fetched_paths"`
+	FetchedBytes int64 `json:"fetched_bytes"`
+}
+
+// newJSONCache is nil if the cache was not asked.
+func newJSONCache(c fleet.CacheUse) *jsonCache {
+	if c == (fleet.CacheUse{}) {
+		return nil
+	}
+	return &jsonCache{c.LackedPaths, c.LackedBytes, c.FetchedPaths, c.FetchedBytes}
 }
 
 type jsonDifference struct {
@@ -130,6 +146,7 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		if res.Build != (fleet.BuildWork{}) {
 			h.Build = &jsonBuild{res.Build.Derivations, res.Build.Paths, res.Build.Bytes}
 		}
+		h.Cache = newJSONCache(res.Cache)
 		for _, c := range res.Health {
 			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
 		}

@@ -67,7 +67,20 @@ func Summary(r *fleet.Report) string {
 	if r.Planned {
 		return outcomes(r, planWordIn(r)) + " (a plan: nothing was activated)"
 	}
-	return outcomes(r, func(o fleet.Outcome) string { return string(o) })
+	return outcomes(r, func(o fleet.Outcome) string { return string(o) }) + cached(r)
+}
+
+// cached says how much came from the fleet's cache, if it was asked.
+func cached(r *fleet.Report) string {
+	var all fleet.CacheUse
+	for _, res := range r.Results {
+		c := res.Cache
+		all.LackedBytes, all.FetchedBytes = all.LackedBytes+c.LackedBytes, all.FetchedBytes+c.FetchedBytes
+	}
+	if all.LackedBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f %% of %s from the fleet's cache", 100*all.Rate(), Bytes(all.LackedBytes))
 }
 
 // outcomes counts the outcomes of a run, each in a word.

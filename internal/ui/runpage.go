@@ -126,6 +126,9 @@ func newPageHost(h history.Host, n int, whole time.Duration) pageHost {
 	if b := h.Build; b != (fleet.BuildWork{}) {
 		out.Work = fmt.Sprintf("%d derivations built, %d paths downloaded (%s)", b.Derivations, b.Paths, Bytes(b.Bytes))
 	}
+	if c := h.Detail.Cache.String(); c != "" {
+		out.Work = strings.TrimPrefix(out.Work+"; "+c, "; ")
+	}
 	for _, l := range h.Detail.Lines {
 		out.Lines = append(out.Lines, plain(l))
 	}

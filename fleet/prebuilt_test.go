@@ -1,0 +1,286 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
+)
+
+// depot is a world with binary caches.
+type depot struct {
+	*world
+	// here is what comes of fetching a system to this machine, there what the host says
+	// of it.
+	here  error
+	there string
+}
+
+func (d *depot) Realise(_ context.Context, paths []nixcmd.StorePath, opt nixcmd.BuildOptions) error {
+	d.note("realise %s link=%t cache=%q", paths[0].Name(), opt.OutLink != "", opt.Cache.URL)
+	return d.here
+}
+
+func (d *depot) Missing(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
+	if d.here != nil {
+		return paths, nil
+	}
+	return nil, nil
+}
+
+func (d *depot) Sign(_ context.Context, _ []nixcmd.StorePath, key string) error {
+	d.note("sign with %s", filepath.Base(key))
+	return nil
+}
+
+func (d *depot) Connect(_ context.Context, h Host) (Remote, error) {
+	return depotSession{session{d.world, h}, d}, nil
+}
+
+type depotSession struct {
+	session
+	depot *depot
+}
+
+func (s depotSession) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if cmd.Script == lookScript {
+		s.note("look on %s %v", s.host.Name, cmd.Argv[:3])
+		return sshpool.Result{Stdout: []byte(s.depot.there + "end ok\n")}, nil
+	}
+	return s.session.Run(ctx, cmd)
+}
+
+func depotOf(t *testing.T, d *depot, toml string) (*Fleet, []Host) {
+	f, hosts := fleetOf(t, d.world, toml)
+	f.nix, f.dialer = d, d
+	return f, hosts
+}
+
+// A system that was built elsewhere is deployed without an evaluation, from wherever it
+// can be had.
+func TestPrebuilt(t *testing.T) {
+	nowhere := errors.New("no substituter has it")
+	const there, name = "there yes\n", "host-name "
+	given := map[string]Prebuilt{"a": {Toplevel: newSystem}}
+	look := "look on a [" + string(newSystem) + " fetch s3://c]"
+	for title, c := range map[string]struct {
+		here  error
+		there string
+		opt   DeployOptions
+		want  []string // besides the survey before and, for a host that goes on, the activation after
+		says  string   // of a host that does not
+	}{
+		"on the host":     {nowhere, there, DeployOptions{Prebuilt: given}, []string{look}, ""},
+		"of that host":    {nowhere, there + name + "a\n", DeployOptions{Prebuilt: given}, []string{look}, ""},
+		"of another":      {nowhere, there + name + "b\n", DeployOptions{Prebuilt: given}, []string{look}, "is a system of b, not of a"},
+		"asked for":       {nowhere, there + name + "b\n", DeployOptions{Prebuilt: given, OtherHost: true}, []string{look}, ""},
+		"no system":       {nowhere, there + "lacks-nixos-version yes\n", DeployOptions{Prebuilt: given}, []string{look}, "is not a NixOS system that can be switched to: it has no nixos-version"},
+		"nowhere":         {nowhere, "", DeployOptions{Prebuilt: given}, []string{look}, "is neither in this machine's store nor in the host's"},
+		"here, no system": {nil, "", DeployOptions{Prebuilt: given}, nil, "it has no nixos-version and no bin/switch-to-configuration"},
+		"on another": {nil, there, DeployOptions{Prebuilt: map[string]Prebuilt{"a": {newSystem, "b"}}}, []string{
+			"try b", "look on b [" + string(newSystem) + " - ]", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here",
+			`copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}, ""},
+		"not given":  {nil, "", DeployOptions{Prebuilt: map[string]Prebuilt{"b": {Toplevel: newSystem}}}, nil, "no system is given for it"},
+		"no path":    {nil, "", DeployOptions{Prebuilt: map[string]Prebuilt{"a": {Toplevel: "-rf"}}}, nil, "is not a store path"},
+		"and tested": {nil, "", DeployOptions{Prebuilt: given, Tested: &Report{}}, nil, "prebuilt, or what a test built, not both"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			d := &depot{world: &world{}, here: c.here, there: c.there}
+			f, hosts := depotOf(t, d, threeOfThem)
+			r := f.Deploy(t.Context(), hosts[1:], c.opt).Results[0]
+			did := slices.DeleteFunc(d.did, func(what string) bool {
+				return strings.HasPrefix(what, "survey a") || strings.HasPrefix(what, "realise ")
+			})
+			goesOn := len(did) > 0 && strings.HasPrefix(did[len(did)-1], "run on a: [activate")
+			if goesOn {
+				did = did[:len(did)-1]
+			}
+			if !slices.Equal(did, c.want) || goesOn != (c.says == "") {
+				t.Errorf("did %q", d.did)
+			}
+			if c.says != "" && (r.Err == nil || !strings.Contains(r.Err.Error(), c.says)) {
+				t.Errorf("%v", r.Err)
+			}
+		})
+	}
+}
+
+// Whose system it is, is told by the host name that it sets, or by its name.
+func TestWhoseSystem(t *testing.T) {
+	f := &Fleet{Inventory: &Inventory{Hosts: []Host{{Name: "web", Attr: "web"}, {Name: "web-1", Attr: "w1"}, {Name: "db", Attr: "db"}}}}
+	for _, c := range []struct {
+		host, live, path, sets string
+		ours                   bool
+	}{
+		{"web", "", "nixos-system-web-26.05", "web", true},
+		{"web", "", "nixos-system-db-26.05", "db", false},
+		{"web", "www", "nixos-system-www-26.05", "www", true}, // networking.hostName is not its name here
+		{"web", "www", "nixos-system-www2-26.05", "www2", false},
+		{"web-1", "", "nixos-system-w1-26.05", "w1", true},
+		{"web", "", "nixos-system-db-26.05", "", false},
+		{"web", "", "nixos-system-unnamed-26.05", "", true}, // which nobody can tell
+		{"db", "", "nixos-system-web-1-26.05", "", false},
+		{"web-1", "", "nixos-system-web-1-26.05", "", true},
+		{"web", "", "toplevel", "", true},
+	} {
+		h, _ := f.Inventory.Host(c.host)
+		j := &job{fleet: f, host: h}
+		err := j.isOurs(surveyed{survey: Survey{HostName: c.live}}, nixcmd.StorePath("/nix/store/11111111111111111111111111111111-"+c.path), c.sets)
+		if (err == nil) != c.ours {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestReadPrebuilt(t *testing.T) {
+	const a, b = "/nix/store/11111111111111111111111111111111-a", "/nix/store/22222222222222222222222222222222-b"
+	both := map[string]Prebuilt{"x": {a, ""}, "y": {b, "p620"}}
+	for text, want := range map[string]map[string]Prebuilt{
+		"x " + a + "\ny " + b + " on p620\n":                  both,
+		"# of today\n\n  x\t" + a + "\r\ny " + b + " on p620": both,
+		`{"v":1,"kind":"started"}` + "\n" + `{"v":1,"kind":"report","report":{"hosts":[{"host":"x","outcome":"built","wanted":"` + a + `"},{"host":"z","outcome":"failed"},{"host":"y","outcome":"built","wanted":"` + b + `","built_on":"p620"}]}}`: both,
+		`{"x": "` + a + `"}`: {"x": {a, ""}},
+	} {
+		got, err := ReadPrebuilt(strings.NewReader(text))
+		if err != nil || len(got) != len(want) || got["x"] != want["x"] || got["y"] != want["y"] {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                                   "it names no host",
+		"{}":                                 "it names no host",
+		"x":                                  "line 1: it is neither",
+		"\nx " + a + " at p620":              "line 2: it is neither",
+		"x " + a + "\nx " + b:                "line 2: host x is named twice",
+		"x result":                           `line 1: host x: "result" is not a store path`,
+		"x " + a + ".drv":                    "is a derivation, not what it builds",
+		"-x " + a:                            `"-x" cannot be the name of a host`,
+		`{"x": 1}`:                           "host x: its path is no text",
+		`{"x": "` + a:                        "it is not the JSON expected",
+		`{"v":1,"kind":"report","report":7}`: "its report is not the JSON expected",
+	} {
+		if got, err := ReadPrebuilt(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+// Whatever it reads, what comes of it can be deployed.
+func FuzzReadPrebuilt(f *testing.F) {
+	f.Add("x /nix/store/11111111111111111111111111111111-a on y")
+	f.Add(`{"v":1,"kind":"report","report":{"hosts":[{"host":"x","outcome":"built","wanted":"/nix/store/11111111111111111111111111111111-a"}]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ReadPrebuilt(strings.NewReader(text))
+		if (err == nil) != (len(got) > 0) {
+			t.Fatalf("%v, %v", got, err)
+		}
+		for host, p := range got {
+			if _, err := nixcmd.ParseStorePath(string(p.Toplevel)); err != nil || !isWord(host, "-_.") {
+				t.Errorf("%q: %+v", host, p)
+			}
+		}
+	})
+}
+
+// What is built goes to the cache, signed; a key that others can read, or another than the
+// public one says, is an error before anything is built; one that is not here is a word.
+func TestPush(t *testing.T) {
+	// The key pair of RFC 8032's first test, as Nix writes it.
+	const public, secret = "k:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "k:nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
+	server := httptest.NewServer(http.NotFoundHandler()) // which is no cache yet
+	defer server.Close()
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file("good", secret+"\n", 0o600)
+	file("open", secret+"\n", 0o644)
+	file("other", "x"+secret, 0o600)
+	file("text", "hello", 0o600)
+	for _, c := range []struct {
+		title, cache string
+		want         []string
+		says, warns  string
+	}{
+		{"ssh to a host of the fleet", `push = "ssh-ng://b"` + "\nsecret-key = \"" + dir + "/good\"",
+			[]string{"sign with good", `copy to="ssh-ng://u@b?max-connections=1" ssh="to b" substitute=false`}, "", ""},
+		{"ssh elsewhere", `push = "ssh-ng://me@elsewhere"`,
+			[]string{`copy to="ssh-ng://me@elsewhere" ssh="-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5" substitute=false`}, "", ""},
+		{"files", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/good\"",
+			[]string{`copy to="file:///c?compression=zstd&secret-key=` + strings.ReplaceAll(dir, "/", "%2F") + `%2Fgood" ssh="" substitute=false`}, "", ""},
+		{"http, as it says", `push = "` + server.URL + `?compression=xz"`, []string{`copy to="` + server.URL + `?compression=xz" ssh="" substitute=false`}, "", ""},
+		{"http that is down", `push = "http://127.0.0.1:1"`, nil, "", "pushing to the fleet's cache http://127.0.0.1:1 failed, with 0 of 0 paths there: dial tcp"},
+		{"no key here", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/none\"", nil, "", "no such file"},
+		{"but it must", `push = "file:///c"` + "\nrequire-push = true\nsecret-key = \"" + dir + "/none\"", nil, "no such file", ""},
+		{"an open key", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/open\"", nil, "others can read it (mode 0644)", ""},
+		{"another key", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/other\"", nil, "is not the secret half of cache.public-key", ""},
+		{"no key at all", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/text\"", nil, "is not a secret key", ""},
+		{"a directory", `push = "file:///c"` + "\nsecret-key = \"" + dir + "\"", nil, "is not a file", ""},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			d := &depot{world: &world{}}
+			f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+public+"\"\n"+c.cache+"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n")
+			warned := ""
+			f.sink = SinkFunc(func(e Event) {
+				if e.Kind == KindWarning {
+					warned += e.Text
+				}
+			})
+			r := f.Test(t.Context(), hosts[1:], TestOptions{Push: true}).Results[0]
+			did := slices.DeleteFunc(d.did, func(what string) bool { return strings.HasPrefix(what, "build ") })
+			if !slices.Equal(did, c.want) {
+				t.Errorf("did %q", d.did)
+			}
+			text := ""
+			if r.Err != nil {
+				text = r.Err.Error()
+			}
+			if (text == "") != (c.says == "") || !strings.Contains(text, c.says) || (warned == "") != (c.warns == "") || !strings.Contains(warned, c.warns) {
+				t.Errorf("says %q, warns %q", text, warned)
+			}
+			if all := text + warned; strings.Contains(all, secret[4:40]) {
+				t.Errorf("the key is shown: %s", all)
+			}
+		})
+	}
+}
+
+// A push that fails is a word, with what was pushed; the host is deployed all the same,
+// unless the push is required.
+func TestPushFails(t *testing.T) {
+	for _, required := range []string{"false", "true"} {
+		d := &depot{world: &world{}}
+		d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+			if !strings.HasPrefix(opt.To, "file:") {
+				return nil
+			}
+			opt.Progress(nixcmd.CopyEvent{Path: oldSystem, Expected: 3})
+			opt.Progress(nixcmd.CopyEvent{Path: newSystem, Done: 1, Expected: 3})
+			return &nixcmd.CopyError{To: "file:///c?secret-key=/k", Message: "it is on fire\nand smoking"}
+		}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"file:///c\"\nrequire-push = "+required+"\n[hosts.a]\n")
+		warned := ""
+		f.sink = SinkFunc(func(e Event) {
+			if e.Kind == KindWarning {
+				warned += e.Text
+			}
+		})
+		r := f.Deploy(t.Context(), hosts, DeployOptions{}).Results[0]
+		const text = "pushing to the fleet's cache file:///c failed, with 1 of 3 paths there: it is on fire; and smoking"
+		activates := slices.ContainsFunc(d.did, func(what string) bool { return strings.HasPrefix(what, "run on a: [activate") })
+		if required == "true" && (activates || !strings.Contains(r.Err.Error(), "a: push: "+text)) ||
+			required == "false" && (!activates || !strings.Contains(warned, text)) {
+			t.Errorf("%s: did %q, says %v, warns %q", required, d.did, r.Err, warned)
+		}
+	}
+}
