@@ -12,11 +12,14 @@ const (
 	BuildHere = "here"
 	// BuildOnTarget: on the host itself.
 	BuildOnTarget = "target"
+	// BuildOnBuilders: on Inventory.Builders, by Nix's own build hook, and here as far as
+	// they have no room. Without any, as BuildHere.
+	BuildOnBuilders = "builders"
 )
 
 // buildHosts are the words that a build-host may be.
 func (inv *Inventory) buildHosts() []string {
-	return append([]string{BuildHere, BuildOnTarget}, inv.names()...)
+	return append([]string{BuildHere, BuildOnTarget, BuildOnBuilders}, inv.names()...)
 }
 
 // buildsOn reports whether a build-host means something. One that is no word at

@@ -205,7 +205,7 @@ func (j *job) surveyFor(ctx context.Context, tested *Report) (surveyed, error) {
 	}
 	wanted := tested.Results[i].Wanted
 	j.set(func(r *Result) {
-		r.Wanted, r.Build, r.BuiltOn = wanted, tested.Results[i].Build, tested.Results[i].BuiltOn
+		r.Wanted, r.Build, r.BuiltOn, r.Builders = wanted, tested.Results[i].Build, tested.Results[i].BuiltOn, tested.Results[i].Builders
 	})
 	conn, s, err := j.connectAndSurvey(ctx)
 	return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: wanted}}, err
@@ -219,10 +219,22 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		return nil
 	}
 	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
-		if err := j.fetch(ctx, s.eval.Toplevel); err != nil {
+		way, err := j.route(ctx)
+		if err != nil {
 			return "", err
 		}
-		if err := j.room(ctx, &s); err != nil {
+		if way.straight() {
+			text, err := j.sendStraight(ctx, &s, way)
+			if err == nil || ctx.Err() != nil || !way.passable(err) {
+				return text, err
+			}
+			j.warn(StepCopy, oneLine(err)+"; copying it through here")
+			way.detour = "copying it straight failed"
+		}
+		if err := j.fetch(ctx, way, s.eval.Toplevel); err != nil {
+			return "", err
+		}
+		if err := j.room(ctx, &s, j.fleet.nix.Closure); err != nil {
 			return "", err
 		}
 		var p copyProgress
@@ -231,11 +243,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		wg.Go(func() { p.learn(asking, j.fleet.nix, s) })
 		fetched, err := j.send(ctx, []nixcmd.StorePath{s.eval.Toplevel}, nixcmd.CopyOptions{
 			To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: s.conn.NixSSHOpts(), NoCheckSigs: true,
-			Progress: func(e nixcmd.CopyEvent) {
-				if t, told := p.take(e); told {
-					j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
-				}
-			},
+			Progress: func(e nixcmd.CopyEvent) { j.copying(&p, e) },
 		})
 		done()
 		wg.Wait()
@@ -245,8 +253,15 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 		if len(p.begun)+fetched == 0 {
 			j.nothing(StepCopy)
 		}
-		return p.end(fetched), nil
+		return p.end(fetched) + way.String(), nil
 	})
+}
+
+// copying tells how far a copy is.
+func (j *job) copying(p *copyProgress, e nixcmd.CopyEvent) {
+	if t, told := p.take(e); told {
+		j.emit(Event{Step: StepCopy, Kind: KindProgress, Text: t.text, Done: t.done, Expected: t.expected, Bytes: t.bytes, BytesExpected: t.bytesExpected})
+	}
 }
 
 // lowSpace is how little free space makes a failed copy suspect the disk.

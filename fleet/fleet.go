@@ -59,6 +59,8 @@ type Fleet struct {
 	stages        stages
 	history       history
 	builders      builders
+	reaches       reaches
+	crew          crew
 	passwords     passwords
 	pool          *sshpool.Pool
 

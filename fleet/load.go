@@ -57,6 +57,8 @@ type file struct {
 	Hosts    map[string]fileHost `toml:"hosts"`
 	Limits   fileLimits          `toml:"limits"`
 	Cache    Cache               `toml:"cache"`
+	// Builders are sections by the builder's name.
+	Builders map[string]fileBuilder `toml:"builders"`
 	SSH      struct {
 		ConnectTimeout duration `toml:"connect-timeout"`
 		Persist        duration `toml:"persist"`
@@ -274,6 +276,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	inv.Reboot = f.Reboot.reboot(r)
 	inv.Activation = f.Activation.activation(r)
 	inv.Metrics = f.Metrics.metrics(r, inv.Dir)
+	inv.Builders = f.builders(r, inv)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)

@@ -54,8 +54,8 @@ type Flake interface {
 type Installation interface {
 	// Version is that of the Nix in use.
 	Version(context.Context) (nixcmd.Version, error)
-	// StoreURL names the store that Nix works on: "local", "daemon" or another.
-	StoreURL(context.Context) (string, error)
+	// StoreInfo is the store that Nix works on.
+	StoreInfo(context.Context) (nixcmd.StoreInfo, error)
 	// Revision is the flake's commit, and whether its tree differs from it.
 	Revision(context.Context) (revision string, dirty bool, err error)
 	// Settings are where Nix fetches from, and whom it trusts.

@@ -25,6 +25,9 @@ type Result struct {
 	// BuiltOn is the name of the host whose store Wanted was built in; empty if
 	// that is this machine's, or if nothing was built.
 	BuiltOn string
+	// CopiedFrom is the name of the host that copied Wanted straight to this one; empty if
+	// it came from this machine or through it, or was not copied.
+	CopiedFrom string
 	// Evaluation says whether the host was evaluated, and why.
 	Evaluation Verdict
 	// Steps are the steps taken, in the order in which they ended.
@@ -38,6 +41,9 @@ type Result struct {
 	Handshake time.Duration
 	// Build is what building its system took.
 	Build BuildWork
+	// Builders says which of Inventory.Builders built how many of those derivations, this
+	// machine among them, most first; nil if it was not theirs to build.
+	Builders []BuilderShare
 	// Rebuilt are the derivations that Rebuild built, in the order in which they
 	// ended; nil for every other run.
 	Rebuilt []DerivationTime
@@ -62,6 +68,15 @@ type Result struct {
 	Change *Change
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
+}
+
+// BuilderShare is what one builder did.
+type BuilderShare struct {
+	// Builder is the builder's name, empty for this machine.
+	Builder string
+	// Derivations counts those that it built last: one that was begun again after a builder
+	// was lost counts for the one that completed it.
+	Derivations int
 }
 
 // BuildWork is what a build took, on this machine and those it builds on. The

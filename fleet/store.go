@@ -114,15 +114,15 @@ var errNoStoreAnswer = errors.New("the host's answer does not say what its store
 const moreThanAny = 128 << 30
 
 // room fails if the host's store has less free space than what has to be copied
-// to it takes. This machine's store has it all by now, also what another host
-// built. The host is asked what it lacks only if the whole closure would not fit.
-func (j *job) room(ctx context.Context, s *surveyed) error {
+// to it takes; list asks the store that it is copied from. The host is asked what it
+// lacks only if the whole closure would not fit.
+func (j *job) room(ctx context.Context, s *surveyed, list func(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)) error {
 	free := s.survey.FreeBytes
 	if free < 0 || free > moreThanAny && s.stores == nil {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.query(ctx, *s, j.fleet.nix.Closure)
+		wanted, err := j.query(ctx, *s, list)
 		if err != nil {
 			return err
 		}

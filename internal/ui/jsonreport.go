@@ -3,12 +3,14 @@ package ui
 import "github.com/nixflotilla/flotilla/fleet"
 
 type jsonReport struct {
-	Started   string     `json:"started"`
-	ExitCode  int        `json:"exit_code"`
-	Cancelled bool       `json:"cancelled"`
-	Planned   bool       `json:"planned,omitempty"`
-	Summary   string     `json:"summary"`
-	Hosts     []jsonHost `json:"hosts"`
+	Started   string `json:"started"`
+	ExitCode  int    `json:"exit_code"`
+	Cancelled bool   `json:"cancelled"`
+	Planned   bool   `json:"planned,omitempty"`
+	Summary   string `json:"summary"`
+
+	Builders []jsonShare `json:"builders,omitempty"`
+	Hosts    []jsonHost  `json:"hosts"`
 }
 
 type jsonHost struct {
@@ -20,6 +22,7 @@ type jsonHost struct {
 	Live       string          `json:"live,omitempty"`
 	Wanted     string          `json:"wanted,omitempty"`
 	BuiltOn    string          `json:"built_on,omitempty"`
+	CopiedFrom string          `json:"copied_from,omitempty"`
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
@@ -27,6 +30,7 @@ type jsonHost struct {
 	Health     []jsonHealth    `json:"health,omitempty"`
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
+	Builders   []jsonShare     `json:"builders,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Change     *jsonChange     `json:"change,omitempty"`
 	Status     *jsonStatus     `json:"status,omitempty"`
@@ -67,6 +71,18 @@ type jsonBuild struct {
 	Derivations     int   `json:"derivations"`
 	DownloadedPaths int   `json:"downloaded_paths"`
 	DownloadedBytes int64 `json:"downloaded_bytes"`
+}
+
+type jsonShare struct {
+	Builder     string `json:"builder,omitempty"`
+	Derivations int    `json:"derivations"`
+}
+
+func newJSONShares(shares []fleet.BuilderShare) (out []jsonShare) {
+	for _, s := range shares {
+		out = append(out, jsonShare{plain(s.Builder), s.Derivations})
+	}
+	return out
 }
 
 type jsonDifference struct {
@@ -117,12 +133,12 @@ type jsonUnits struct {
 func newJSONReport(r *fleet.Report) *jsonReport {
 	out := &jsonReport{
 		Started:  jsonTime(r.Started),
-		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Planned: r.Planned, Summary: Summary(r), Hosts: []jsonHost{},
+		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Planned: r.Planned, Summary: Summary(r), Builders: newJSONShares(r.Builders()), Hosts: []jsonHost{},
 	}
 	for _, res := range r.Results {
 		h := jsonHost{
 			Host: res.Host.Name, Outcome: res.Outcome, OK: res.Outcome.OK(), Reason: harmless(res.Reason),
-			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn,
+			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn, CopiedFrom: res.CopiedFrom, Builders: newJSONShares(res.Builders),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Status: newJSONStatus(res), Checks: newJSONHostChecks(res.Checks), Analysis: newJSONAnalysis(res.Analysis), Error: newJSONError(res.Err),
 		}
