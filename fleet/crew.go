@@ -158,12 +158,12 @@ func (b *Builder) complete(a answer) error {
 	if b.SupportedFeatures == nil {
 		b.SupportedFeatures = features
 	}
+	jobs, err := strconv.Atoi(a.values["max-jobs"])
+	if err == nil && jobs == 0 {
+		return errors.New("its Nix builds nothing (max-jobs = 0)")
+	}
 	if b.MaxJobs == 0 {
-		n, err := strconv.Atoi(a.values["max-jobs"])
-		if err == nil && n == 0 {
-			return errors.New("its Nix builds nothing (max-jobs = 0)")
-		}
-		b.MaxJobs = min(max(n, 1), mostJobs)
+		b.MaxJobs = min(max(jobs, 1), mostJobs)
 	}
 	return nil
 }
