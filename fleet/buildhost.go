@@ -28,6 +28,21 @@ func (inv *Inventory) buildsOn(name string) bool {
 	return name == "" || !isWord(name, "-_.") || slices.Contains(inv.buildHosts(), name)
 }
 
+// buildOn makes all hosts be built somewhere; "" leaves them as they are.
+func (inv *Inventory) buildOn(name string) error {
+	switch {
+	case name == "":
+		return nil
+	case !isWord(name, "-_."), len(inv.Hosts) > 0 && !inv.buildsOn(name):
+		return &hintedError{fmt.Errorf("there is no host %q to build on", name), didYouMean(name, inv.buildHosts())}
+	}
+	inv.defaults.BuildHost = name
+	for i := range inv.Hosts {
+		inv.Hosts[i].BuildHost = name
+	}
+	return nil
+}
+
 func noBuildHost(where, name string) string {
 	return fmt.Sprintf("%s: there is no host %q to build on", where, name)
 }

@@ -283,3 +283,25 @@ address = "-oProxyCommand=id"
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A run's own build host takes the place of every host's, and has to be one.
+func TestBuildHostOfARun(t *testing.T) {
+	const toml = "[defaults]\nbuild-host = \"target\"\n[hosts.a]\nbuild-host = \"b\"\n[hosts.b]\n"
+	inv, err := parse("/f/fleet.toml", []byte(toml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"bb", "--help", "a b"} {
+		if err := inv.buildOn(bad); err == nil || inv.Hosts[0].BuildHost != "b" {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if err := inv.buildOn(""); err != nil || inv.Hosts[0].BuildHost != "b" {
+		t.Error(err)
+	}
+	for _, good := range []string{BuildHere, BuildOnTarget, BuildOnBuilders, "b"} {
+		if err := inv.buildOn(good); err != nil || inv.Hosts[0].BuildHost != good || inv.Hosts[1].BuildHost != good || inv.defaults.BuildHost != good {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}
