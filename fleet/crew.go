@@ -251,5 +251,5 @@ func (b *builder) gone(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, gonePatience)
 	defer cancel()
 	_, err := b.conn.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
-	return err != nil
+	return dropped(err) || err != nil && ctx.Err() != nil
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -89,6 +90,15 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 	if b := m.built("razer"); b[len(b)-1] != "quantum" {
 		t.Errorf("razer built %v", b)
 	}
+
+	// Without [builders], "here" leaves Nix its own.
+	m.must(lab.Control, "git checkout -q fleet.toml && printf 'ssh-ng://root@p620 x86_64-linux - 1 1\n' >/etc/nix/machines")
+	t.Cleanup(func() { m.must(lab.Control, "rm /etc/nix/machines") })
+	m.needs("dex5550", "", "conf:true")
+	m.run("flotilla testHost dex5550").exits(0)
+	if b := m.built("p620"); b[len(b)-1] != "conf" {
+		t.Errorf("p620 built %v", b)
+	}
 }
 
 // A builder whose plug is pulled while it builds costs the time that it takes to notice, and
@@ -161,6 +171,24 @@ func TestStraightFromTheBuildHost(t *testing.T) {
 		t.Errorf("%d handshakes at razer", n)
 	}
 
+	// Only the derivations that have changed go to the build host.
+	m.set("razer", `environment.etc.issue.text = "a change";`)
+	o = m.run("flotilla testHost razer -json").exits(0)
+	sent := map[string]bool{}
+	for line := range strings.Lines(o.stdout) {
+		var e struct{ Kind, Text string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if name, ok := strings.CutPrefix(e.Text, "sending "); ok && e.Kind == "progress" {
+			sent[name] = true
+		}
+	}
+	all := len(strings.Fields(m.must(lab.Control, "nix-store -qR $(nix path-info --derivation .#nixosConfigurations.razer.config.system.build.toplevel)")))
+	if n := len(sent); n == 0 || n > all/5 {
+		t.Errorf("%d of %d paths were sent: %v", n, all, sent)
+	}
+
 	m.must("p620", "sed -i '/^razer/d' /root/.ssh/known_hosts")
 	deploy("its key is not known").says("through here: p620 cannot log in to it (Host key verification failed.)")
 	now := m.settled("razer")
@@ -188,4 +216,31 @@ func TestInterruptStraightCopy(t *testing.T) {
 	o := <-done
 	o.exits(130).says("razer: cancelled")
 	m.must("p620", "for i in $(seq 50); do pgrep -f '^nix .*copy ' || exit 0; sleep 0.1; done; exit 1")
+}
+
+// Where a Nix daemon builds, its root logs in to the builders, with the key and the host key
+// that fleet.toml names; and only for users whom it trusts.
+func TestBuildersOfADaemon(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	key := strings.Fields(m.must("p620", "base64 -w0 /etc/ssh/ssh_host_ed25519_key.pub"))[0]
+	m.builders("p620\nssh-key = \"/home/deploy/.ssh/id_ed25519\"\npublic-host-key = \"" + key + "\"")
+	m.needs("p510", "", "daemon:true")
+	for _, user := range []string{"deploy", "guest"} {
+		m.must(lab.Control, fmt.Sprintf(`cp /root/.ssh/id_ed25519 /root/.ssh/known_hosts /home/%[1]s/.ssh/ && cp -r . /home/%[1]s/fleet && chown -R %[1]s /home/%[1]s`, user))
+		t.Cleanup(func() {
+			m.must(lab.Control, fmt.Sprintf(`runuser -u %[1]s flotilla disconnect; rm -r /home/%[1]s/fleet /home/%[1]s/.ssh/id_ed25519 /home/%[1]s/.ssh/known_hosts`, user))
+		})
+	}
+	as := func(user string) outcome {
+		return m.run(fmt.Sprintf("cd /home/%[1]s/fleet && HOME=/home/%[1]s runuser -u %[1]s -- flotilla testHost p510", user))
+	}
+	as("guest").exits(1).says("[builders] cannot be used: the Nix daemon here does not trust this user", "trusted-users")
+	// Root's own is out of the way.
+	m.must(lab.Control, "mv /root/.ssh /root/.ssh-away")
+	t.Cleanup(func() { m.must(lab.Control, "mv /root/.ssh-away /root/.ssh") })
+	as("deploy").exits(0).says(" on p620")
+	if b := m.built("p620"); len(b) != 1 {
+		t.Errorf("p620 built %v", b)
+	}
 }
