@@ -17,7 +17,7 @@ func (m *machine) needs(host string, attrs string, packages ...string) {
 	var list strings.Builder
 	for _, p := range packages {
 		name, script, _ := strings.Cut(p, ":")
-		fmt.Fprintf(&list, `(pkgs.runCommand "lab-%s-1" { preferLocalBuild = false; %s } "echo %[1]s >>/var/tmp/lab-builds; %s; echo > $out") `, name, attrs, script)
+		fmt.Fprintf(&list, `(pkgs.runCommand "lab-%[1]s-1" { preferLocalBuild = false; %[2]s } "echo %[1]s >>/var/tmp/lab-builds; %[3]s; echo > $out") `, name, attrs, script)
 	}
 	m.must(lab.Control, fmt.Sprintf(`sed -i '0,/imports = \[/s|imports = \[|imports = [ ({ pkgs, ... }: { environment.systemPackages = [ %s]; })|' hosts/%s/default.nix && grep -q preferLocalBuild hosts/%[2]s/default.nix`, list.String(), host))
 }
@@ -36,6 +36,27 @@ func (m *machine) builders(sections ...string) {
 	for _, host := range lab.Machines() {
 		m.must(host, ": >/var/tmp/lab-builds; chmod 666 /var/tmp/lab-builds")
 	}
+}
+
+// until starts a command in control, and returns once a process runs on a host; what it returns
+// waits for the command's end.
+func (m *machine) until(line, host, process string) (end func() outcome) {
+	m.t.Helper()
+	done := make(chan outcome, 1)
+	go func() { done <- m.run(line) }()
+	seen := m.runOn(host, "for i in $(seq 300); do pgrep -f '"+process+"' && exit 0; sleep 0.1; done; exit 1")
+	if seen.code != 0 {
+		m.run("kill -INT $(pidof flotilla)")
+		o := <-done
+		m.t.Fatalf("%s: no %q on %s\n%s%s", line, process, host, o.stdout, o.stderr)
+	}
+	return func() outcome { return <-done }
+}
+
+// gone waits until a process has ended on a host.
+func (m *machine) gone(host, process string) {
+	m.t.Helper()
+	m.must(host, "for i in $(seq 100); do pgrep -f '"+process+"' || exit 0; sleep 0.1; done; exit 1")
 }
 
 // built is what a machine has built of those packages.
@@ -75,7 +96,7 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 	for _, host := range lab.Hosts() {
 		m.settled(host)
 	}
-	m.run("flotilla quickDeploy p510").exits(0).row("p510", "unchanged")
+	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged")
 
 	// What no machine has is named, with what would be needed.
 	m.needs("p510", `requiredSystemFeatures = [ "lab-quantum" ];`, "quantum:true")
@@ -107,10 +128,8 @@ func TestBuilderIsLost(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.builders("razer\nspeed-factor = 50", "p620")
-	m.needs("p510", "", "stuck:if test $(cat /etc/hostname) = razer; then exec sleep 7656; fi", "fine:true")
-	done := make(chan outcome, 1)
-	go func() { done <- m.run("flotilla quickDeploy p510") }()
-	m.must("razer", "while ! pgrep -f -x 'sleep 7656'; do sleep 0.1; done")
+	m.needs("p510", "", "stuck:if test $(uname -n) = razer; then exec sleep 7656; fi", "fine:true")
+	end := m.until("flotilla quickDeploy p510", "razer", "^sleep 7656$")
 	m.fault("razer's plug is pulled", m.PowerOff(t.Context(), "razer"))
 	on := false
 	t.Cleanup(func() {
@@ -118,8 +137,7 @@ func TestBuilderIsLost(t *testing.T) {
 			m.powerOn("razer")
 		}
 	})
-	o := <-done
-	o.exits(0).says("builder razer was lost while it built; building on without it", "runs and boots")
+	end().exits(0).says("builder razer was lost while it built; building on without it", "runs and boots")
 	m.settled("p510")
 
 	m.set("p510", `environment.etc.motd.text = "without razer";`)
@@ -135,13 +153,10 @@ func TestInterruptBuilders(t *testing.T) {
 	m.deployed()
 	m.builders("razer")
 	m.needs("p510", "", "endless:exec sleep 7657")
-	done := make(chan outcome, 1)
-	go func() { done <- m.run("exec flotilla testHost p510") }()
-	m.must("razer", "while ! pgrep -f -x 'sleep 7657'; do sleep 0.1; done")
+	end := m.until("exec flotilla testHost p510", "razer", "^sleep 7657$")
 	m.must(lab.Control, "kill -INT $(pidof flotilla)")
-	o := <-done
-	o.exits(130).says("p510: cancelled")
-	m.must("razer", "for i in $(seq 50); do pgrep -f -x 'sleep 7657' || exit 0; sleep 0.1; done; exit 1")
+	end().exits(130).says("p510: cancelled")
+	m.gone("razer", "^sleep 7657$")
 }
 
 // With a way of its own from the build host to the target, a closure goes straight; without
@@ -209,13 +224,10 @@ func TestInterruptStraightCopy(t *testing.T) {
 	m.set("razer", `lab.bigPackageMiB = 16; lab.salt = "straight";`)
 	m.fault("razer's link is narrow", m.Bandwidth(t.Context(), "razer", 4_000_000))
 	t.Cleanup(func() { m.fault("razer's link is wide", m.Bandwidth(context.Background(), "razer", 0)) })
-	done := make(chan outcome, 1)
-	go func() { done <- m.run("exec flotilla quickDeploy razer") }()
-	m.must("p620", "while ! pgrep -f '^nix .*copy .*ssh-ng://root@razer'; do sleep 0.1; done")
+	end := m.until("exec flotilla quickDeploy razer", "p620", "^nix copy .*ssh-ng://root@razer")
 	m.must(lab.Control, "kill -INT $(pidof flotilla)")
-	o := <-done
-	o.exits(130).says("razer: cancelled")
-	m.must("p620", "for i in $(seq 50); do pgrep -f '^nix .*copy ' || exit 0; sleep 0.1; done; exit 1")
+	end().exits(130).says("razer: cancelled")
+	m.gone("p620", "^nix copy ")
 }
 
 // Where a Nix daemon builds, its root logs in to the builders, with the key and the host key
