@@ -1,6 +1,10 @@
 package nixcmd
 
 import (
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,5 +97,73 @@ func TestDerivationNeeds(t *testing.T) {
 		if s.Builds(c.system, c.features) != c.want {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+// What remote builders say of their own builds is part of this machine's: each derivation
+// begins once, on the machine that builds it, its log is that machine's, and it is counted
+// once and fails once.
+func TestBuildsOnBuilders(t *testing.T) {
+	read := func(name string) (g *buildLog, machines map[string]string, logs []string) {
+		r, err := readRecording("testdata/2.26.3/" + name + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines = map[string]string{}
+		g = newBuildLog(func(e BuildEvent) {
+			switch name := e.Derivation.Name(); e.Kind {
+			case BuildStarted:
+				if _, again := machines[name]; again {
+					t.Errorf("%s begins twice", name)
+				}
+				machines[name] = e.Machine
+			case BuildLog:
+				logs = append(logs, name+": "+e.Text)
+			}
+		})
+		for line := range strings.Lines(r.stderr) {
+			g.line(strings.TrimSuffix(line, "\n"))
+		}
+		return g, machines, logs
+	}
+	g, machines, logs := read("build-builders")
+	want := map[string]string{"lab-raw-a-1.drv": "ssh-ng://root@p620", "lab-raw-b-1.drv": "ssh-ng://root@dex5550", "system-path.drv": "", "nixos-system-p510-26.05.miniature.drv": ""}
+	if !maps.Equal(machines, want) || !slices.Equal(slices.Compact(slices.Sorted(slices.Values(logs))), []string{"lab-raw-a-1.drv: hello", "lab-raw-b-1.drv: b"}) {
+		t.Errorf("%v, logs %q", machines, logs)
+	}
+	if n := g.totals; n.BuildsDone != 4 || n.BuildsExpected != 4 || n.BuildsRunning != 0 || n.BuildsFailed != 0 || len(g.failed) > 0 {
+		t.Errorf("%+v, failed %v", n, g.failed)
+	}
+	g, machines, _ = read("build-builders-failing")
+	if len(g.failed) != 1 || g.failed[0].Derivation.Name() != "lab-raw-c-1.drv" || !slices.Equal(g.failed[0].LogTail, []string{"failing"}) || machines["lab-raw-c-1.drv"] != "ssh-ng://root@p620" {
+		t.Errorf("failed %+v, %v", g.failed, machines)
+	}
+	if n := g.totals; n.BuildsRunning != 0 || n.BuildsFailed != 1 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// What comes from another machine goes through a daemon where one listens, and through none
+// where it does not, or where the user has chosen another store.
+func TestFetchThroughTheDaemon(t *testing.T) {
+	sock := filepath.Join(t.TempDir(), "socket")
+	ask := func(env ...string) bool {
+		c := New(Config{Program: "nix", Env: append(env, "NIX_DAEMON_SOCKET_PATH="+sock)})
+		argv, err := c.fetchArgs([]StorePath{"/nix/store/33333333333333333333333333333333-x"}, FetchOptions{From: CopyURL("u", "h")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(strings.Join(argv, " "), " --from ssh-ng://u@h?max-connections=1 --to daemon -- /nix")
+	}
+	if ask("NIX_REMOTE=") {
+		t.Error("nobody listens")
+	}
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !ask("NIX_REMOTE=") || !ask("NIX_REMOTE=daemon") || ask("NIX_REMOTE=/other/store") || ask("NIX_REMOTE=local") {
+		t.Error("a daemon listens")
 	}
 }

@@ -105,8 +105,8 @@ func (g *buildLog) start(ev *event) {
 	a.path, _ = ParseStorePath(ev.fields[0].s)
 	switch a.typ {
 	case activityBuilds:
-		if g.within(a) {
-			a.typ = 0 // what a remote builder counts is counted here already
+		if up := g.acts[a.parent]; up != nil && up.typ == activityRealise {
+			a.typ = 0 // a remote builder's own count of what is counted here
 		}
 	case activityBuild:
 		if a.of = g.building[a.path]; a.of == nil && a.path != "" {
@@ -122,19 +122,6 @@ func (g *buildLog) start(ev *event) {
 			g.tell(BuildEvent{Kind: FetchStarted, Path: a.path, Source: ev.fields[1].s})
 		}
 	}
-}
-
-// within reports whether an activity is part of another of its type. The hook's own, which
-// Nix passes on from remote builders, are parts of the activity that counts the builds.
-func (g *buildLog) within(a *activity) bool {
-	up := g.acts[a.parent]
-	for depth := 0; up != nil && depth < 16; depth++ {
-		if up.typ == a.typ {
-			return true
-		}
-		up = g.acts[up.parent]
-	}
-	return false
 }
 
 func (g *buildLog) stop(a *activity) {

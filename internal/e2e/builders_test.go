@@ -127,7 +127,7 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 func TestBuilderIsLost(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	m.builders("razer\nspeed-factor = 50", "p620")
+	m.builders("razer\nspeed-factor = 50\nmax-jobs = 2", "p620")
 	m.needs("p510", "", "stuck:if test $(uname -n) = razer; then exec sleep 7656; fi", "fine:true")
 	end := m.until("flotilla quickDeploy p510", "razer", "^sleep 7656$")
 	m.fault("razer's plug is pulled", m.PowerOff(t.Context(), "razer"))
@@ -159,6 +159,15 @@ func TestInterruptBuilders(t *testing.T) {
 	m.gone("razer", "^sleep 7657$")
 }
 
+// logsIn lets a host log in to the others, until the end of the test.
+func (m *machine) logsIn(host string) {
+	m.t.Helper()
+	for _, f := range []string{"id_ed25519", "known_hosts"} {
+		m.must(host, "umask 077; mkdir -p /root/.ssh; cat >/root/.ssh/"+f+" <<'END'\n"+m.must(lab.Control, "cat /root/.ssh/"+f)+"\nEND")
+	}
+	m.t.Cleanup(func() { m.must(host, "rm /root/.ssh/id_ed25519 /root/.ssh/known_hosts") })
+}
+
 // With a way of its own from the build host to the target, a closure goes straight; without
 // one, with a host key that the build host does not know, or if the copy fails on its way, it
 // goes through here.
@@ -173,10 +182,7 @@ func TestStraightFromTheBuildHost(t *testing.T) {
 	deploy("a key is missing").says("from p620 through here: p620 cannot log in to it (")
 	m.settled("razer")
 
-	for _, f := range []string{"id_ed25519", "known_hosts"} {
-		m.must("p620", "umask 077; mkdir -p /root/.ssh; cat >/root/.ssh/"+f+" <<'END'\n"+m.must(lab.Control, "cat /root/.ssh/"+f)+"\nEND")
-	}
-	t.Cleanup(func() { m.must("p620", "rm /root/.ssh/id_ed25519 /root/.ssh/known_hosts") })
+	m.logsIn("p620")
 	before := m.handshakes("razer")
 	o := deploy("there is a key").says(", straight from p620")
 	if now := m.settled("razer"); m.has(lab.Control, now) {
@@ -217,10 +223,7 @@ func TestInterruptStraightCopy(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.configure("razer", `build-host = "p620"`)
-	for _, f := range []string{"id_ed25519", "known_hosts"} {
-		m.must("p620", "umask 077; mkdir -p /root/.ssh; cat >/root/.ssh/"+f+" <<'END'\n"+m.must(lab.Control, "cat /root/.ssh/"+f)+"\nEND")
-	}
-	t.Cleanup(func() { m.must("p620", "rm /root/.ssh/id_ed25519 /root/.ssh/known_hosts") })
+	m.logsIn("p620")
 	m.set("razer", `lab.bigPackageMiB = 16; lab.salt = "straight";`)
 	m.fault("razer's link is narrow", m.Bandwidth(t.Context(), "razer", 4_000_000))
 	t.Cleanup(func() { m.fault("razer's link is wide", m.Bandwidth(context.Background(), "razer", 0)) })
