@@ -125,7 +125,7 @@ func TestBuildersAreAskedOnce(t *testing.T) {
 	if got, want := fmt.Sprint(r.Builders()), "[{b1 4} { 2} {b2 2}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if !strings.Contains(said.String(), "4 derivations: 2 on b1, 1 here, 1 on b2") {
+	if !strings.Contains(said.String(), "4 derivations: 2 on b1, 1 here, 1 on b2") || !strings.Contains(said.String(), "building d.drv on b1\n") {
 		t.Error(said.String())
 	}
 }

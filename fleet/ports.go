@@ -78,7 +78,13 @@ type Remote interface {
 	NixSSHOpts() string
 }
 
-// Dialer opens connections. Connect is called concurrently, and again for a
+// Dialer opens connections. One that also has a method
+//
+//	NixSSHOptsFor(map[string]Remote) (string, error)
+//
+// which returns the value of NIX_SSHOPTS for several of them, each under the name that stands
+// for its host in a store's URL, lets Inventory.Builders be reached over its connections; without
+// it Nix connects to them by itself. Connect is called concurrently, and again for a
 // host whose connection was lost. The fleet closes no Remote: whoever made the
 // Dialer ends its connections once the fleet is no longer used.
 type Dialer interface {

@@ -58,7 +58,7 @@ func (c *Client) Fetch(ctx context.Context, paths []StorePath, opt FetchOptions)
 // log will do.
 //
 // Nix takes paths one by one from an ssh-ng store into a store that it works on itself, as
-// root's Nix does, at some 0.2 s each (2.26); a daemon takes them in one stream.
+// root's Nix does, at 30 to 300 ms each (2.26, on a LAN); a daemon takes them in one stream.
 func (c *Client) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, error) {
 	cfg := c.cfg
 	from, err := storeURL(opt.From)
