@@ -103,18 +103,6 @@ func (j *job) tryFrom(ctx context.Context, conn Remote) (why string) {
 	return ""
 }
 
-// askAhead finds out, while a system is built, whether its build host reaches the target. What
-// it returns waits for the answer.
-func (p place) askAhead(ctx context.Context) (wait func()) {
-	j := p.job
-	if p.name() == "" || p.name() == j.host.Name || j.keepBuilt || j.conn == nil {
-		return func() {}
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { j.reachedFrom(ctx, p.on, p.conn) })
-	return wg.Wait
-}
-
 // route is how a built system gets to the job's host. The zero value is from here.
 type route struct {
 	// on is the host that has the system, another than the job's; conn is the connection to

@@ -211,9 +211,6 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 			return "", err
 		}
 		defer at.done()
-		asking, enough := context.WithCancel(ctx)
-		defer enough()
-		asked := at.askAhead(asking)
 		built, warned, now := map[nixcmd.StorePath]string{}, map[string]bool{}, buildProgress{}
 		var totals nixcmd.BuildTotals
 		paths, err := at.build(ctx, ev.Derivation, nixcmd.BuildOptions{
@@ -235,10 +232,6 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 				}
 			}
 		})
-		if err != nil {
-			enough()
-		}
-		asked()
 		if err != nil && (j.avoided() || ev.Cached) && j.incomplete(ctx, ev.Derivation, err) {
 			return "", errIncomplete
 		}
