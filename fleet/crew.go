@@ -242,11 +242,12 @@ func (s shift) lost(ctx context.Context) []string {
 // gonePatience is how long a builder may take to show that it is still there.
 const gonePatience = 5 * time.Second
 
-// gone reports whether the builder's connection was lost since it was asked, or is by now.
-// What Nix does rides on that connection, or breaks for the same reason.
+// gone reports whether the builder's connection was lost since it was asked. What Nix does
+// rides on that connection, or breaks for the same reason. A connection that cannot tell is
+// tried.
 func (b *builder) gone(ctx context.Context) bool {
-	if c, ok := b.conn.(interface{ Gone(context.Context) bool }); ok && c.Gone(ctx) {
-		return true
+	if c, ok := b.conn.(interface{ Gone(context.Context) bool }); ok {
+		return c.Gone(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, gonePatience)
 	defer cancel()
