@@ -12,17 +12,35 @@ const (
 	BuildHere = "here"
 	// BuildOnTarget: on the host itself.
 	BuildOnTarget = "target"
+	// BuildOnBuilders: on Inventory.Builders, by Nix's own build hook, and here as far as
+	// they have no room. Without any, as BuildHere.
+	BuildOnBuilders = "builders"
 )
 
 // buildHosts are the words that a build-host may be.
 func (inv *Inventory) buildHosts() []string {
-	return append([]string{BuildHere, BuildOnTarget}, inv.names()...)
+	return append([]string{BuildHere, BuildOnTarget, BuildOnBuilders}, inv.names()...)
 }
 
 // buildsOn reports whether a build-host means something. One that is no word at
 // all is a problem of its host.
 func (inv *Inventory) buildsOn(name string) bool {
 	return name == "" || !isWord(name, "-_.") || slices.Contains(inv.buildHosts(), name)
+}
+
+// buildOn makes all hosts be built somewhere; "" leaves them as they are.
+func (inv *Inventory) buildOn(name string) error {
+	switch {
+	case name == "":
+		return nil
+	case !isWord(name, "-_."), len(inv.Hosts) > 0 && !inv.buildsOn(name):
+		return &hintedError{fmt.Errorf("there is no host %q to build on", name), didYouMean(name, inv.buildHosts())}
+	}
+	inv.defaults.BuildHost = name
+	for i := range inv.Hosts {
+		inv.Hosts[i].BuildHost = name
+	}
+	return nil
 }
 
 func noBuildHost(where, name string) string {

@@ -28,6 +28,8 @@ type world struct {
 	names []string        // the flake's configurations
 	down  map[string]bool // hosts that cannot be reached
 	fail  error           // of builds
+	reach string          // what a build host gets from the target by itself: a boot id, or ""
+	stuck error           // of copies straight from there
 	copy  func(context.Context, nixcmd.CopyOptions) error
 }
 
@@ -91,7 +93,7 @@ func (s session) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 
 func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
 	script := cmd.Script
-	if cmd.Stdin != nil {
+	if cmd.Stdin != nil && !strings.Contains(strings.Join(cmd.Argv, " "), whileScript) {
 		text, _ := io.ReadAll(cmd.Stdin)
 		script = string(text)
 	}
@@ -109,6 +111,17 @@ func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error)
 	case len(cmd.Argv) > 2 && cmd.Argv[2] == fetchScript:
 		s.note("fetch on %s from %s, %s", s.host.Name, cmd.Argv[5], cmd.Argv[4])
 		answer = "flotilla-fetch 1\nlacked " + string(newSystem) + "\nlacks " + string(newSystem) + "\nend ok\n"
+	case len(cmd.Argv) > 0 && cmd.Argv[0] == "ssh":
+		s.note("reach from %s: %s", s.host.Name, strings.Join(cmd.Argv[len(cmd.Argv)-3:], " "))
+		if s.reach == "" {
+			return sshpool.Result{Stderr: []byte("root@a: Permission denied (publickey).\n")}, &sshpool.ExitError{Code: 255}
+		}
+		answer = s.reach + "\n"
+	case len(cmd.Argv) > 8 && cmd.Argv[2] == whileScript:
+		s.note("copy on %s: %s", s.host.Name, strings.Join(cmd.Argv[8:], " "))
+		if s.stuck != nil {
+			return sshpool.Result{Stderr: []byte("error: the wire is cut\n")}, s.stuck
+		}
 	case len(cmd.Argv) > 0 && cmd.Argv[0] == "nix":
 		s.note("closure on %s", s.host.Name)
 		answer = "[]"
@@ -146,7 +159,7 @@ func TestWhereBuildsGo(t *testing.T) {
 			`build store="ssh-ng://a?max-connections=1" ssh="to a" link=false cache=""`}},
 		{"on another", `build-host = "b"`, DeployOptions{}, []string{
 			"try b", `build store="ssh-ng://u@b?max-connections=1" ssh="to b" link=false cache=""`, "keep on b [a " + string(newSystem) + "]",
-			`fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
+			"reach from b: -- a cat " + bootIDFile, `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"here after all", `build-host = "b"`, DeployOptions{BuildHost: BuildHere}, []string{
 			`build store="" ssh="" link=true cache=""`, "closure here", `copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}},
 		{"with the cache", `build-host = "b"`, DeployOptions{FromCache: true}, []string{
@@ -164,6 +177,50 @@ func TestWhereBuildsGo(t *testing.T) {
 			}
 			if got := w.did[1 : len(w.did)-1]; !slices.Equal(got, c.want) {
 				t.Errorf("did\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
+// From a build host that can log in to the target by itself, and to no other machine, the
+// closure goes straight; else, or if that fails, through here. It is asked once.
+func TestStraightOrThroughHere(t *testing.T) {
+	const bootID = "0b8f" // of goodSurvey
+	const straight = "copy on b: nix copy --extra-experimental-features nix-command flakes --no-check-sigs --log-format raw --to ssh-ng://root@a?max-connections=1 -- " + string(newSystem)
+	for _, c := range []struct {
+		name, reach string
+		stuck       error
+		want        []string
+		says, from  string
+		outcome     Outcome
+	}{
+		{"straight", bootID, nil, []string{straight}, "all paths were there, straight from b", "b", Failed},
+		{"no key", "", nil, []string{"fetch", "copy to"}, "from b through here: b cannot log in to it (root@a: Permission denied (publickey).)", "", Failed},
+		{"another machine", "something else", nil, []string{"fetch", "copy to"}, "b cannot log in to it (what it reaches as a is another machine)", "", Failed},
+		{"the copy fails", bootID, &sshpool.ExitError{Code: 1}, []string{straight, "fetch", "copy to"}, "b could not copy it to the host: the wire is cut; copying it through here", "", Failed},
+		{"the build host is lost", bootID, &sshpool.Error{Kind: sshpool.KindLost}, []string{straight}, "", "", Unreachable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &world{reach: c.reach, stuck: c.stuck}
+			f, hosts := fleetOf(t, w, threeOfThem+"user = \"root\"\nbuild-host = \"b\"\n")
+			var said strings.Builder
+			f.sink = SinkFunc(func(e Event) { said.WriteString(e.Text + "\n") })
+			r := f.Deploy(t.Context(), hosts[1:], DeployOptions{}).Results[0]
+			var copies []string
+			asked := 0
+			for _, d := range w.did {
+				if strings.HasPrefix(d, "reach ") {
+					asked++
+				}
+				if strings.HasPrefix(d, "copy") || strings.HasPrefix(d, "fetch") {
+					copies = append(copies, d)
+				}
+			}
+			if !slices.EqualFunc(copies, c.want, strings.HasPrefix) || asked != 1 {
+				t.Errorf("did %q", w.did)
+			}
+			if !strings.Contains(said.String(), c.says) || r.CopiedFrom != c.from || r.Outcome != c.outcome {
+				t.Errorf("%s, copied from %q, said %s", r.Outcome, r.CopiedFrom, said.String())
 			}
 		})
 	}

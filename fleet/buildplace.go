@@ -25,7 +25,9 @@ type place struct {
 	conn Remote
 	// link, store and sshOpts are for Nix.
 	link, store, sshOpts string
-	done                 func()
+	// crew are the builders that help this machine; nil if those of nix.conf do, if any.
+	crew *crew
+	done func()
 }
 
 // name is the build host's name; "" for here.
@@ -43,7 +45,7 @@ func (p place) where() string {
 // this machine does.
 func (j *job) builder() (Host, error) {
 	switch name := j.host.BuildHost; name {
-	case "", BuildHere:
+	case "", BuildHere, BuildOnBuilders:
 		return Host{}, nil
 	case BuildOnTarget, j.host.Name:
 		return j.host, nil
@@ -73,7 +75,18 @@ func (j *job) buildPlace(ctx context.Context) (place, error) {
 	}
 	if b.Name == "" {
 		link, err := j.fleet.rootLink(j.host)
-		return place{job: j, link: link, done: func() {}}, err
+		p := place{job: j, link: link, done: func() {}}
+		if err != nil || !j.hasCrew() {
+			return p, err
+		}
+		if p.crew, err = j.muster(ctx); err != nil {
+			return place{}, err
+		}
+		if p.crew.turns.Acquire(ctx, 1) != nil {
+			return place{}, context.Cause(ctx)
+		}
+		p.done = func() { p.crew.turns.Release(1) }
+		return p, nil
 	}
 	done, err := j.fleet.builders.acquire(ctx, b.Name)
 	if err != nil {
@@ -171,23 +184,15 @@ func (j *job) builtOn() string {
 	return j.result.BuiltOn
 }
 
-// fetch brings a system here from the host that built it, if another than the
-// target did: two hosts reach each other through here.
-func (j *job) fetch(ctx context.Context, toplevel nixcmd.StorePath) error {
-	on := j.builtOn()
-	if on == "" {
+// fetch brings a system here from the host that has it, if another than the target
+// does.
+func (j *job) fetch(ctx context.Context, way route, toplevel nixcmd.StorePath) error {
+	if way.conn == nil {
 		return nil
 	}
-	b, err := j.fleet.named(on)
-	if err != nil {
-		return err
-	}
-	conn, err := j.connectBuilder(ctx, b)
-	if err != nil {
-		return err
-	}
-	err = j.fleet.nix.Fetch(ctx, []nixcmd.StorePath{toplevel}, nixcmd.FetchOptions{
-		From: nixcmd.CopyURL(b.User, b.Address), SSHOpts: conn.NixSSHOpts(), NoCheckSigs: true,
+	on := way.on.Name
+	err := j.fleet.nix.Fetch(ctx, []nixcmd.StorePath{toplevel}, nixcmd.FetchOptions{
+		From: nixcmd.CopyURL(way.on.User, way.on.Address), SSHOpts: way.conn.NixSSHOpts(), NoCheckSigs: true,
 		Progress: func(e nixcmd.CopyEvent) {
 			if e.Path != "" {
 				j.progress(StepCopy, fmt.Sprintf("from %s, %d of %d paths: %s", on, e.Done+1, e.Expected, e.Path.Name()), e.Done, e.Expected)
@@ -267,10 +272,15 @@ func (b *builders) acquire(ctx context.Context, name string) (release func(), er
 	return func() { b.all.Release(1); one.Release(1) }, nil
 }
 
+// hasCrew reports whether the fleet's own builders build the job's system.
+func (j *job) hasCrew() bool {
+	return j.host.BuildHost == BuildOnBuilders && len(j.fleet.Inventory.Builders) > 0
+}
+
 // buildLimit is what bounds the job's build here; nil if it is built elsewhere,
-// where its build host's limit holds.
+// where its build host's limit holds, or the builders'.
 func (j *job) buildLimit() *semaphore.Weighted {
-	if b, err := j.builder(); err == nil && b.Name == "" {
+	if b, err := j.builder(); err == nil && b.Name == "" && !j.hasCrew() {
 		return j.fleet.stages.builds
 	}
 	return nil

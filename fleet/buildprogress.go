@@ -20,6 +20,9 @@ func (p *buildProgress) take(e nixcmd.BuildEvent) bool {
 	switch e.Kind {
 	case nixcmd.BuildStarted:
 		p.text, p.fetching = "building "+e.Derivation.Name(), ""
+		if e.Machine != "" {
+			p.text += " on " + e.Machine
+		}
 	case nixcmd.SendStarted:
 		p.text, p.fetching = "sending "+e.Path.Name(), ""
 	case nixcmd.FetchStarted:

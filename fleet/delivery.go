@@ -93,11 +93,7 @@ func (d *delivery) once(ctx context.Context) (fetched int, err error) {
 	watched := d.watch(ctx, stop)
 	fetched, err = j.send(ctx, []nixcmd.StorePath{d.s.eval.Toplevel}, nixcmd.CopyOptions{
 		To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: d.conn.NixSSHOpts(), NoCheckSigs: true, Mark: d.mark,
-		Progress: func(e nixcmd.CopyEvent) {
-			if t, told := d.progress.take(e, time.Now()); told {
-				j.emit(t.event())
-			}
-		},
+		Progress: func(e nixcmd.CopyEvent) { j.copying(d.progress, e) },
 	})
 	stop(nil)
 	watched()

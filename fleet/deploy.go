@@ -254,57 +254,13 @@ func (j *job) surveyFor(ctx context.Context, opt DeployOptions) (surveyed, error
 	}
 	wanted := tested.Results[i].Wanted
 	j.set(func(r *Result) {
-		r.Wanted, r.Build, r.BuiltOn = wanted, tested.Results[i].Build, tested.Results[i].BuiltOn
+		r.Wanted, r.Build, r.BuiltOn, r.Builders = wanted, tested.Results[i].Build, tested.Results[i].BuiltOn, tested.Results[i].Builders
 	})
 	conn, s, err := j.connectAndSurvey(ctx)
 	return surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: wanted}}, err
 }
 
 var errNotTested = errors.New("its system was not built by the test before")
-
-// copy brings the toplevel's closure to the host, unless that built it.
-func (j *job) copy(ctx context.Context, s surveyed) error {
-	if j.builtOn() == j.host.Name {
-		return nil
-	}
-	return j.step(ctx, StepCopy, j.fleet.stages.copies, func(ctx context.Context) (string, error) {
-		if err := j.fetch(ctx, s.eval.Toplevel); err != nil {
-			return "", err
-		}
-		if err := j.room(ctx, &s); err != nil {
-			return "", err
-		}
-		var p copyProgress
-		j.comparison = j.compareBeside(ctx, s, p.know)
-		k, use, err := j.fetchCached(ctx, s)
-		if err != nil {
-			return "", err
-		}
-		if k != nil {
-			if s.stores = k; len(k.missing) == 0 {
-				if use.LackedPaths == 0 {
-					j.nothing(StepCopy)
-					return "all paths were there", nil
-				}
-				return use.String(), nil
-			}
-			p.know(nil, k.there())
-		}
-		if s.stores != nil && len(s.stores.missing) == 0 {
-			j.nothing(StepCopy)
-			return p.end(0), nil // it was asked a moment ago
-		}
-		fetched, err := j.deliver(ctx, s, &p)
-		if err != nil {
-			return "", j.explainCopy(ctx, s, err)
-		}
-		j.copied = p.work()
-		if p.nothing(fetched) {
-			j.nothing(StepCopy)
-		}
-		return strings.TrimPrefix(use.String()+"; "+p.end(fetched), "; "), nil
-	})
-}
 
 // lowSpace is how little free space makes a failed copy suspect the disk.
 const lowSpace = 64 << 20

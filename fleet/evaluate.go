@@ -155,7 +155,7 @@ func (j *job) connectAndSurvey(ctx context.Context) (conn Remote, s Survey, err 
 			return "", err
 		}
 		j.set(func(r *Result) { r.Live = s.Current })
-		j.conn = conn
+		j.conn, j.said = conn, s
 		j.tellRestored(s)
 		j.becomesRoot(s.Root)
 		return s.String(), nil
@@ -213,27 +213,26 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 			return "", err
 		}
 		defer at.done()
-		built, warned, now := 0, map[string]bool{}, buildProgress{}
+		built, warned, now := map[nixcmd.StorePath]string{}, map[string]bool{}, buildProgress{}
 		var totals nixcmd.BuildTotals
-		paths, err := j.fleet.nix.Build(ctx, []nixcmd.StorePath{ev.Derivation}, nixcmd.BuildOptions{
+		paths, err := at.build(ctx, ev.Derivation, nixcmd.BuildOptions{
 			OutLink: at.link, Cache: j.cache, Store: at.store, SSHOpts: at.sshOpts, Usage: func(u Usage) { j.used(StepBuild, u) },
-			Progress: func(e nixcmd.BuildEvent) {
-				totals = e.Totals
-				if now.take(e) {
-					j.emit(Event{Step: StepBuild, Kind: KindProgress, Text: now.text, Done: now.done, Expected: now.expected, Bytes: now.bytes, BytesExpected: now.bytesExpected})
+		}, func(e nixcmd.BuildEvent) {
+			totals = e.Totals
+			if now.take(e) {
+				j.emit(Event{Step: StepBuild, Kind: KindProgress, Text: now.text, Done: now.done, Expected: now.expected, Bytes: now.bytes, BytesExpected: now.bytesExpected})
+			}
+			switch e.Kind {
+			case nixcmd.BuildStarted:
+				built[e.Derivation] = e.Machine
+			case nixcmd.BuildLog:
+				j.log(StepBuild, e.Text)
+			case nixcmd.BuildMessage:
+				if e.Level == nixcmd.LevelWarn && !warned[e.Text] {
+					warned[e.Text] = true
+					j.warn(StepBuild, strings.TrimPrefix(e.Text, "warning: "))
 				}
-				switch e.Kind {
-				case nixcmd.BuildStarted:
-					built++
-				case nixcmd.BuildLog:
-					j.log(StepBuild, e.Text)
-				case nixcmd.BuildMessage:
-					if e.Level == nixcmd.LevelWarn && !warned[e.Text] {
-						warned[e.Text] = true
-						j.warn(StepBuild, strings.TrimPrefix(e.Text, "warning: "))
-					}
-				}
-			},
+			}
 		})
 		if err != nil && (j.avoided() || ev.Cached) && j.incomplete(ctx, ev.Derivation, err) {
 			return "", errIncomplete
@@ -247,19 +246,20 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 		if err := at.keep(ctx, ev.Toplevel); err != nil {
 			return "", err
 		}
-		work := BuildWork{Derivations: built}
+		work := BuildWork{Derivations: len(built)}
 		if at.name() == "" { // elsewhere what is sent there counts as well
 			work.Paths, work.Bytes = totals.FetchesDone, totals.BytesDone
 		}
-		j.set(func(r *Result) { r.Build, r.BuiltOn = work, at.name() })
-		if built == 0 && work.Paths > 0 {
+		shares := at.shares(built)
+		j.set(func(r *Result) { r.Build, r.BuiltOn, r.Builders = work, at.name(), shares })
+		if len(built) == 0 && work.Paths > 0 {
 			return fmt.Sprintf("%d paths downloaded", work.Paths), nil
 		}
-		if built == 0 {
+		if len(built) == 0 {
 			j.nothing(StepBuild)
 			return "was built before" + at.where(), nil
 		}
-		return fmt.Sprintf("%d derivations%s", built, at.where()), nil
+		return fmt.Sprintf("%d derivations%s%s", len(built), at.where(), sharesText(shares)), nil
 	})
 }
 

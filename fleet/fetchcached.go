@@ -57,25 +57,24 @@ const (
 )
 
 // fetchCached lets the host fetch from the fleet's cache what it lacks of the system,
-// and returns which stores hold what then. Nix there takes only what is signed by a key
-// that it trusts. Whatever goes wrong with the cache is a word, and no more: what is not
-// fetched is sent from here. The stores are nil if nothing was tried.
-func (j *job) fetchCached(ctx context.Context, s surveyed) (*stores, CacheUse, error) {
-	var use CacheUse
+// and keeps which stores hold what then; list asks the store that has it all. Nix there
+// takes only what is signed by a key that it trusts. Whatever goes wrong with the cache is
+// a word, and no more: what is not fetched is sent.
+func (j *job) fetchCached(ctx context.Context, s *surveyed, list func(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)) (use CacheUse, err error) {
 	if j.cache.URL == "" || strings.HasPrefix(j.cache.URL, "file:") { // a directory of this machine
-		return nil, use, nil
+		return use, nil
 	}
-	wanted, err := j.closureHere(ctx, &s)
+	wanted, err := j.closure(ctx, s, list)
 	if err != nil {
-		return nil, use, err
+		return use, err
 	}
 	answer, err := j.askToFetch(ctx, s.conn, wanted)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, use, context.Cause(ctx)
+			return use, context.Cause(ctx)
 		}
 		j.warn(StepCopy, fmt.Sprintf("the host could not fetch from the fleet's cache: %v; everything is sent from here", err))
-		return nil, use, nil
+		return use, nil
 	}
 	k := &stores{wanted: wanted, missing: answer.lacks}
 	if s.stores != nil {
@@ -94,7 +93,8 @@ func (j *job) fetchCached(ctx context.Context, s surveyed) (*stores, CacheUse, e
 	}
 	j.set(func(r *Result) { r.Cache = use })
 	j.explainUnfetched(ctx, answer)
-	return k, use, nil
+	s.stores = k
+	return use, nil
 }
 
 // fetched is a host's answer to fetch.sh.

@@ -27,6 +27,9 @@ type Config struct {
 	// Fresh evaluates every host, whatever is known from earlier runs. Verify does
 	// so as well, and fails a host that was taken to be unchanged and is not.
 	Fresh, Verify bool
+	// BuildHost takes the place of every Host.BuildHost; empty leaves them as they are. What
+	// DeployOptions say comes before it. Open returns an error if there is no such host.
+	BuildHost string
 	// Password gives the password with which a host's remote user may use sudo, on a
 	// host whose sudo wants one; the zero Password says that there is none. It is
 	// called at most once for each host, from several goroutines. nil means that there
@@ -59,6 +62,8 @@ type Fleet struct {
 	stages        stages
 	history       history
 	builders      builders
+	reaches       reaches
+	crew          crew
 	passwords     passwords
 	cacheProbe    cacheProbe
 	pool          *sshpool.Pool
@@ -69,10 +74,13 @@ type Fleet struct {
 
 // Open reads and checks the inventory; it contacts nothing and starts nothing.
 // Errors are *ConfigError, or say why the state directory or the connection
-// directory cannot be used.
+// directory cannot be used, or that there is no such build host.
 func Open(c Config) (*Fleet, error) {
 	inv, err := c.inventory()
 	if err != nil {
+		return nil, err
+	}
+	if err := inv.buildOn(c.BuildHost); err != nil {
 		return nil, err
 	}
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,

@@ -24,6 +24,9 @@ type Inventory struct {
 	SSH SSH
 	// Cache is the fleet's own binary cache; the zero value is none.
 	Cache Cache
+	// Builders build for the hosts whose BuildHost is BuildOnBuilders; nil means those of
+	// this machine's nix.conf.
+	Builders []Builder
 	// Health says how hosts are checked, Rollout in which order they are deployed
 	// to, Reboot how they are rebooted. A Go program may set these before anything
 	// is done with the hosts.
@@ -57,8 +60,8 @@ type Host struct {
 	SSHOptions []string
 	// Become says how scripts become root; empty means BecomeAuto.
 	Become Become
-	// BuildHost says where the host's system is built: BuildHere, BuildOnTarget or
-	// the name of a host of the inventory; empty means BuildHere.
+	// BuildHost says where the host's system is built: BuildHere, BuildOnTarget,
+	// BuildOnBuilders or the name of a host of the inventory; empty means BuildHere.
 	BuildHost string
 	// Specialisation is the name of the specialisation of the host's system that is
 	// to be live; empty means the system itself. What boots is the system itself

@@ -57,6 +57,8 @@ type file struct {
 	Hosts    map[string]fileHost `toml:"hosts"`
 	Limits   fileLimits          `toml:"limits"`
 	Cache    fileCache           `toml:"cache"`
+	// Builders are sections by the builder's name.
+	Builders map[string]fileBuilder `toml:"builders"`
 	SSH      struct {
 		ConnectTimeout duration `toml:"connect-timeout"`
 		Persist        duration `toml:"persist"`
@@ -270,6 +272,7 @@ func parse(path string, data []byte) (*Inventory, error) {
 	inv.Activation = f.Activation.activation(r)
 	inv.Cache = f.Cache.cache(r, inv.Dir)
 	inv.Metrics = f.Metrics.metrics(r, inv.Dir)
+	inv.Builders = f.builders(r, inv)
 	errs = append(errs, r.errs...)
 	if len(inv.Hosts) > 0 {
 		errs = append(errs, inv.checkSelectors()...)

@@ -22,16 +22,17 @@ type NixHere struct {
 }
 
 // NixHere asks Nix what it is. Errors are those of nixcmd.Client's Version,
-// StoreURL and Revision.
+// StoreInfo and Revision.
 func (f *Fleet) NixHere(ctx context.Context) (NixHere, error) {
 	v, err := f.nix.Version(ctx)
 	if err != nil {
 		return NixHere{}, err
 	}
-	here := NixHere{Version: v.String()}
-	if here.Store, err = f.nix.StoreURL(ctx); err != nil {
+	store, err := f.nix.StoreInfo(ctx)
+	if err != nil {
 		return NixHere{}, err
 	}
+	here := NixHere{Version: v.String(), Store: store.URL}
 	here.Revision, here.Dirty, err = f.nix.Revision(ctx)
 	return here, err
 }

@@ -63,8 +63,8 @@ type Flake interface {
 type Installation interface {
 	// Version is that of the Nix in use.
 	Version(context.Context) (nixcmd.Version, error)
-	// StoreURL names the store that Nix works on: "local", "daemon" or another.
-	StoreURL(context.Context) (string, error)
+	// StoreInfo is the store that Nix works on.
+	StoreInfo(context.Context) (nixcmd.StoreInfo, error)
 	// Revision is the flake's commit, and whether its tree differs from it.
 	Revision(context.Context) (revision string, dirty bool, err error)
 	// Settings are where Nix fetches from, and whom it trusts.
@@ -94,7 +94,13 @@ type Remote interface {
 	NixSSHOpts() string
 }
 
-// Dialer opens connections. Connect is called concurrently, and again for a
+// Dialer opens connections. One that also has a method
+//
+//	NixSSHOptsFor(map[string]Remote) (string, error)
+//
+// which returns the value of NIX_SSHOPTS for several of them, each under the name that stands
+// for its host in a store's URL, lets Inventory.Builders be reached over its connections; without
+// it Nix connects to them by itself. Connect is called concurrently, and again for a
 // host whose connection was lost. The fleet closes no Remote: whoever made the
 // Dialer ends its connections once the fleet is no longer used.
 type Dialer interface {

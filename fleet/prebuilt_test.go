@@ -86,7 +86,7 @@ func TestPrebuilt(t *testing.T) {
 		"nowhere":         {nowhere, "", DeployOptions{Prebuilt: given}, []string{look}, "is neither in this machine's store nor in the host's"},
 		"here, no system": {nil, "", DeployOptions{Prebuilt: given}, nil, "it has no nixos-version and no bin/switch-to-configuration"},
 		"on another": {nil, there, DeployOptions{Prebuilt: map[string]Prebuilt{"a": {newSystem, "b"}}}, []string{
-			"try b", "look on b [" + string(newSystem) + " - ]", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here",
+			"try b", "look on b [" + string(newSystem) + " - ]", "reach from b: -- a cat /proc/sys/kernel/random/boot_id", `fetch from="ssh-ng://u@b?max-connections=1" ssh="to b"`, "closure here",
 			`copy to="ssh-ng://a?max-connections=1" ssh="to a" substitute=false`}, ""},
 		"not given":  {nil, "", DeployOptions{Prebuilt: map[string]Prebuilt{"b": {Toplevel: newSystem}}}, nil, "no system is given for it"},
 		"no path":    {nil, "", DeployOptions{Prebuilt: map[string]Prebuilt{"a": {Toplevel: "-rf"}}}, nil, "is not a store path"},

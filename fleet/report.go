@@ -25,6 +25,9 @@ type Result struct {
 	// BuiltOn is the name of the host whose store Wanted was built in; empty if
 	// that is this machine's, or if nothing was built.
 	BuiltOn string
+	// CopiedFrom is the name of the host that copied Wanted straight to this one; empty if
+	// it came from this machine or through it, or was not copied.
+	CopiedFrom string
 	// Evaluation says whether the host was evaluated, and why.
 	Evaluation Verdict
 	// Steps are the steps taken, in the order in which they ended.
@@ -40,6 +43,9 @@ type Result struct {
 	Build BuildWork
 	// Cache is how much of it came to the host from the fleet's cache.
 	Cache CacheUse
+	// Builders says which of Inventory.Builders built how many of those derivations, this
+	// machine among them, most first; nil if it was not theirs to build.
+	Builders []BuilderShare
 	// Rebuilt are the derivations that Rebuild built, in the order in which they
 	// ended; nil for every other run.
 	Rebuilt []DerivationTime
@@ -65,6 +71,15 @@ type Result struct {
 	Change *Change
 	// RebootFor names what takes effect only after a reboot; nil for nothing.
 	RebootFor []string
+}
+
+// BuilderShare is what one builder did.
+type BuilderShare struct {
+	// Builder is the builder's name, empty for this machine.
+	Builder string
+	// Derivations counts those that it built last: one that was begun again after a builder
+	// was lost counts for the one that completed it.
+	Derivations int
 }
 
 // BuildWork is what a build took, on this machine and those it builds on. The

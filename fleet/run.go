@@ -35,8 +35,10 @@ type job struct {
 	// cache is asked by the build besides Nix's own substituters; the zero value
 	// is none.
 	cache nixcmd.Cache
-	// conn is the host's connection once it was surveyed, else nil.
+	// conn is the host's connection once it was surveyed, else nil; said is what it
+	// answered then.
 	conn Remote
+	said Survey
 	// builderConn is that of its build host, once that was tried out, else nil.
 	builderConn Remote
 	// keepBuilt says that a system built on the host is not activated there next.

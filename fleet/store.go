@@ -114,19 +114,19 @@ var errNoStoreAnswer = errors.New("the host's answer does not say what its store
 const moreThanAny = 128 << 30
 
 // room fails if the host's store has less free space than what has to be copied
-// to it takes. This machine's store has it all by now, also what another host
-// built. The host is asked what it lacks only if the whole closure would not fit.
-func (j *job) room(ctx context.Context, s *surveyed) error {
+// to it takes; list asks the store that it is copied from. The host is asked what it
+// lacks only if the whole closure would not fit.
+func (j *job) room(ctx context.Context, s *surveyed, list func(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)) error {
 	free := s.survey.FreeBytes
 	if free < 0 || free > moreThanAny && s.stores == nil {
 		return nil
 	}
 	if s.stores == nil {
-		wanted, err := j.closureHere(ctx, s)
+		wanted, err := j.closure(ctx, s, list)
 		if err != nil {
 			return err
 		}
-		if s.closure = wanted; closureSize(wanted) <= free {
+		if closureSize(wanted) <= free {
 			return nil
 		}
 		if s.stores, err = askStore(ctx, s.conn, wanted, ""); err != nil {
@@ -153,13 +153,13 @@ func (j *job) query(ctx context.Context, s surveyed, list func(context.Context, 
 	return list(ctx, s.eval.Toplevel)
 }
 
-// closureHere is the closure of the wanted system, as this machine has it.
-func (j *job) closureHere(ctx context.Context, s *surveyed) (closure []nixcmd.PathInfo, err error) {
+// closure is that of the wanted system; the store that list asks is asked once.
+func (j *job) closure(ctx context.Context, s *surveyed, list func(context.Context, nixcmd.StorePath) ([]nixcmd.PathInfo, error)) (closure []nixcmd.PathInfo, err error) {
 	if s.stores != nil {
 		return s.stores.wanted, nil
 	}
 	if s.closure == nil {
-		s.closure, err = j.query(ctx, *s, j.fleet.nix.Closure)
+		s.closure, err = j.query(ctx, *s, list)
 	}
 	return s.closure, err
 }

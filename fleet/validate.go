@@ -39,7 +39,7 @@ func (h Host) problems() []problem {
 		add("become", fmt.Sprintf("become %q is no way of becoming root", h.Become), didYouMean(string(h.Become), ways()))
 	}
 	if h.BuildHost != "" && !isWord(h.BuildHost, "-_.") {
-		add("build-host", fmt.Sprintf("build-host %q is not a host's name", h.BuildHost), `use "here", "target" or the name of a host of the fleet`)
+		add("build-host", fmt.Sprintf("build-host %q is not a host's name", h.BuildHost), `use "here", "target", "builders" or the name of a host of the fleet`)
 	}
 	if h.Specialisation != "" && !isSpecialisation(h.Specialisation) {
 		add("specialisation", fmt.Sprintf("%q cannot be the name of a specialisation", h.Specialisation), "leave it out for the system itself")

@@ -19,8 +19,14 @@ type BuildOptions struct {
 	// that machine: Nix hands on none of KeepGoing, Fallback and Cache. "" means
 	// the local store.
 	Store string
-	// SSHOpts are further options for ssh (NIX_SSHOPTS), as in CopyOptions.
+	// SSHOpts are further options for ssh (NIX_SSHOPTS), as in CopyOptions. Where a Nix
+	// daemon builds, they are not for Builders: it runs ssh by itself.
 	SSHOpts string
+	// Builders are what the build hook may build on, in place of those of nix.conf. nil
+	// leaves those; an empty list is none. Before anything is built here, Nix asks the hook
+	// for a builder, unless the derivation prefers to be built here. A Nix daemon
+	// ignores them, with a warning, for all but root and its trusted users.
+	Builders []Builder
 	// OutLink makes a symlink at this path to the first output (to further ones
 	// at OutLink-1, OutLink-2, …), which also keeps them from the garbage
 	// collector. "" makes none.
@@ -183,6 +189,13 @@ func (cfg Config) buildArgs(operands []string, opt BuildOptions) ([]string, erro
 			return nil, fmt.Errorf("there can be no link to what is built in %s", opt.Store)
 		}
 		argv = append(argv, "--eval-store", "auto", "--store", store)
+	}
+	if opt.Builders != nil {
+		builders, err := buildersArg(opt.Builders)
+		if err != nil {
+			return nil, err
+		}
+		argv = append(argv, "--builders", builders)
 	}
 	if opt.KeepGoing {
 		argv = append(argv, "--keep-going")

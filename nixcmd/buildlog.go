@@ -13,6 +13,7 @@ type buildLog struct {
 	each     func(BuildEvent)
 	human    humanLog
 	acts     map[uint64]*activity
+	building map[StorePath]*activity // by derivation
 	totals   BuildTotals
 	reported BuildTotals // as of the last event
 	// ended are builds that were counted as done or failed and whose activity has
@@ -29,8 +30,10 @@ type activity struct {
 	typ    int
 	parent uint64
 	path   StorePath // of a build, copy or substitution
-	inner  bool      // a build that is part of another of the same derivation
-	tail   lineRing
+	// of is the build that this one is part of: of the same derivation, on another
+	// machine, which reports it too.
+	of   *activity
+	tail lineRing
 
 	done, expected, running, failed int64 // the last progress
 	bytesExpected                   int64 // announced by setExpected
@@ -38,7 +41,7 @@ type activity struct {
 }
 
 func newBuildLog(each func(BuildEvent)) *buildLog {
-	return &buildLog{each: each, acts: make(map[uint64]*activity)}
+	return &buildLog{each: each, acts: make(map[uint64]*activity), building: make(map[StorePath]*activity)}
 }
 
 func (g *buildLog) line(line string) {
@@ -101,9 +104,13 @@ func (g *buildLog) start(ev *event) {
 	g.acts[ev.id] = a
 	a.path, _ = ParseStorePath(ev.fields[0].s)
 	switch a.typ {
+	case activityBuilds:
+		if up := g.acts[a.parent]; up != nil && up.typ == activityRealise {
+			a.typ = 0 // a remote builder's own count of what is counted here
+		}
 	case activityBuild:
-		a.inner = g.within(a)
-		if !a.inner && a.path != "" {
+		if a.of = g.building[a.path]; a.of == nil && a.path != "" {
+			g.building[a.path] = a
 			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: ev.fields[1].s})
 		}
 	case activityCopyPath:
@@ -117,25 +124,13 @@ func (g *buildLog) start(ev *event) {
 	}
 }
 
-// within reports whether a build is part of another of the same derivation, as
-// when a remote machine reports its own.
-func (g *buildLog) within(a *activity) bool {
-	up := g.acts[a.parent]
-	for depth := 0; up != nil && depth < 16; depth++ {
-		if up.typ == activityBuild && up.path == a.path {
-			return true
-		}
-		up = g.acts[up.parent]
-	}
-	return false
-}
-
 func (g *buildLog) stop(a *activity) {
 	switch a.typ {
 	case activityBuild:
-		if a.inner || a.path == "" {
+		if a.of != nil || a.path == "" {
 			return
 		}
+		delete(g.building, a.path)
 		g.tell(BuildEvent{Kind: BuildStopped, Derivation: a.path})
 		f := FailedBuild{Derivation: a.path, LogTail: a.tail.lines()}
 		if len(g.ended) == 0 {
@@ -186,7 +181,10 @@ func (g *buildLog) result(a *activity, ev *event) {
 // outer is the build that an activity is, or is part of; nil if it is of none.
 func (g *buildLog) outer(a *activity) *activity {
 	for depth := 0; a != nil && depth < 16; depth++ {
-		if a.typ == activityBuild && !a.inner && a.path != "" {
+		if a.typ == activityBuild && a.of != nil {
+			return a.of
+		}
+		if a.typ == activityBuild && a.path != "" {
 			return a
 		}
 		a = g.acts[a.parent]

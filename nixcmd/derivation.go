@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
@@ -25,6 +26,10 @@ type Derivation struct {
 	// fetch or to send elsewhere: preferLocalBuild is true or allowSubstitutes is
 	// false (Nix manual, "Advanced attributes").
 	Local bool
+	// System is the platform that builds it, such as "x86_64-linux"; RequiredFeatures are
+	// what the machine must have besides (requiredSystemFeatures), nil if nothing.
+	System           string
+	RequiredFeatures []string
 	// FixedOutput reports whether its content is known beforehand, as that of a
 	// download is.
 	FixedOutput bool
@@ -67,19 +72,24 @@ func (c *Client) Derivations(ctx context.Context, drvs []StorePath) ([]Derivatio
 // 2.32 and that of 2.33 on (where inputs are in an object of their own, and
 // names stand for paths).
 type shownDerivation struct {
+	System     string                     `json:"system"`
 	Env        map[string]json.RawMessage `json:"env"`
-	Structured struct {
-		PreferLocalBuild bool  `json:"preferLocalBuild"`
-		AllowSubstitutes *bool `json:"allowSubstitutes"`
-	} `json:"structuredAttrs"`
-	InputDrvs map[string]json.RawMessage `json:"inputDrvs"`
-	Inputs    struct {
+	Structured structuredAttrs            `json:"structuredAttrs"`
+	InputDrvs  map[string]json.RawMessage `json:"inputDrvs"`
+	Inputs     struct {
 		Drvs map[string]json.RawMessage `json:"drvs"`
 	} `json:"inputs"`
 	Outputs map[string]struct {
 		Path string          `json:"path"`
 		Hash json.RawMessage `json:"hash"`
 	} `json:"outputs"`
+}
+
+// structuredAttrs are those of a derivation that are read.
+type structuredAttrs struct {
+	PreferLocalBuild       bool     `json:"preferLocalBuild"`
+	AllowSubstitutes       *bool    `json:"allowSubstitutes"`
+	RequiredSystemFeatures []string `json:"requiredSystemFeatures"`
 }
 
 func parseDerivations(output []byte) ([]Derivation, error) {
@@ -117,7 +127,8 @@ func parseDerivation(name string, raw json.RawMessage) (Derivation, error) {
 	if len(s.Outputs) == 0 {
 		return Derivation{}, errors.New(string(path) + " has no outputs")
 	}
-	d := Derivation{Path: path, Local: s.local()}
+	attrs := s.attributes()
+	d := Derivation{Path: path, Local: s.local(attrs), System: s.System, RequiredFeatures: attrs.RequiredSystemFeatures}
 	for _, inputs := range []map[string]json.RawMessage{s.InputDrvs, s.Inputs.Drvs} {
 		for name := range inputs {
 			input, err := ParseStorePath(absolute(name))
@@ -143,14 +154,22 @@ func parseDerivation(name string, raw json.RawMessage) (Derivation, error) {
 	return d, nil
 }
 
-// local reads the two marks where they are: in the environment, as Nix writes
-// booleans there, or in structured attributes, which before 2.33 are JSON text in
-// the environment's __json.
-func (s shownDerivation) local() bool {
+// attributes are the structured ones, which before 2.33 are JSON text in the environment's
+// __json, or those that stand in the environment itself.
+func (s shownDerivation) attributes() structuredAttrs {
 	attrs := s.Structured
 	if text, ok := s.variable("__json"); ok && json.Unmarshal([]byte(text), &attrs) != nil {
-		return false
+		return structuredAttrs{}
 	}
+	if text, ok := s.variable("requiredSystemFeatures"); ok {
+		attrs.RequiredSystemFeatures = strings.Fields(text)
+	}
+	return attrs
+}
+
+// local reads the two marks where they are: in structured attributes, or in the environment,
+// as Nix writes booleans there.
+func (s shownDerivation) local(attrs structuredAttrs) bool {
 	prefer, _ := s.variable("preferLocalBuild")
 	allow, isSet := s.variable("allowSubstitutes")
 	return prefer == "1" || isSet && allow == "" ||

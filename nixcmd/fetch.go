@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
@@ -30,7 +32,7 @@ func (c *Client) Fetch(ctx context.Context, paths []StorePath, opt FetchOptions)
 		return nil
 	}
 	op := "copy from " + opt.From
-	argv, err := c.cfg.fetchArgs(paths, opt)
+	argv, err := c.fetchArgs(paths, opt)
 	if err != nil {
 		return &Error{Op: op, ExitCode: -1, Err: err}
 	}
@@ -54,7 +56,11 @@ func (c *Client) Fetch(ctx context.Context, paths []StorePath, opt FetchOptions)
 
 // fetchArgs is the command that copies paths here. As for copyArgs, the plain
 // log will do.
-func (cfg Config) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, error) {
+//
+// Nix takes paths one by one from an ssh-ng store into a store that it works on itself, as
+// root's Nix does, at 30 to 300 ms each (2.26, on a LAN); a daemon takes them in one stream.
+func (c *Client) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, error) {
+	cfg := c.cfg
 	from, err := storeURL(opt.From)
 	if err != nil {
 		return nil, err
@@ -63,7 +69,11 @@ func (cfg Config) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, erro
 	if opt.NoCheckSigs {
 		argv = append(argv, "--no-check-sigs")
 	}
-	argv = append(argv, "--log-format", "raw", "--from", from, "--")
+	argv = append(argv, "--log-format", "raw", "--from", from)
+	if c.daemonListens() {
+		argv = append(argv, "--to", "daemon")
+	}
+	argv = append(argv, "--")
 	for _, p := range paths {
 		if _, err := ParseStorePath(string(p)); err != nil {
 			return nil, fmt.Errorf("cannot copy: %w", err)
@@ -71,6 +81,28 @@ func (cfg Config) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, erro
 		argv = append(argv, string(p))
 	}
 	return argv, nil
+}
+
+// daemonListens reports whether there is a Nix daemon for the store that Nix uses if it is told
+// nothing else (Nix manual, "auto" store).
+func (c *Client) daemonListens() bool {
+	if remote := c.getenv("NIX_REMOTE"); remote != "" && remote != "auto" && remote != "daemon" {
+		return false
+	}
+	sock := c.getenv("NIX_DAEMON_SOCKET_PATH")
+	if sock == "" {
+		state := c.getenv("NIX_STATE_DIR")
+		if state == "" {
+			state = "/nix/var/nix"
+		}
+		sock = state + "/daemon-socket/socket"
+	}
+	conn, err := net.DialTimeout("unix", sock, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 func fetchHint(opt FetchOptions) string {

@@ -9,7 +9,8 @@ import (
 	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
-// Settings are the settings of Nix in force that say where it fetches from.
+// Settings are the settings of Nix in force that say where it fetches from, and what it
+// builds.
 type Settings struct {
 	// Substituters are store URLs, in order; nil if there are none.
 	Substituters []string
@@ -18,6 +19,9 @@ type Settings struct {
 	TrustedPublicKeys []string
 	// RequireSigs is false if nothing needs a signature.
 	RequireSigs bool
+	// Systems are the platforms that Nix builds for on this machine, its own first, and
+	// Features what it says that this machine has (system-features).
+	Systems, Features []string
 }
 
 // Settings asks Nix for its settings: nix.conf, the environment and
@@ -33,9 +37,10 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 		}
 		return []string{"show-config"}
 	})
-	s := Settings{RequireSigs: true}
+	s, system := Settings{RequireSigs: true}, ""
 	for name, into := range map[string]any{
 		"substituters": &s.Substituters, "trusted-public-keys": &s.TrustedPublicKeys, "require-sigs": &s.RequireSigs,
+		"system": &system, "extra-platforms": &s.Systems, "system-features": &s.Features,
 	} {
 		if raw := shown[name].Value; err == nil && raw != nil {
 			err = json.Unmarshal(raw, into)
@@ -44,9 +49,15 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
+	s.Systems = append([]string{system}, s.Systems...)
 	// The one that was trusted is named once, whatever its file says.
 	s.Substituters = distinct(s.Substituters)
 	return s, nil
+}
+
+// Builds reports whether this machine can build what is for a system and requires features.
+func (s Settings) Builds(system string, features []string) bool {
+	return (system == "builtin" || slices.Contains(s.Systems, system)) && !slices.ContainsFunc(features, func(f string) bool { return !slices.Contains(s.Features, f) })
 }
 
 func distinct(list []string) []string {
@@ -59,12 +70,21 @@ func distinct(list []string) []string {
 	return out
 }
 
-// StoreURL names the store that Nix works on: "local" if it does so itself,
-// "daemon" if a Nix daemon does the work, or another. Errors: those of Version
-// and *Error.
-func (c *Client) StoreURL(ctx context.Context) (string, error) {
+// StoreInfo is the store that Nix works on.
+type StoreInfo struct {
+	// URL is "local" if Nix works on it itself, "daemon" if a Nix daemon does the work, or
+	// another.
+	URL string
+	// Untrusted reports whether the store is known not to trust this user, whose settings a
+	// daemon then ignores.
+	Untrusted bool
+}
+
+// StoreInfo asks for the store that Nix works on. Errors: those of Version and *Error.
+func (c *Client) StoreInfo(ctx context.Context) (StoreInfo, error) {
 	var info struct {
-		URL string `json:"url"`
+		URL     string `json:"url"`
+		Trusted any    `json:"trusted"` // a number up to 2.26, later a boolean; null if unknown
 	}
 	err := c.ask(ctx, "ask Nix for its store", &info, func(v Version) []string {
 		if v.AtLeast(2, 20) {
@@ -72,7 +92,7 @@ func (c *Client) StoreURL(ctx context.Context) (string, error) {
 		}
 		return []string{"store", "ping"}
 	})
-	return info.URL, err
+	return StoreInfo{URL: info.URL, Untrusted: info.Trusted == false || info.Trusted == 0.0}, err
 }
 
 // Revision tells which commit of its source repository the flake in Config.Dir

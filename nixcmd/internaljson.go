@@ -22,6 +22,7 @@ const (
 // Nix 2.4, later versions add to them).
 const (
 	activityCopyPath   = 100
+	activityRealise    = 102
 	activityCopyPaths  = 103
 	activityBuilds     = 104
 	activityBuild      = 105

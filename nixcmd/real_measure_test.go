@@ -15,8 +15,8 @@ import (
 // What a real Nix says of itself, its store and the flake.
 func TestRealInstallation(t *testing.T) {
 	nix, dir := realClient(t)
-	if url, err := nix.StoreURL(t.Context()); err != nil || url != "local" && url != "daemon" {
-		t.Errorf("store %q, %v", url, err)
+	if info, err := nix.StoreInfo(t.Context()); err != nil || info.URL != "local" && info.URL != "daemon" || info.Untrusted {
+		t.Errorf("store %+v, %v", info, err)
 	}
 	nix.cfg.Options = []Option{{"substituters", "http://a http://b http://a"}, {"trusted-public-keys", "k-1:AAAA"}, {"sandbox", "false"}}
 	s, err := nix.Settings(t.Context())

@@ -18,7 +18,8 @@
 //
 // FLOTILLA_FRESH=1, or -fresh, evaluates every host, whatever is known from earlier runs;
 // FLOTILLA_VERIFY=1 does so too, and fails a host whose result is not the one that
-// was known.
+// was known. FLOTILLA_BUILD_HOST=NAME builds every host's system there, whatever its build-host
+// says; deployLocalBuild and deployCached build here all the same.
 //
 // FLOTILLA_BECOME_PASSWORD_FILE names a file with the password for sudo, in which {host}
 // stands for the host's name; "-" is standard input. Without it, targets that act as

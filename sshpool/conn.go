@@ -16,6 +16,7 @@ import (
 type Conn struct {
 	host      *host
 	handshake time.Duration
+	pid       int // of the master that Connect found or started
 	closed    atomic.Bool
 }
 

@@ -88,7 +88,7 @@ func (p *Pool) Connect(ctx context.Context, t Target) (*Conn, error) {
 		h.release()
 		return nil, err
 	}
-	return &Conn{host: h, handshake: got.handshake}, nil
+	return &Conn{host: h, handshake: got.handshake, pid: got.master.pid}, nil
 }
 
 // Stats returns the counts so far.

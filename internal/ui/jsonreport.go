@@ -3,12 +3,14 @@ package ui
 import "github.com/nixflotilla/flotilla/fleet"
 
 type jsonReport struct {
-	Started   string     `json:"started"`
-	ExitCode  int        `json:"exit_code"`
-	Cancelled bool       `json:"cancelled"`
-	Planned   bool       `json:"planned,omitempty"`
-	Summary   string     `json:"summary"`
-	Hosts     []jsonHost `json:"hosts"`
+	Started   string `json:"started"`
+	ExitCode  int    `json:"exit_code"`
+	Cancelled bool   `json:"cancelled"`
+	Planned   bool   `json:"planned,omitempty"`
+	Summary   string `json:"summary"`
+
+	Builders []jsonShare `json:"builders,omitempty"`
+	Hosts    []jsonHost  `json:"hosts"`
 }
 
 type jsonHost struct {
@@ -20,6 +22,7 @@ type jsonHost struct {
 	Live       string          `json:"live,omitempty"`
 	Wanted     string          `json:"wanted,omitempty"`
 	BuiltOn    string          `json:"built_on,omitempty"`
+	CopiedFrom string          `json:"copied_from,omitempty"`
 	RebootFor  []string        `json:"reboot_for,omitempty"`
 	RoundTrip  float64         `json:"round_trip_seconds,omitempty"`
 	Handshake  float64         `json:"handshake_seconds,omitempty"`
@@ -28,6 +31,7 @@ type jsonHost struct {
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
 	Cache      *jsonCache      `json:"cache,omitempty"`
+	Builders   []jsonShare     `json:"builders,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Change     *jsonChange     `json:"change,omitempty"`
 	Status     *jsonStatus     `json:"status,omitempty"`
@@ -85,6 +89,18 @@ func newJSONCache(c fleet.CacheUse) *jsonCache {
 	return &jsonCache{c.LackedPaths, c.LackedBytes, c.FetchedPaths, c.FetchedBytes}
 }
 
+type jsonShare struct {
+	Builder     string `json:"builder,omitempty"`
+	Derivations int    `json:"derivations"`
+}
+
+func newJSONShares(shares []fleet.BuilderShare) (out []jsonShare) {
+	for _, s := range shares {
+		out = append(out, jsonShare{plain(s.Builder), s.Derivations})
+	}
+	return out
+}
+
 type jsonDifference struct {
 	OldBytes     int64           `json:"old_bytes"`
 	NewBytes     int64           `json:"new_bytes"`
@@ -134,12 +150,12 @@ type jsonUnits struct {
 func newJSONReport(r *fleet.Report) *jsonReport {
 	out := &jsonReport{
 		Started:  jsonTime(r.Started),
-		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Planned: r.Planned, Summary: Summary(r), Hosts: []jsonHost{},
+		ExitCode: r.ExitCode(), Cancelled: r.Cancelled, Planned: r.Planned, Summary: Summary(r), Builders: newJSONShares(r.Builders()), Hosts: []jsonHost{},
 	}
 	for _, res := range r.Results {
 		h := jsonHost{
 			Host: res.Host.Name, Outcome: res.Outcome, OK: res.Outcome.OK(), Reason: harmless(res.Reason),
-			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn,
+			Seconds: seconds(res.Duration), Live: string(res.Live), Wanted: string(res.Wanted), BuiltOn: res.BuiltOn, CopiedFrom: res.CopiedFrom, Builders: newJSONShares(res.Builders),
 			RebootFor: allHarmless(res.RebootFor), RoundTrip: seconds(res.RoundTrip), Handshake: seconds(res.Handshake),
 			Difference: newJSONDifference(res.Difference), Status: newJSONStatus(res), Checks: newJSONHostChecks(res.Checks), Analysis: newJSONAnalysis(res.Analysis), Error: newJSONError(res.Err),
 		}

@@ -25,6 +25,26 @@ func Report(w io.Writer, r *fleet.Report) {
 		fmt.Fprintf(w, "%s  %s  %s  %s\n", pad(res.Host.Name, host),
 			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), took), why)
 	}
+	if by := builtBy(r); by != "" {
+		fmt.Fprintln(w, s.paint(dim, plain(by)))
+	}
+}
+
+// builtBy says how the builds of a run were spread over the fleet's builders; "" if it has
+// none, or if nothing was built.
+func builtBy(r *fleet.Report) string {
+	var parts []string
+	for _, b := range r.Builders() {
+		name := b.Builder
+		if name == "" {
+			name = "this machine"
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", name, b.Derivations))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "built by: " + strings.Join(parts, ", ")
 }
 
 // why is one sentence on a result.
