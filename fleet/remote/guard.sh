@@ -165,11 +165,16 @@ report() {
   } 1<>"$dir/report.new" && chmod 644 "$dir/report.new" && mv "$dir/report.new" "$base/report"
 }
 
+# Tells who follows that the new system came up, or that this is about to end. Opened
+# for both, the pipe never waits.
+wake() { [ ! -p "$dir/wake" ] || echo 1<>"$dir/wake"; }
+
 forget() {
   systemctl stop -- "flotilla-activate-$id.service" 2>/dev/null
   systemctl reset-failed -- "flotilla-activate-$id.service" "flotilla-commit-$id.service" 2>/dev/null
 }
 
+case $mode in activate | restore | commit) trap wake EXIT ;; esac
 case $mode in
   activate)
     code=0
@@ -179,6 +184,13 @@ case $mode in
       PATH=$system "$active/bin/switch-to-configuration" "$action"
       code=$?
     fi
+    case $code/$action in
+      0/stage) ;;
+      0/*)
+        : >"$dir/up"
+        wake
+        ;;
+    esac
     case $code in
       11 | 100) : >"$dir/untouched" ;;
       1) refused && : >"$dir/untouched" ;;
@@ -229,10 +241,12 @@ case $mode in
     # Between the two steps the marker stands, so that a host that loses power
     # there is not taken for one that is done; if the boot entry cannot be made, the
     # profile goes back to where it was.
-    old=$(readlink "$profile" | sed 's/[^0-9]//g')
+    link=$(readlink "$profile")
+    old=${link#system-}
+    old=${old%-link}
     was=$(readlink -f "$profile")
     code=0
-    ln -sn "$(readlink "$profile")" "$dir/before" || code=1
+    ln -sn "$link" "$dir/before" || code=1
     if ! { [ "$code" = 0 ] && echo "$toplevel" >"$marker.new" && mv "$marker.new" "$marker" && sync -f "$marker"; }; then
       rm -f "$marker.new"
       code=1
