@@ -362,8 +362,7 @@ read -r now </proc/sys/kernel/random/boot_id
 [ "$now" = "$boot" ] || finish rebooted
 [ -d /run/systemd/system ] || finish no-systemd
 
-# No unit is started before its deployment's directory is made.
-if { [ "$mode" = activate ] && [ ! -d "$dir" ]; } || ! exists; then
+if ! exists; then
   case $mode in
     start | activate)
       # Until the profile keeps it, nothing else does. The root of a deployment that has
