@@ -41,17 +41,36 @@ claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
 
 # Waits for those that are at work. Fails if they have ended the deployment, and else
 # decides it: whoever had done so before did not live to see it done.
+#
+# Of several that wait, one goes on: it does not heed those after it that say so, and
+# those look again once they no longer say so.
 decide() {
   while [ -d "$dir" ] && [ ! -e "$dir/ended" ]; do
-    if running commit restore guard confirm; then
+    rm -f "$dir/waits-$mode"
+    if others; then
+      : >"$dir/waits-$mode"
       sleep 0.2
     elif claim "$mode"; then
       return 0
     else
-      running commit restore guard confirm || rm -f "$dir/verdict"
+      others || rm -f "$dir/verdict"
     fi
   done
   return 1
+}
+
+# Whether one is at work that this one has to wait for.
+others() {
+  set -- commit
+  before=yes
+  for each in restore guard confirm; do
+    if [ "$each" = "$mode" ]; then
+      before=
+    elif [ -n "$before" ] || [ ! -e "$dir/waits-$each" ]; then
+      set -- "$@" "$each"
+    fi
+  done
+  running "$@"
 }
 
 # Whether one of the others is at work.

@@ -123,7 +123,6 @@ func TestSudoPassword(t *testing.T) {
 	m.settled("p620")
 
 	// What measures has to be root for one thing only.
-	m.must(lab.Control, "git checkout -q hosts/p620")
 	m.run("flotilla benchHost p620 1 -activate </dev/null").exits(1).says("no password for sudo was given", "nothing was recorded")
 	m.run(with + "benchHost p620 1 -activate").exits(0).says("activate")
 	m.settled("p620")
