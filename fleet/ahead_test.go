@@ -115,7 +115,7 @@ func TestConnectionAhead(t *testing.T) {
 	}
 }
 
-// What is left of a script does the same, and fits into a first round trip.
+// What is sent of the longest script fits into a first round trip.
 func TestTerse(t *testing.T) {
 	if got := terse("# a\nif x; then\n  # b\n  y # c\n\nfi\n"); got != "if x; then\ny # c\nfi\n" {
 		t.Errorf("%q", got)
