@@ -51,6 +51,12 @@ func (h *fakeHost) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, 
 }
 
 func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if cmd.Hold != nil {
+		select {
+		case <-cmd.Hold:
+		case <-ctx.Done():
+		}
+	}
 	if ctx.Err() != nil {
 		return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindCancelled, Err: context.Cause(ctx)}
 	}
@@ -70,7 +76,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 			word = "ok"
 		}
 		text = "check-1 " + word + " exit code\nend ok\n"
-	case unitScript, activateScript():
+	case terse(unitScript), activateScript():
 		h.asked = append(h.asked, cmd.Argv[0])
 		switch cmd.Argv[0] {
 		case "activate":

@@ -310,6 +310,11 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 	var untouched bool
 	u := j.newUnit(run, StepActivate, s)
 	u.guard, u.each = j.newGuard(s), j.units.read
+	var early *ahead
+	if j.checkup == nil {
+		u.activated = func() { early = u.goAhead(ctx) }
+	}
+	defer func() { early.drop() }()
 	err := j.step(ctx, StepActivate, nil, func(ctx context.Context) (string, error) {
 		end, staged, err := j.switchOrStage(ctx, u)
 		if err != nil {
@@ -340,7 +345,11 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 		}
 	}
 
-	outcome, err = j.commit(ctx, u.sibling(StepCommit), s, outcome)
+	c := u.sibling(StepCommit)
+	if early != nil {
+		c = early.unit
+	}
+	outcome, err = j.commit(ctx, c, s, outcome)
 	if err != nil {
 		return j.giveUp(ctx, u, Failed, untouched, err)
 	}
@@ -380,7 +389,11 @@ func (j *job) stagedBecause(why string) {
 // one that boots.
 func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) (Outcome, error) {
 	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
-		end, err := c.commit(ctx, outcome != Staged)
+		commit := func() (unitEnd, error) { return c.commit(ctx, outcome != Staged) }
+		if c.ahead != nil {
+			commit = c.ahead.take
+		}
+		end, err := commit()
 		if err != nil {
 			return "", err
 		}

@@ -58,6 +58,11 @@ type unit struct {
 	// fresh has the first call made over a new connection, which is tried for as
 	// long as the guard waits.
 	fresh bool
+	// activated, unless nil, is called once the new system is known to have come up,
+	// before the call has come to its end.
+	activated func()
+	// ahead is a commit whose connection is made before its time; nil if there is none.
+	ahead *ahead
 }
 
 func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
@@ -136,6 +141,9 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 	began := time.Now()
 	for first := true; ; first = false {
 		text, err := u.call(ctx, mode, args, &end, &problems, func() { gone = time.Time{} })
+		if first {
+			u.ahead.wait(ctx)
+		}
 		if err == nil {
 			if end.answer, err = parseAnswer(text); err == nil {
 				return end, u.check(&end, problems, attempt)
@@ -179,12 +187,12 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 // call runs unit.sh once and returns what it said besides the unit's output.
 func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, alive func()) (string, error) {
 	var text strings.Builder
-	script, run := unitScript, u.conn.Run
+	script, run := terse(unitScript), u.conn.Run
 	if mode == "activate" {
 		script = activateScript()
 	}
 	if u.fresh && !u.seen {
-		run = u.conn.Fresh
+		run = u.ahead.hold(u.conn.Fresh)
 	}
 	each := func(line string) {
 		alive()
@@ -204,6 +212,10 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 			*problems = append(*problems, value)
 		default:
 			text.WriteString(line + "\n")
+			if line == "activated yes" && u.activated != nil {
+				u.activated()
+				u.activated = nil
+			}
 		}
 	}
 	_, err := u.job.asRoot(ctx, run, u.survey, each, script, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
@@ -314,7 +326,7 @@ var errNeverStarted = errors.New("cancelled before it began")
 // clean forgets the unit. What goes wrong is of no consequence: an ended unit
 // does no harm, and is gone with the next boot.
 func (u *unit) clean(ctx context.Context) {
-	_, _ = u.job.asRoot(ctx, u.conn.Run, u.survey, nil, unitScript, "clean", u.name)
+	_, _ = u.job.asRoot(ctx, u.conn.Run, u.survey, nil, terse(unitScript), "clean", u.name)
 }
 
 // outOfSightError says that a unit goes on, or ended, without being followed.

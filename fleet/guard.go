@@ -21,7 +21,19 @@ var guardScript string
 // long for an argument. It is no here-document: of those bash makes files in /tmp, which
 // may be full.
 func activateScript() string {
-	return "guard() {\nprintf %s '" + strings.ReplaceAll(guardScript, "'", `'\''`) + "'\n}\n" + unitScript
+	return "guard() {\nprintf %s '" + strings.ReplaceAll(terse(guardScript), "'", `'\''`) + "'\n}\n" + terse(unitScript)
+}
+
+// terse is a script without indentation and lines of comment: a slow link carries some
+// 14 KB (RFC 6928) in its first round trip.
+func terse(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "#") && line != "\n" {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // Activation says how hosts are kept from being stranded by a system that does not

@@ -87,7 +87,8 @@ type Remote interface {
 	// Run runs one command or script there, in one session.
 	Run(context.Context, sshpool.Cmd) (sshpool.Result, error)
 	// Fresh does so over a new connection, which proves that the host can still
-	// be logged in to.
+	// be logged in to. It is begun before its time, and so must heed Cmd.Hold: a
+	// command that does not wait for that may confirm what is given up.
 	Fresh(context.Context, sshpool.Cmd) (sshpool.Result, error)
 	// NixSSHOpts is the value of NIX_SSHOPTS with which Nix uses the same
 	// connection.

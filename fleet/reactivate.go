@@ -30,6 +30,9 @@ func (f *Fleet) Reactivate(ctx context.Context, hosts []Host, abandon <-chan str
 			return "", j.stepError(StepSurvey, err)
 		}
 		s := surveyed{conn: conn, survey: survey, eval: nixcmd.Evaluation{Toplevel: survey.Current}, generation: generation}
+		if err := j.tryPassword(ctx, s); err != nil {
+			return "", j.stepError(StepSurvey, err)
+		}
 		j.set(func(r *Result) { r.Wanted, r.Reason = survey.Current, "it is activated once more" })
 		return j.activate(ctx, s, abandon)
 	})

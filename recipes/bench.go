@@ -30,7 +30,11 @@ func BenchHost(ctx context.Context, host, runs string, json *bool, out, html *st
 	if files.err != nil {
 		return failure(files.err)
 	}
-	return measuring(ctx, host, func(ctx context.Context, m measurement) error {
+	var ask question
+	if is(activate) {
+		ask = becoming(nil)
+	}
+	return measuringAfter(ctx, host, ask, func(ctx context.Context, m measurement) error {
 		var records []bench.Record
 		var plots bench.Page
 		for _, h := range m.hosts {

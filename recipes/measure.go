@@ -32,20 +32,29 @@ type measurement struct {
 // measured are not to be disturbed by what shows them. Ctrl-C ends it at once:
 // nothing that is measured changes a host.
 func measuring(ctx context.Context, selector string, work func(context.Context, measurement) error) error {
+	return measuringAfter(ctx, selector, nil, work)
+}
+
+// measuringAfter is measuring with a question before it; nil means none.
+func measuringAfter(ctx context.Context, selector string, ask question, work func(context.Context, measurement) error) error {
 	if strings.TrimSpace(selector) == "" {
 		return failure(errNoHost)
 	}
-	f, err := fleet.Open(fleet.Config{})
+	p := &passwords{}
+	f, err := fleet.Open(fleet.Config{Password: p.of})
 	if err != nil {
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
 	m := measurement{fleet: f}
 	pick := func(ctx context.Context, s session) (err error) {
-		m.hosts, err = s.fleet.Select(ctx, selector)
-		return err
+		if m.hosts, err = s.fleet.Select(ctx, selector); err != nil || ask == nil {
+			return err
+		}
+		s.hosts = m.hosts
+		return ask(ctx, s)
 	}
-	if err := put(ctx, pick, session{fleet: f}); err != nil {
+	if err := put(ctx, pick, session{fleet: f, passwords: p}); err != nil {
 		return err
 	}
 	return measured(ctx, m, work)

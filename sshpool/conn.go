@@ -33,6 +33,10 @@ type Cmd struct {
 	// Stdin is the command's standard input; nil means empty. It cannot be
 	// used with Script.
 	Stdin io.Reader
+	// Hold, unless nil, keeps all of the standard input from the command until it is
+	// closed: the connection is made meanwhile, and a Script is not run before. A
+	// command that is cancelled before has been sent nothing.
+	Hold <-chan struct{}
 	// Stdout and Stderr receive every line as it arrives; nil means nobody
 	// looks. They are called from different goroutines, and never after the
 	// call has returned.
@@ -106,7 +110,8 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 
 // Fresh runs a command over a new connection of its own that no later command
 // uses, which proves that the host can still be logged in to. It counts as a
-// handshake for Config.MaxConnecting until the command has printed a line, and not as a session.
+// handshake for Config.MaxConnecting until the command has printed a line, or for as
+// long as a handshake may take, and not as a session.
 // Errors are like those of Run, except that it never tries twice; a banner of
 // sshd is part of the Result's Stderr.
 func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
@@ -122,6 +127,9 @@ func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
 	}
 	connected := sync.OnceFunc(func() { p.connecting.Release(1) })
 	defer connected()
+	// Who is held waits for others, who may have to connect.
+	late := time.AfterFunc(handshakeFactor*p.config.ConnectTimeout, connected)
+	defer late.Stop()
 	each := cmd.Stdout
 	cmd.Stdout = func(line string) {
 		connected()

@@ -100,6 +100,60 @@ func TestTruncatedScriptRunsNothing(t *testing.T) {
 	}
 }
 
+// A held command is logged in and runs nothing before it is let go; one that is
+// cancelled has run nothing, and one whose host cannot be reached says so at once.
+func TestHeld(t *testing.T) {
+	noLeaks(t)
+	eachRunner(t, func(t *testing.T, s *sshd, do runner) {
+		mark := filepath.Join(s.dir, "ran")
+		script := Cmd{Script: "echo >" + Quote(mark) + "; echo done"}
+		before := s.logins()
+		hold := make(chan struct{})
+		script.Hold = hold
+		over := make(chan error, 1)
+		go func() {
+			res, err := do(t.Context(), script)
+			if err == nil && string(res.Stdout) != "done\n" {
+				err = errors.New(string(res.Stdout))
+			}
+			over <- err
+		}()
+		if strings.HasSuffix(t.Name(), "Fresh") {
+			eventually(t, "the log-in", func() bool { return s.logins() > before })
+		}
+		if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it ran before its time: %v", err)
+		}
+		close(hold)
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+		if err := os.Remove(mark); err != nil {
+			t.Error(err)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		script.Hold = make(chan struct{})
+		go func() { _, err := do(ctx, script); over <- err }()
+		cancel()
+		var e *Error
+		if err := <-over; !errors.As(err, &e) || e.Kind != KindCancelled {
+			t.Errorf("cancelled: %v", err)
+		}
+		if _, err := os.Stat(mark); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it ran though cancelled: %v", err)
+		}
+	})
+	s := startSSHD(t)
+	c := s.connect(s.pool(Config{}))
+	s.stop()
+	_, err := c.Fresh(t.Context(), Cmd{Script: "true", Hold: make(chan struct{})})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindUnreachable || !e.NotStarted {
+		t.Errorf("server gone: %v", err)
+	}
+}
+
 func TestStdinAndLargeOutput(t *testing.T) {
 	const size = 8 << 20
 	in := strings.Repeat("0123456789abcde\n", size/16)

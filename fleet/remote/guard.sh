@@ -41,17 +41,36 @@ claim() { ln -sn "$1" "$dir/verdict" 2>/dev/null; }
 
 # Waits for those that are at work. Fails if they have ended the deployment, and else
 # decides it: whoever had done so before did not live to see it done.
+#
+# Of several that wait, one goes on: it does not heed those after it that say so, and
+# those look again once they no longer say so.
 decide() {
   while [ -d "$dir" ] && [ ! -e "$dir/ended" ]; do
-    if running commit restore guard confirm; then
+    rm -f "$dir/waits-$mode"
+    if others; then
+      : >"$dir/waits-$mode"
       sleep 0.2
     elif claim "$mode"; then
       return 0
     else
-      running commit restore guard confirm || rm -f "$dir/verdict"
+      others || rm -f "$dir/verdict"
     fi
   done
   return 1
+}
+
+# Whether one is at work that this one has to wait for.
+others() {
+  set -- commit
+  before=yes
+  for each in restore guard confirm; do
+    if [ "$each" = "$mode" ]; then
+      before=
+    elif [ -n "$before" ] || [ ! -e "$dir/waits-$each" ]; then
+      set -- "$@" "$each"
+    fi
+  done
+  running "$@"
 }
 
 # Whether one of the others is at work.
@@ -165,11 +184,16 @@ report() {
   } 1<>"$dir/report.new" && chmod 644 "$dir/report.new" && mv "$dir/report.new" "$base/report"
 }
 
+# Tells who follows that the new system came up, or that this is about to end. Opened
+# for both, the pipe never waits.
+wake() { [ ! -p "$dir/wake" ] || echo 1<>"$dir/wake"; }
+
 forget() {
   systemctl stop -- "flotilla-activate-$id.service" 2>/dev/null
   systemctl reset-failed -- "flotilla-activate-$id.service" "flotilla-commit-$id.service" 2>/dev/null
 }
 
+case $mode in activate | restore | commit) trap wake EXIT ;; esac
 case $mode in
   activate)
     code=0
@@ -179,6 +203,13 @@ case $mode in
       PATH=$system "$active/bin/switch-to-configuration" "$action"
       code=$?
     fi
+    case $code/$action in
+      0/stage) ;;
+      0/*)
+        : >"$dir/up"
+        wake
+        ;;
+    esac
     case $code in
       11 | 100) : >"$dir/untouched" ;;
       1) refused && : >"$dir/untouched" ;;
@@ -229,10 +260,12 @@ case $mode in
     # Between the two steps the marker stands, so that a host that loses power
     # there is not taken for one that is done; if the boot entry cannot be made, the
     # profile goes back to where it was.
-    old=$(readlink "$profile" | sed 's/[^0-9]//g')
+    link=$(readlink "$profile")
+    old=${link#system-}
+    old=${old%-link}
     was=$(readlink -f "$profile")
     code=0
-    ln -sn "$(readlink "$profile")" "$dir/before" || code=1
+    ln -sn "$link" "$dir/before" || code=1
     if ! { [ "$code" = 0 ] && echo "$toplevel" >"$marker.new" && mv "$marker.new" "$marker" && sync -f "$marker"; }; then
       rm -f "$marker.new"
       code=1

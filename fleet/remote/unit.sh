@@ -44,6 +44,7 @@ base=/run/flotilla
 id=${2:-}
 id=${id##*-}
 dir=$base/$id
+listens= said=
 
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
@@ -53,12 +54,11 @@ journal() {
     text=$(journalctl --quiet --no-pager -o cat --show-cursor "_SYSTEMD_UNIT=$unit" --after-cursor "$cursor" 2>/dev/null)
   fi
   [ -n "$text" ] || return 0
-  case $(printf '%s\n' "$text" | tail -n 1) in
-    '-- cursor: '*) ;;
+  last=$(printf '%s\n' "$text" | tail -n 1)
+  case $last in
+    '-- cursor: '*) cursor=${last#-- cursor: } ;;
     *) return 0 ;;
   esac
-  cursor=$(printf '%s\n' "$text" | tail -n 1)
-  cursor=${cursor#-- cursor: }
   printf '%s\n' "$text" | sed '$d; s/^/log /'
   say cursor "$cursor"
 }
@@ -84,7 +84,8 @@ END
 exists() { look "$unit" && [ "$load" = loaded ]; }
 
 follow() {
-  wait=0.05
+  wait=0.05 soon=0
+  [ -n "$listens" ] || listen
   while :; do
     look "$unit"
     case $load/$active/$sub in
@@ -99,10 +100,10 @@ follow() {
       # Not yet, if its start is still queued.
       */inactive/*) case $job in '' | 0) break ;; esac ;;
     esac
-    journal
-    sleep "$wait"
-    wait=0.2
+    [ "$soon" -gt 0 ] || journal
+    rest
   done
+  case $result/$code/$status in success/1/0) activated ;; esac
   journalctl --sync >/dev/null 2>&1
   journal
   say result "$result"
@@ -110,18 +111,66 @@ follow() {
   say status "$status"
 }
 
+# Says, once, that the new system came up, for whom this is enough to go on.
+activated() {
+  [ -e "$dir/up" ] && [ "$mode" = activate ] && [ -z "$said" ] || return 0
+  say activated yes
+  said=yes
+}
+
+# What guard.sh writes to the pipe is kept for who listens before.
+listen() { [ -p "$dir/wake" ] && command exec 8<>"$dir/wake" && listens=yes; }
+
+# Until the system is up, or the unit about to end, or for a while.
+rest() {
+  if [ "$soon" -gt 0 ]; then
+    soon=$((soon - 1))
+    sleep 0.01
+  elif [ -z "$listens" ]; then
+    sleep "$wait"
+  else
+    timeout "$wait" head -c 1 <&8 >/dev/null 2>&1
+    case $? in
+      0) if [ "$mode/$said" = activate/ ] && [ -e "$dir/up" ]; then activated; else soon=20; fi ;;
+      124) ;;
+      *) listens= ;;
+    esac
+  fi
+  wait=0.2
+}
+
+# What the host runs, and boots, and what a boot would change; all links by one process.
+# One that leads nowhere gives its own name.
 facts() {
-  say current "$(readlink -f /run/current-system 2>/dev/null)"
-  say profile "$(readlink -f "$profile" 2>/dev/null)"
+  set -- current /run/current-system profile "$profile"
   for part in kernel initrd kernel-modules; do
-    say "booted/$part" "$(readlink -f "/run/booted-system/$part" 2>/dev/null)"
-    say "next/$part" "$(readlink -f "$toplevel/$part" 2>/dev/null)"
-    [ "$target" = "$toplevel" ] || say "active/$part" "$(readlink -f "$target/$part" 2>/dev/null)"
+    set -- "$@" "booted/$part" "/run/booted-system/$part" "next/$part" "$toplevel/$part"
+    [ "$target" = "$toplevel" ] || set -- "$@" "active/$part" "$target/$part"
   done
-  say booted/kernel-params "$(cat /run/booted-system/kernel-params 2>/dev/null | tr '\n' ' ')"
-  say next/kernel-params "$(cat "$toplevel/kernel-params" 2>/dev/null | tr '\n' ' ')"
-  [ "$target" = "$toplevel" ] || say active/kernel-params "$(cat "$target/kernel-params" 2>/dev/null | tr '\n' ' ')"
+  keys= paths=
+  while [ $# -gt 0 ]; do
+    keys="$keys $1" paths="$paths $2"
+    shift 2
+  done
+  # Neither has blanks or wildcards in it.
+  set -- $keys
+  while read -r path; do
+    say "$1" "$path"
+    shift
+  done <<END
+$(readlink -m -- $paths)
+END
+  words booted/kernel-params /run/booted-system/kernel-params
+  words next/kernel-params "$toplevel/kernel-params"
+  [ "$target" = "$toplevel" ] || words active/kernel-params "$target/kernel-params"
   inhibitors || :
+}
+
+# A file's lines as one.
+words() {
+  text=
+  while read -r line || [ -n "$line" ]; do text="$text$line "; done 2>/dev/null <"$2"
+  say "$1" "$text"
 }
 
 # Tells the switch inhibitors of the live and of the new system, if both have some and
@@ -154,9 +203,10 @@ clean() {
   [ -L "$base/lock" ] || rm -f "$root" "$root-previous"
 }
 
-# Whether one of units is doing something.
+# Whether one of units is doing something. Sets states.
 running() {
-  case $(systemctl show -p SubState --value -- "$@" 2>/dev/null) in
+  states=$(systemctl show -p SubState --value -- "$@" 2>/dev/null)
+  case $states in
     *condition* | *start* | *running* | *reload* | *stop* | *final*) return 0 ;;
   esac
   return 1
@@ -196,9 +246,9 @@ drop() {
     systemctl stop -- $timers
   else
     systemctl stop -- $timers $units
-    systemctl reset-failed -- $units
+    case $states in *failed*) systemctl reset-failed -- $units ;; esac
   fi 2>/dev/null
-  mkdir -p "$base/$1"
+  [ -d "$base/$1" ] || mkdir -p "$base/$1"
   if mkdir "$base/$1/taken" 2>/dev/null && [ "$(readlink "$base/lock")" = "$1" ]; then
     rm -f "$base/lock"
   fi
@@ -263,7 +313,7 @@ begin() {
     guard >"$dir/run" &&
       printf '%s %s\n' previous "$previous" toplevel "$toplevel" active "$target" action "$argument" timeout "$timeout" \
         confirm "$confirm" restore "$restore" generation "$generation" check "$check" by "$by" since "$(date +%s)" >"$dir/deployment" &&
-      echo >"$dir/ended.new" && echo >"$dir/report.new"
+      echo >"$dir/ended.new" && echo >"$dir/report.new" && mkfifo -m 600 "$dir/wake"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
     --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
@@ -308,7 +358,8 @@ case $mode in
     finish stale
     ;;
 esac
-[ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || finish rebooted
+read -r now </proc/sys/kernel/random/boot_id
+[ "$now" = "$boot" ] || finish rebooted
 [ -d /run/systemd/system ] || finish no-systemd
 
 if ! exists; then
@@ -327,6 +378,7 @@ if ! exists; then
         confirm=$1 restore=$2 generation=${3:--} check=${4:-ask} stale=
         [ "$check" != ask ] || [ -d "$dir" ] || ! inhibitors || finish inhibited
         if begin; then
+          listen
           launch -p TimeoutStopSec=10s -- "$shell" "$dir/run" activate
           [ -z "$stale" ] || say stale "$stale"
         else
@@ -344,6 +396,7 @@ if ! exists; then
       ended
       [ -d "$dir" ] || { facts; finish over; }
       [ "$argument" = any ] || [ "$(readlink -f /run/current-system)" = "$target" ] || { facts; finish not-live; }
+      listen
       launch -- /bin/sh "$dir/run" commit
       ;;
     restore)
@@ -361,7 +414,7 @@ fi
 follow
 # If who was to bring the old system back was killed, the guard does it.
 [ "$mode" != restore ] || while [ -d "$dir" ] && [ ! -e "$dir/ended" ] && busy "$id"; do sleep 0.2; done
-facts
+[ "$mode" = activate ] || facts
 # Once this is done the exit status cannot be asked for again, so a unit that did
 # not end well is left to "clean".
 case $mode in

@@ -51,6 +51,8 @@ func TestBecome(t *testing.T) {
 	m.run("flotilla quickDeploy p620").exits(0).says("runs and boots")
 	m.settled("p620")
 	m.run("flotilla reboot p620 -yes").exits(0).says("p620: rebooted")
+	m.run("flotilla rollback p620 -yes").exits(0)
+	m.settled("p620")
 
 	m.must("p620", "rm /etc/doas.conf; "+polkitRule)
 	become("run0")
@@ -62,6 +64,8 @@ func TestBecome(t *testing.T) {
 	if units := m.must("p620", "systemctl list-units --all --no-legend 'run-[pu]*.service' 'flotilla-[ac]*'"); units != "" {
 		t.Errorf("left behind: %s", units)
 	}
+	m.run("flotilla reboot p620 -yes").exits(0).says("p620: rebooted")
+	m.settled("p620")
 }
 
 // sudo takes a password, which is a command here, and talks: before each use on one
@@ -115,6 +119,14 @@ func TestSudoPassword(t *testing.T) {
 	m.run(with + "unlock p620 -yes").exits(0).says("there is no lock")
 	m.run(with + "confirm p620").exits(0).says("no deployment waits")
 	m.run("flotilla status -on=p620").exits(0).says("a user with sudo and a password")
+	m.run(with + "reboot p620 -yes").exits(0).says("p620: rebooted")
+	m.settled("p620")
+
+	// What measures has to be root for one thing only.
+	m.run("flotilla benchHost p620 1 -activate </dev/null").exits(1).says("no password for sudo was given", "nothing was recorded")
+	m.run(with + "benchHost p620 1 -activate").exits(0).says("activate")
+	m.settled("p620")
+	m.clear("p620")
 
 	// Nobody asks for it now, and nobody runs it.
 	m.must("p620", sudoForShells)

@@ -43,6 +43,7 @@ var faults = []fault{
 	{"commit killed, profile set", false, commitKilled("profile set", false)},
 	{"commit killed, boot entry made", false, commitKilled("boot entry made", false)},
 	{"commit and controller killed, profile set", true, commitKilled("profile set", true)},
+	{"two would go back", true, twoGoBack},
 	{"activation that does not end when told to", false, deafActivation},
 	{"unit that never starts", false, hangingUnit},
 	{"link cut in the commit", false, linkCutInCommit},
@@ -472,6 +473,23 @@ func commitKilled(point string, controller bool) func(*site) {
 		s.back(before)
 		s.clear(s.host)
 	}
+}
+
+// The commit is killed while the guard waits for it, which has the controller give the
+// system up as well: of the two that wait for each other then, one has to go on.
+func twoGoBack(s *site) {
+	before := s.forgetful()
+	s.waits("60s", "1s")
+	s.wants("")
+	d := s.heldAt("marker made")
+	s.on("while ! systemctl is-active --quiet 'flotilla-confirm-*.service'; do sleep 0.05; done; systemctl kill -s STOP 'flotilla-commit-*.service'")
+	s.stopAt(point{call: "systemctl show -p SubState --value -- flotilla-commit-*.service flotilla-restore-*"})
+	s.arrived(1)
+	s.on("systemctl kill -s KILL 'flotilla-commit-*.service'; while ! systemctl is-active --quiet 'flotilla-restore-*.service'; do sleep 0.05; done")
+	s.release()
+	d.end().exits(4).says(s.host+": rolled-back", "it runs and boots ")
+	s.back(before)
+	s.clear(s.host)
 }
 
 func deafActivation(s *site) {

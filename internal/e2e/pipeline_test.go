@@ -139,6 +139,12 @@ func TestSudo(t *testing.T) {
 	m.must(lab.Control, `sed -i 's/user = "root"/user = "deploy"/' fleet.toml`)
 	m.set("p620", `environment.etc.motd.text = "sudo";`)
 	m.run("flotilla quickDeploy p620").exits(0).says("runs and boots")
+	deployed := m.settled("p620")
+	m.run("flotilla rollback p620 -yes").exits(0)
+	if m.settled("p620") == deployed {
+		t.Error("not rolled back")
+	}
+	m.run("flotilla reboot p620 -yes").exits(0).says("p620: rebooted")
 	m.settled("p620")
 }
 
