@@ -152,6 +152,15 @@ func (s *recollection) snapshot() (*worktree.Tree, error) {
 	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
 }
 
+// revision is what is known of the tree's revision, once no host asks any more.
+func (s *recollection) revision() *Revision {
+	if s.tree == nil || !s.tree.Git {
+		return nil
+	}
+	commit, _, _ := strings.Cut(s.tree.Head, " ")
+	return &Revision{Commit: commit, Dirty: s.tree.Dirty}
+}
+
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // stamp marks the state of the tree before the first evaluation.

@@ -126,6 +126,7 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 	}
 	wg.Wait()
 	seen.finish()
+	report.Revision = seen.revision()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
 	return report

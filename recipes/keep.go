@@ -33,27 +33,15 @@ type keeper struct {
 	session session
 	db      *history.DB
 	run     history.Run
-	head    chan head
-}
-
-// head is what is checked out.
-type head struct {
-	commit string
-	dirty  bool
 }
 
 func (s session) begin(ctx context.Context, target string, changes bool) *keeper {
-	k := &keeper{session: s, head: make(chan head, 1), run: history.Run{
+	k := &keeper{session: s, run: history.Run{
 		Target: target, Changes: changes, Command: command(), Started: time.Now(), User: os.Getenv("USER"), Machine: machineName(),
 	}}
 	if u, err := user.Current(); err == nil {
 		k.run.User = u.Username
 	}
-	// A repository that cannot be read has been warned of already, or Nix will.
-	go func() {
-		commit, dirty, _ := nixcmd.New(nixcmd.Config{Dir: s.fleet.Inventory.Dir}).Head(ctx)
-		k.head <- head{commit, dirty}
-	}()
 	var err error
 	if k.db, err = openHistory(ctx, s.fleet); err == nil {
 		err = k.db.Begin(ctx, &k.run)
@@ -71,11 +59,14 @@ func openHistory(ctx context.Context, f *fleet.Fleet) (*history.DB, error) {
 }
 
 func (k *keeper) end(ctx context.Context, r *fleet.Report) {
-	at := <-k.head
 	if k.db == nil {
 		return
 	}
-	k.run.Revision, k.run.Dirty = at.commit, at.dirty
+	if at := r.Revision; at != nil {
+		k.run.Revision, k.run.Dirty = at.Commit, at.Dirty
+	} else { // what cannot be read has been warned of already, or is none of the run's business
+		k.run.Revision, k.run.Dirty, _ = nixcmd.New(nixcmd.Config{Dir: k.session.fleet.Inventory.Dir}).Head(ctx)
+	}
 	err := k.db.End(ctx, &k.run, r)
 	k.warn(err)
 	if err == nil {
