@@ -57,6 +57,8 @@ type recollection struct {
 	likely    func() *readset.Result
 	importers func() map[string]string
 
+	parties parties
+
 	touch   sync.Once
 	touched worktree.Stamp
 	stamped bool
@@ -140,6 +142,7 @@ func (s *recollection) open() bool {
 			}
 			s.tree = nil
 		}
+		s.gather()
 	})
 	return s.tree != nil
 }

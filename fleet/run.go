@@ -101,10 +101,14 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
+	if order == AtOnce || order == InWaves {
+		seen.parties.hosts = hosts
+	}
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}
 		j.lookBack()
 		outcome, err := do(ctx, j)
+		seen.parties.leave(hosts[i])
 		seen.warnOfUntracked(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		return report.Results[i]
@@ -208,7 +212,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, began.Sub(j.started), took, usage}) })
-	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.As(err, &stopped) {
+	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.Is(err, errAlone) || errors.As(err, &stopped) {
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err
 	}

@@ -43,6 +43,9 @@ type Evaluation struct {
 	// Cached says that Nix's evaluation cache answered: nothing but the inputs of
 	// flake.nix was evaluated.
 	Cached bool
+	// Together says that the evaluator had other answers to give besides, so that
+	// Imports and Builds are not known: see EvaluateTogether.
+	Together bool
 	// Builds says that evaluating needed what it had to build first, whether that
 	// was there already or not (import from derivation).
 	Builds bool
@@ -116,27 +119,31 @@ func (cfg Config) evaluateArgs(v Version, what Installable, showTrace, uncached 
 }
 
 func (c *Client) instantiate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, cache *cacheUse) (*evalLog, StorePath, proc.Result, error) {
+	log := &evalLog{each: opt.Log, missed: func() { cache.tell(false) }}
+	drv, res, err := c.instantiateWith(ctx, v, what, opt, log, !cache.used())
+	cache.tell(log.cached())
+	return log, drv, res, err
+}
+
+func (c *Client) instantiateWith(ctx context.Context, v Version, what Installable, opt EvaluateOptions, log *evalLog, uncached bool) (StorePath, proc.Result, error) {
 	op := "evaluate " + what.String()
-	log := &evalLog{each: opt.Log}
-	log.missed = func() { cache.tell(false) }
-	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, !cache.used())
+	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
 	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(c.heapSettings(opt.Heap)...), Stderr: log.line}
 	if opt.Started != nil {
 		cmd.Started = func(p *proc.Process) { opt.Started(p.Memory) }
 	}
 	res, err := c.run(ctx, op, cmd)
-	cache.tell(log.cached())
 	if err != nil {
-		return log, "", res, log.explain(what, err)
+		return "", res, log.explain(what, err)
 	}
 	drv, err := ParseStorePath(strings.TrimSpace(string(res.Stdout)))
 	if err == nil && !drv.IsDerivation() {
 		err = fmt.Errorf("%s is not a derivation", drv)
 	}
 	if err != nil {
-		return log, "", res, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
+		return "", res, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
 	}
-	return log, drv, res, nil
+	return drv, res, nil
 }
 
 // output finds the path of a derivation's output "out": in its file, if it is on
