@@ -89,8 +89,14 @@ func (s *recollection) gather() {
 	s.parties.mu.Lock()
 	defer s.parties.mu.Unlock()
 	var all []*member
+	looked, otherNix := false, false
 	for _, h := range s.parties.hosts {
-		if s.parties.gone[h.Name] || s.tree != nil && s.evaluatedBefore(h) {
+		known := s.tree != nil && s.store.Has(h.Name)
+		if known && (!looked || otherNix) { // what is known of one host with this Nix is of all
+			looked, otherNix = true, !s.evaluatedBefore(h)
+			known = !otherNix
+		}
+		if known || s.parties.gone[h.Name] {
 			continue
 		}
 		past, _ := f.history.of(h.Name)
@@ -130,9 +136,13 @@ func (f *Fleet) divide(all []*member) [][]*member {
 	m.mu.Lock()
 	free, bounded := m.free()
 	m.mu.Unlock()
+	if !bounded { // nobody knows how many would be too many
+		return nil
+	}
 	share := free / int64(m.places)
 	n := m.places
-	for ; bounded && n < len(all) && f.demandOfAll(all)/int64(n) > share; n++ {
+	for n < len(all) && f.demandOfAll(all)/int64(n) > share {
+		n++
 	}
 	cost := func(m *member) float64 { return max(m.past.usual(StepEvaluate).Seconds(), 0.1) }
 	at := make(map[*member]int, len(all))
@@ -154,7 +164,7 @@ func (f *Fleet) divide(all []*member) [][]*member {
 	}
 	for i, g := range groups {
 		slices.SortFunc(g, func(a, b *member) int { return at[a] - at[b] })
-		if bounded && f.demandOfAll(g) > share { // some are larger than others
+		if f.demandOfAll(g) > share { // some are larger than others
 			groups[i] = nil
 		}
 	}

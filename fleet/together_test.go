@@ -17,22 +17,24 @@ import (
 func TestDivide(t *testing.T) {
 	const gib = 1 << 30
 	for name, c := range map[string]struct {
-		places int
-		limit  int64
-		hosts  []learnt
-		want   string
+		places    int
+		limit     int64
+		available int64
+		hosts     []learnt
+		want      string
 	}{
-		"nothing known":              {2, 0, make([]learnt, 5), "[[0 2 4] [1 3]]"},
-		"no more than places":        {2, 0, make([]learnt, 2), "[]"},
-		"one is slow":                {2, 0, []learnt{{}, {Steps: map[Step][]float64{StepEvaluate: {9}}}, {}, {}}, "[[1] [0 2 3]]"},
-		"enough memory":              {2, 4 * gib, make([]learnt, 4), "[[0 2] [1 3]]"},
-		"little memory":              {2, 4 * gib, make([]learnt, 7), "[[0 4] [1 5] [2 6] [3]]"},
-		"hardly any":                 {2, 2 * gib, make([]learnt, 4), "[[0] [1] [2] [3]]"},
-		"less than one takes":        {2, gib, make([]learnt, 4), "[[] [] [] []]"},
-		"one is large":               {2, 6 * gib, []learnt{{Memory: 3 * gib}, {}, {}, {}}, "[[] [1] [2]]"},
-		"how many there may be at 0": {0, 0, make([]learnt, 4), "[]"},
+		"nothing known":              {2, 0, 64 * gib, make([]learnt, 5), "[[0 2 4] [1 3]]"},
+		"no more than places":        {2, 0, 64 * gib, make([]learnt, 2), "[]"},
+		"one is slow":                {2, 0, 64 * gib, []learnt{{}, {Steps: map[Step][]float64{StepEvaluate: {9}}}, {}, {}}, "[[1] [0 2 3]]"},
+		"enough memory":              {2, 4 * gib, 0, make([]learnt, 4), "[[0 2] [1 3]]"},
+		"little memory":              {2, 4 * gib, 0, make([]learnt, 7), "[[0 4] [1 5] [2 6] [3]]"},
+		"hardly any":                 {2, 2 * gib, 0, make([]learnt, 4), "[[0] [1] [2] [3]]"},
+		"less than one takes":        {2, gib, 0, make([]learnt, 4), "[[] [] [] []]"},
+		"one is large":               {2, 6 * gib, 0, []learnt{{Memory: 3 * gib}, {}, {}, {}}, "[[] [1] [2]]"},
+		"memory is not known":        {2, 0, 0, make([]learnt, 5), "[]"},
+		"how many there may be at 0": {0, 0, 0, make([]learnt, 4), "[]"},
 	} {
-		f := &Fleet{stages: stages{memory: &memory{limit: c.limit, places: c.places, available: func() int64 { return 0 }}}}
+		f := &Fleet{stages: stages{memory: &memory{limit: c.limit, places: c.places, available: func() int64 { return c.available }}}}
 		var all []*member
 		for i, past := range c.hosts {
 			all = append(all, &member{host: Host{Name: fmt.Sprint(i)}, past: past})
