@@ -80,7 +80,8 @@ type member struct {
 }
 
 // gather makes parties of the hosts of a run of which nothing is known, if they are
-// more than can be evaluated at once. The tree must be known.
+// more than can be evaluated at once. The tree has been looked at; if it cannot be told
+// from others, nothing is ever known.
 func (s *recollection) gather() {
 	f := s.fleet
 	if _, ok := f.nix.(together); !ok || f.fresh || f.verify {
@@ -144,10 +145,15 @@ func (f *Fleet) divide(all []*member) [][]*member {
 	for n < len(all) && f.demandOfAll(all)/int64(n) > share {
 		n++
 	}
-	cost := func(m *member) float64 { return max(m.past.usual(StepEvaluate).Seconds(), 0.1) }
-	at := make(map[*member]int, len(all))
+	at, known, sum := make(map[*member]int, len(all)), 0.0, 0.0
 	for i, m := range all {
 		at[m] = i
+		if t := m.past.usual(StepEvaluate).Seconds(); t > 0 {
+			known, sum = known+1, sum+t
+		}
+	}
+	cost := func(m *member) float64 { // one that is not known is taken for the average
+		return cmp.Or(m.past.usual(StepEvaluate).Seconds(), sum/max(known, 1), 1)
 	}
 	costly := slices.Clone(all)
 	slices.SortStableFunc(costly, func(a, b *member) int { return cmp.Compare(cost(b), cost(a)) })

@@ -25,7 +25,8 @@ func TestDivide(t *testing.T) {
 	}{
 		"nothing known":              {2, 0, 64 * gib, make([]learnt, 5), "[[0 2 4] [1 3]]"},
 		"no more than places":        {2, 0, 64 * gib, make([]learnt, 2), "[]"},
-		"one is slow":                {2, 0, 64 * gib, []learnt{{}, {Steps: map[Step][]float64{StepEvaluate: {9}}}, {}, {}}, "[[1] [0 2 3]]"},
+		"one is slow":                {2, 0, 64 * gib, []learnt{{}, timed(9), timed(1), {}}, "[[1 2] [0 3]]"},
+		"one is very slow":           {2, 0, 64 * gib, []learnt{timed(1), timed(9), timed(1), timed(1)}, "[[1] [0 2 3]]"},
 		"enough memory":              {2, 4 * gib, 0, make([]learnt, 4), "[[0 2] [1 3]]"},
 		"little memory":              {2, 4 * gib, 0, make([]learnt, 7), "[[0 4] [1 5] [2 6] [3]]"},
 		"hardly any":                 {2, 2 * gib, 0, make([]learnt, 4), "[[0] [1] [2] [3]]"},
@@ -52,6 +53,8 @@ func TestDivide(t *testing.T) {
 		}
 	}
 }
+
+func timed(seconds float64) learnt { return learnt{Steps: map[Step][]float64{StepEvaluate: {seconds}}} }
 
 // sharing is a Nix whose evaluators do as they are told.
 type sharing struct {
