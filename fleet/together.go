@@ -222,10 +222,16 @@ func (p *party) evaluate(ctx context.Context, s *recollection) {
 			return
 		}
 	}
-	// What Nix itself knows need not be evaluated at all.
-	if s.inNixsCache(ctx, nix, what[0]) {
-		return
-	}
+	// What Nix itself knows need not be evaluated at all; but as a rule it does not.
+	ctx, stop := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer stop()
+	asking.Go(func() {
+		if s.inNixsCache(ctx, nix, what[0]) {
+			stop()
+		}
+	})
 	c, release, err := f.admit(ctx, demand{guess: f.demandOfAll(p.members)}, nil)
 	if err != nil {
 		return
