@@ -101,8 +101,11 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
-	if order == AtOnce || order == InWaves {
+	switch order {
+	case AtOnce:
 		seen.parties.hosts = hosts
+	case InWaves: // those of the first wave are waited for
+		seen.parties.hosts = slices.Concat(f.Inventory.Rollout.Plan(hosts)...)
 	}
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}

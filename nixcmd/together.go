@@ -52,7 +52,7 @@ func (c *Client) EvaluateTogether(ctx context.Context, what []Installable, opt T
 	case err != nil:
 		return t.log.explain(set, err)
 	case t.err == nil && t.next < len(what):
-		t.err = fmt.Errorf("Nix told of %d only", t.next)
+		t.err = fmt.Errorf("only %d of %d were told of", t.next, len(what))
 	}
 	if t.err != nil {
 		return &Error{Op: op, Argv: cmd.Argv, ExitCode: res.Code, Stderr: t.log.human.String(), Err: t.err}
