@@ -34,7 +34,14 @@ func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOption
 	}
 	j.why = known.why
 	opt.Fresh = opt.Fresh || known.result != nil
-	ev, err := j.evaluateWith(ctx, opt)
+	var ev nixcmd.Evaluation
+	err := errAlone
+	if m := j.seen.parties.of(j.host); m != nil && !opt.Fresh {
+		ev, err = j.evaluateTogether(ctx, m)
+	}
+	if errors.Is(err, errAlone) {
+		ev, err = j.evaluateWith(ctx, opt)
+	}
 	if err == nil {
 		err = j.holdTo(j.seen, known, ev)
 	}
@@ -67,18 +74,23 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		if err != nil {
 			return "", j.explainMissing(ctx, err)
 		}
-		j.set(func(r *Result) { r.Wanted, r.Evaluation = ev.Toplevel, Verdict{Reason: j.why} })
-		text := short(ev.Toplevel)
-		if ev.Cached {
-			j.nothing(StepEvaluate)
-			text += ", from Nix's cache"
-		}
-		if j.why != "" {
-			text += ": " + j.why
-		}
-		return text, nil
+		return j.evaluated(ev), nil
 	})
 	return ev, err
+}
+
+// evaluated takes note of the answer, and says it in one line.
+func (j *job) evaluated(ev nixcmd.Evaluation) string {
+	j.set(func(r *Result) { r.Wanted, r.Evaluation = ev.Toplevel, Verdict{Reason: j.why} })
+	text := short(ev.Toplevel)
+	if ev.Cached {
+		j.nothing(StepEvaluate)
+		text += ", from Nix's cache"
+	}
+	if j.why != "" {
+		text += ": " + j.why
+	}
+	return text
 }
 
 // evaluating does the step that evaluates, once there are a core and the memory

@@ -137,7 +137,8 @@ func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden st
 }
 
 // fromNixsCache is why nothing is known of what a host reads whose derivation
-// Nix's evaluation cache knew, and nothing of its warnings.
+// Nix's evaluation cache knew, or that shared an evaluator; nor is it certain of its
+// warnings.
 const fromNixsCache = "what it reads is not known yet"
 
 // needsBuilds is why nothing is known of what a host reads for which something is
@@ -147,7 +148,7 @@ const needsBuilds = "it reads what is built while it is evaluated"
 // observe notes what an evaluation read. It returns why that is not known, or
 // "".
 func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden string) {
-	if ev.Cached {
+	if ev.Cached || ev.Together {
 		return fromNixsCache
 	}
 	if hidden = s.observeImports(r, ev, s.sources().Text != ""); hidden != "" {

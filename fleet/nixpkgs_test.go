@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -254,6 +255,17 @@ func TestRealNixpkgs(t *testing.T) {
 	n.evaluate(hosts)
 }
 
+// childrenTime is the processor time of processes that this one has waited for; that
+// of a daemon is not in it.
+func childrenTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // TestRealNixpkgsWhole measures all of testAllParallel with four NixOS hosts,
 // against what people could run by hand on the same cores, in turn: of all hosts
 // with nothing known, neither to us nor to Nix's evaluation cache, and after a
@@ -276,6 +288,8 @@ func TestRealNixpkgsWhole(t *testing.T) {
 		}
 	}
 	build := nixFlags + "build --no-link"
+	// With Nix's evaluation cache, processes wait for each other up to Nix 2.30.
+	alone := build + " --no-eval-cache"
 	a, b, c, d := attribute("p620"), attribute("razer"), attribute("p510"), attribute("dex5550")
 	evaluated := 0
 	ways := []struct {
@@ -289,29 +303,38 @@ func TestRealNixpkgsWhole(t *testing.T) {
 			return took
 		}},
 		{"nix build of four", func() time.Duration { return n.sh(build + a + b + c + d) }},
-		{"two nix build of two", func() time.Duration { return n.sh(build + a + b + " & " + build + c + d + "; wait") }},
-		{"two nix build of two, heaps of 2 GiB", func() time.Duration {
-			return n.sh("export GC_INITIAL_HEAP_SIZE=2G; " + build + a + b + " & " + build + c + d + "; wait")
+		{"two nix build of two, heaps of 2 GiB, no cache", func() time.Duration {
+			return n.sh("export GC_INITIAL_HEAP_SIZE=2G; " + alone + a + b + " & " + alone + c + d + "; wait")
 		}},
 		{"four nix build, two at a time", func() time.Duration {
 			return n.sh("printf '%s\n'" + a + b + c + d + " | xargs -P2 -n1 " + build)
+		}},
+		{"four nix build, two at a time, no cache", func() time.Duration {
+			return n.sh("printf '%s\n'" + a + b + c + d + " | xargs -P2 -n1 " + alone)
+		}},
+		{"four nix build, two at a time, heaps of 1 GiB, no cache", func() time.Duration {
+			return n.sh("export GC_INITIAL_HEAP_SIZE=1G; printf '%s\n'" + a + b + c + d + " | xargs -P2 -n1 " + alone)
 		}},
 		{"nix eval of four", func() time.Duration {
 			return n.sh(nixFlags + "eval --json .#nixosConfigurations --apply 'builtins.mapAttrs (_: c: c.config.system.build.toplevel.drvPath)'")
 		}},
 	}
 	for i := range testRounds() {
-		took := make([]time.Duration, len(ways))
+		took, busy := make([]time.Duration, len(ways)), make([]time.Duration, len(ways))
 		for k := range ways {
 			k = (k + i) % len(ways)
 			forget()
+			before := childrenTime(t)
 			took[k] = ways[k].run()
-			t.Logf("cold, round %d: %s: %s", i, ways[k].name, took[k].Round(time.Millisecond))
+			busy[k] = childrenTime(t) - before
+			t.Logf("cold, round %d: %s: %s, of processor time %s", i, ways[k].name, took[k].Round(time.Millisecond), busy[k].Round(time.Millisecond))
 		}
 		for k, w := range ways {
 			n.note("1 all, cold: "+w.name, took[k])
+			n.note("1 all, cold, processor time: "+w.name, busy[k])
 			if k > 0 {
 				n.compare("1 all, cold: testAllParallel against "+w.name, took[0], took[k])
+				n.compare("1 all, cold, processor time: testAllParallel against "+w.name, busy[0], busy[k])
 			}
 		}
 	}

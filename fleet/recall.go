@@ -57,6 +57,8 @@ type recollection struct {
 	likely    func() *readset.Result
 	importers func() map[string]string
 
+	parties parties
+
 	touch   sync.Once
 	touched worktree.Stamp
 	stamped bool
@@ -140,6 +142,7 @@ func (s *recollection) open() bool {
 			}
 			s.tree = nil
 		}
+		s.gather()
 	})
 	return s.tree != nil
 }
@@ -150,6 +153,15 @@ func (s *recollection) snapshot() (*worktree.Tree, error) {
 		return worktree.ReadCommit(s.ctx, s.fleet.Inventory.Dir, s.commit)
 	}
 	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
+}
+
+// revision is what is known of the tree's revision, once no host asks any more.
+func (s *recollection) revision() *Revision {
+	if s.tree == nil || !s.tree.Git {
+		return nil
+	}
+	commit, _, _ := strings.Cut(s.tree.Head, " ")
+	return &Revision{Commit: commit, Dirty: s.tree.Dirty}
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

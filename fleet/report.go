@@ -119,6 +119,17 @@ type Report struct {
 	Planned bool
 	// Cancelled reports whether the run was cancelled before its end.
 	Cancelled bool
+	// Revision is the state of the flake that hosts were evaluated from, or held to be
+	// unchanged; nil if the run had no need to look at it, or if it is not in Git.
+	Revision *Revision
+}
+
+// Revision is a state of the repository that a flake is in.
+type Revision struct {
+	// Commit is the commit that was checked out, in full; empty before the first.
+	Commit string
+	// Dirty says that tracked files differed from it, as Nix sees it.
+	Dirty bool
 }
 
 // Err holds the errors of all hosts that did not end well, as a

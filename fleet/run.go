@@ -109,11 +109,18 @@ func (f *Fleet) runIn(ctx context.Context, order Order, hosts []Host, do work) *
 func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, hosts []Host, do work) *Report {
 	hosts = distinct(hosts)
 	report := &Report{Started: time.Now(), Results: make([]Result, len(hosts))}
+	switch order {
+	case AtOnce:
+		seen.parties.hosts = hosts
+	case InWaves: // those of the first wave are waited for
+		seen.parties.hosts = slices.Concat(f.Inventory.Rollout.Plan(hosts)...)
+	}
 	one := func(i int, do work) Result {
 		j := &job{fleet: f, host: hosts[i], started: report.Started, seen: seen, result: Result{Host: hosts[i]}}
 		j.lookBack()
 		traced, end := hostSpan(ctx, hosts[i])
 		outcome, err := do(traced, j)
+		seen.parties.leave(hosts[i])
 		seen.warnOfUntracked(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		end(report.Results[i])
@@ -136,6 +143,7 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 	}
 	wg.Wait()
 	seen.finish()
+	report.Revision = seen.revision()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
 	return report
@@ -218,7 +226,7 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, began.Sub(j.started), took, usage}) })
-	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.As(err, &stopped) {
+	if stopped := (*stoppedError)(nil); errors.Is(err, errOtherHalfFailed) || errors.Is(err, errIncomplete) || errors.Is(err, errAlone) || errors.As(err, &stopped) {
 		end(nil, true)
 		j.emit(Event{Step: s, Kind: KindGivenUp, Duration: took})
 		return err

@@ -43,6 +43,7 @@ type Config struct {
 type Client struct {
 	cfg     Config
 	version versionCache
+	caches  evalCaches
 }
 
 // New returns a client. It starts nothing and checks nothing: the first method

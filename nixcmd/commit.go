@@ -156,7 +156,7 @@ func (c *Client) FileIn(ctx context.Context, commit Commit, name string) ([]byte
 // returns its standard output. Errors are *Error.
 func (c *Client) git(ctx context.Context, op string, cmd proc.Cmd, args ...string) (string, error) {
 	cmd.Argv = append([]string{"git"}, args...)
-	at := *c
+	at := &Client{cfg: c.cfg}
 	if cmd.Dir != "" {
 		at.cfg.Dir = cmd.Dir
 	}

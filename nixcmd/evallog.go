@@ -11,6 +11,7 @@ import (
 // evalLog follows the log of an evaluation.
 type evalLog struct {
 	each     func(LogLine)
+	missed   func() // called once the evaluation cache is known not to have the answer
 	human    humanLog
 	files    []string // as Nix shows them, in order
 	called   bool     // the flake's outputs were evaluated
@@ -88,8 +89,13 @@ func (g *evalLog) evaluating(file string) {
 	case strings.HasSuffix(file, callFlake):
 		g.called = true
 	case strings.HasPrefix(file, "<nix/"), strings.HasPrefix(file, "«nix-internal»"), strings.HasPrefix(file, "«flakes-internal»"):
+		return
 	default:
 		g.files = append(g.files, file)
+	}
+	if g.missed != nil && !g.cached() {
+		g.missed()
+		g.missed = nil
 	}
 }
 

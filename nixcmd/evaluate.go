@@ -43,6 +43,9 @@ type Evaluation struct {
 	// Cached says that Nix's evaluation cache answered: nothing but the inputs of
 	// flake.nix was evaluated.
 	Cached bool
+	// Together says that the evaluator had other answers to give besides, so that
+	// Imports and Builds are not known: see EvaluateTogether.
+	Together bool
 	// Builds says that evaluating needed what it had to build first, whether that
 	// was there already or not (import from derivation).
 	Builds bool
@@ -54,9 +57,10 @@ type Evaluation struct {
 
 // Evaluate finds the derivation that an attribute of a flake is, and writes it
 // to the store; nothing is built. Nix's evaluation cache is used: with nothing
-// changed this takes hundredths of a second. Errors: *EvalError if Nix ran and
-// gave an error, else those of Version and *Error; Warnings and Usage are set
-// then too.
+// changed this takes hundredths of a second. Of evaluations of one flake that a Client
+// makes at once, if the first does not find its answer there, the others go without:
+// see evalCaches. Errors: *EvalError if Nix ran and gave an error, else those of
+// Version and *Error; Warnings and Usage are set then too.
 func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOptions) (Evaluation, error) {
 	if what.ref == "" {
 		return Evaluation{}, &Error{Op: "evaluate", ExitCode: -1, Err: errors.New("no installable given")}
@@ -65,21 +69,28 @@ func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOpt
 	if err != nil {
 		return Evaluation{}, err
 	}
+	var cache *cacheUse
+	if !opt.Fresh {
+		if cache, err = c.caches.enter(ctx, what.ref); err != nil {
+			return Evaluation{}, &Error{Op: "evaluate " + what.String(), ExitCode: -1, Err: cancellation(ctx, err)}
+		}
+		defer cache.leave()
+	}
 	var ev Evaluation
 	err = untilFree(ctx, func() error {
-		ev, err = c.evaluate(ctx, v, what, opt)
+		ev, err = c.evaluate(ctx, v, what, opt, cache)
 		return err
 	})
 	return ev, err
 }
 
-func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt EvaluateOptions) (Evaluation, error) {
-	log, drv, res, err := c.instantiate(ctx, v, what, opt, opt.Fresh)
+func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, cache *cacheUse) (Evaluation, error) {
+	log, drv, res, err := c.instantiate(ctx, v, what, opt, cache)
 	var failed *EvalError
 	if errors.As(err, &failed) && log.cached() && !v.AtLeast(2, 24) {
 		// Until 2.24 the evaluation cache kept that there was an error, but not
 		// which.
-		log, drv, res, err = c.instantiate(ctx, v, what, opt, true)
+		log, drv, res, err = c.instantiate(ctx, v, what, opt, nil)
 	}
 	if err != nil {
 		return Evaluation{Warnings: log.warnings, Usage: usageOf(res)}, err
@@ -107,9 +118,15 @@ func (cfg Config) evaluateArgs(v Version, what Installable, showTrace, uncached 
 	return append(argv, "--log-format", "internal-json", "-v", "--derivation", "--", what.argument(v))
 }
 
-func (c *Client) instantiate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, uncached bool) (*evalLog, StorePath, proc.Result, error) {
+func (c *Client) instantiate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, cache *cacheUse) (*evalLog, StorePath, proc.Result, error) {
+	log := &evalLog{each: opt.Log, missed: func() { cache.tell(false) }}
+	drv, res, err := c.instantiateWith(ctx, v, what, opt, log, !cache.used())
+	cache.tell(log.cached())
+	return log, drv, res, err
+}
+
+func (c *Client) instantiateWith(ctx context.Context, v Version, what Installable, opt EvaluateOptions, log *evalLog, uncached bool) (StorePath, proc.Result, error) {
 	op := "evaluate " + what.String()
-	log := &evalLog{each: opt.Log}
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
 	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(c.heapSettings(opt.Heap)...), Stderr: log.line}
 	if opt.Started != nil {
@@ -117,16 +134,16 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 	}
 	res, err := c.run(ctx, op, cmd)
 	if err != nil {
-		return log, "", res, log.explain(what, err)
+		return "", res, log.explain(what, err)
 	}
 	drv, err := ParseStorePath(strings.TrimSpace(string(res.Stdout)))
 	if err == nil && !drv.IsDerivation() {
 		err = fmt.Errorf("%s is not a derivation", drv)
 	}
 	if err != nil {
-		return log, "", res, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
+		return "", res, &Error{Op: op, Argv: argv, ExitCode: res.Code, Stderr: log.human.String(), Err: err}
 	}
-	return log, drv, res, nil
+	return drv, res, nil
 }
 
 // output finds the path of a derivation's output "out": in its file, if it is on

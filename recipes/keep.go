@@ -34,29 +34,17 @@ type keeper struct {
 	session session
 	db      *history.DB
 	run     history.Run
-	head    chan head
 	// traced is nil if nobody wants traces.
 	traced *traces.Run
 }
 
-// head is what is checked out.
-type head struct {
-	commit string
-	dirty  bool
-}
-
 func (s session) begin(ctx context.Context, target string, changes bool) *keeper {
-	k := &keeper{session: s, head: make(chan head, 1), run: history.Run{
+	k := &keeper{session: s, run: history.Run{
 		Target: target, Changes: changes, Command: command(), Started: time.Now(), User: os.Getenv("USER"), Machine: machineName(),
 	}}
 	if u, err := user.Current(); err == nil {
 		k.run.User = u.Username
 	}
-	// A repository that cannot be read has been warned of already, or Nix will.
-	go func() {
-		commit, dirty, _ := nixcmd.New(nixcmd.Config{Dir: s.fleet.Inventory.Dir}).Head(ctx)
-		k.head <- head{commit, dirty}
-	}()
 	var err error
 	if k.db, err = openHistory(ctx, s.fleet); err == nil {
 		err = k.db.Begin(ctx, &k.run)
@@ -74,12 +62,18 @@ func openHistory(ctx context.Context, f *fleet.Fleet) (*history.DB, error) {
 }
 
 func (k *keeper) end(ctx context.Context, r *fleet.Report) {
-	at := <-k.head
-	defer k.export(ctx, r, at)()
+	if k.db == nil && k.traced == nil {
+		return
+	}
+	if at := r.Revision; at != nil {
+		k.run.Revision, k.run.Dirty = at.Commit, at.Dirty
+	} else { // what cannot be read has been warned of already, or is none of the run's business
+		k.run.Revision, k.run.Dirty, _ = nixcmd.New(nixcmd.Config{Dir: k.session.fleet.Inventory.Dir}).Head(ctx)
+	}
+	defer k.export(ctx, r)()
 	if k.db == nil {
 		return
 	}
-	k.run.Revision, k.run.Dirty = at.commit, at.dirty
 	err := k.db.End(ctx, &k.run, r)
 	k.warn(err)
 	if err == nil {

@@ -26,13 +26,13 @@ func (k *keeper) trace(ctx context.Context) context.Context {
 
 // export ends the trace and exports it meanwhile; the function that it returns waits
 // for that, no longer than tellTime, nor after a second Ctrl-C.
-func (k *keeper) export(ctx context.Context, r *fleet.Report, at head) (wait func()) {
+func (k *keeper) export(ctx context.Context, r *fleet.Report) (wait func()) {
 	if k.traced == nil {
 		return func() {}
 	}
-	attributes := []attribute.KeyValue{attribute.Bool("flotilla.dirty", at.dirty), attribute.Bool("flotilla.cancelled", r.Cancelled)}
-	if at.commit != "" {
-		attributes = append(attributes, attribute.String("vcs.ref.head.revision", at.commit))
+	attributes := []attribute.KeyValue{attribute.Bool("flotilla.dirty", k.run.Dirty), attribute.Bool("flotilla.cancelled", r.Cancelled)}
+	if k.run.Revision != "" {
+		attributes = append(attributes, attribute.String("vcs.ref.head.revision", k.run.Revision))
 	}
 	k.traced.End(r.ExitCode(), attributes...)
 	ctx, cancel := context.WithTimeout(ctx, tellTime)

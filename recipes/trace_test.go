@@ -36,7 +36,7 @@ func TestReceiverIsNotWaitedForAfterCtrlC(t *testing.T) {
 		}
 		k := &keeper{session: session{face: &face, abandon: abandon}, run: history.Run{Target: "x"}}
 		k.trace(t.Context())
-		k.export(t.Context(), &fleet.Report{}, head{})()
+		k.export(t.Context(), &fleet.Report{})()
 		if said := face.String(); strings.Count(said, "traces of this run are not exported: ") != map[bool]int{true: 0, false: 1}[abandoned] {
 			t.Errorf("abandoned %t: %q", abandoned, said)
 		}

@@ -56,6 +56,12 @@ func (s *Store) Load(host string) []*Result {
 	return slices.DeleteFunc(results, func(r *Result) bool { return r == nil })
 }
 
+// Has reports whether there may be results for a host, without reading them.
+func (s *Store) Has(host string) bool {
+	_, err := os.Lstat(s.hostFile(host))
+	return err == nil
+}
+
 // Hosts are the hosts there are results for.
 func (s *Store) Hosts() []string {
 	files, err := os.ReadDir(filepath.Join(s.dir, "hosts"))
