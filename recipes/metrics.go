@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -20,8 +22,15 @@ import (
 // Options: -on=SELECTOR; -fast: asks the hosts only, not what the flake wants;
 // -offline: asks nobody, what earlier runs came to only; -serve=127.0.0.1:9479: asks
 // at every scrape, at /metrics, until Ctrl-C; -textfile=FILE, -push=URL: instead of
-// standard output. docs/monitoring.md has the metrics.
-func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfile, push *string) error {
+// standard output; -rules, -dashboard: prints alert rules for Prometheus, and a
+// dashboard for Grafana, and nothing else. docs/monitoring.md has the metrics.
+func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfile, push *string, rules, dashboard *bool) error {
+	if is(rules) || is(dashboard) {
+		if err := printShipped(is(rules), is(dashboard)); err != nil {
+			return failure(err)
+		}
+		return nil
+	}
 	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline)}
 	if serve != nil {
 		if textfile != nil || push != nil {
@@ -46,6 +55,18 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return errors.Join(errs...)
 	})
+}
+
+func printShipped(rules, dashboard bool) error {
+	if rules && dashboard {
+		return errors.New("-rules and -dashboard are two files; choose one")
+	}
+	text := metrics.Rules
+	if dashboard {
+		text = metrics.Dashboard
+	}
+	_, err := io.WriteString(os.Stdout, text)
+	return err
 }
 
 func machineName() string {
@@ -79,7 +100,10 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		if err != nil {
 			return s, err
 		}
+		var cache sync.WaitGroup
+		cache.Go(func() { s.Cache = f.AskCache(ctx) })
 		s.Survey = f.Status(ctx, hosts, fleet.StatusOptions{HostsOnly: q.fast})
+		cache.Wait()
 		if s.Drifted, err = db.Drift(kept, time.Now(), metrics.Drifted(s.Survey)); err != nil {
 			return s, err
 		}

@@ -26,6 +26,8 @@ type recipe struct {
 	// runs out within days on a mirror that stands still.
 	expired   bool
 	provision bool
+	// unpack wants nothing but the programs of the packages, which are not installed.
+	unpack bool
 }
 
 // base is the recipe of the first part.
@@ -77,7 +79,11 @@ func (r recipe) name(files fs.FS) (string, error) {
 // bootstrapOptions leave out what no machine of the lab reads, and the syncing
 // of a file system that is thrown away if the build does not complete.
 func (r recipe) bootstrapOptions() []string {
-	options := []string{"--mode=root", "--variant=apt", "--format=directory",
+	variant := "apt"
+	if r.unpack {
+		variant = "extract"
+	}
+	options := []string{"--mode=root", "--variant=" + variant, "--format=directory",
 		"--dpkgopt=force-unsafe-io",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
