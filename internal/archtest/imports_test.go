@@ -56,6 +56,7 @@ func house() []folderRule {
 		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},
 		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
+		{folder: "internal/nixos"},
 		{
 			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "nixcmd"},
 			others: []string{mage, multierror, script, sync},
@@ -78,7 +79,7 @@ func testImports() folderRule {
 	return folderRule{
 		own: []string{"internal/proc", "internal/lab"},
 		others: []string{
-			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint",
+			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint", "github.com/grafana/grafana-foundation-sdk/go",
 			"golang.org/x/sync", "golang.org/x/sys",
 		},
 	}
