@@ -16,7 +16,8 @@ import (
 )
 
 // monitored is dex5550 as the monitoring host: a real Prometheus, Alertmanager and
-// Pushgateway, that scrape and are told by control.
+// Pushgateway, that scrape and are told by control. Their usual ports have the lab's
+// miniatures of them.
 type monitored struct{ *machine }
 
 const (
@@ -28,10 +29,10 @@ const (
 const prometheusConfig = `
 global: { scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 1s }
 rule_files: [rules.yml]
-alerting: { alertmanagers: [{ static_configs: [{ targets: ["127.0.0.1:9093"] }] }] }
+alerting: { alertmanagers: [{ static_configs: [{ targets: ["127.0.0.1:19093"] }] }] }
 scrape_configs:
   - { job_name: flotilla, static_configs: [{ targets: ["control:9479"] }] }
-  - { job_name: pushgateway, honor_labels: true, static_configs: [{ targets: ["127.0.0.1:9091"] }] }
+  - { job_name: pushgateway, honor_labels: true, static_configs: [{ targets: ["127.0.0.1:19091"] }] }
 `
 
 const alertmanagerConfig = `
@@ -41,7 +42,7 @@ receivers: [{ name: nobody }]
 
 // Nothing in the image speaks HTTP but what is tested.
 const alertmanagerHas = `for n in $(seq 100); do
-  exec 3<>/dev/tcp/127.0.0.1/9093
+  exec 3<>/dev/tcp/127.0.0.1/19093
   printf 'GET /api/v2/alerts?active=true HTTP/1.0\r\n\r\n' >&3
   if grep -q "\"alertname\":\"$1\"" <&3; then exit; fi
   sleep 0.2
@@ -64,7 +65,7 @@ func newMonitored(t *testing.T) *monitored {
 	rules := m.run("flotilla metrics -rules").exits(0).stdout
 	m.write("rules-shipped.yml", rules)
 	// The same without the waiting.
-	quick := regexp.MustCompile(`(?m)^( +for:) .*$`).ReplaceAllString(rules, "$1 0s")
+	quick := regexp.MustCompile(`(?m)^( +(?:keep_firing_)?for:) .*$`).ReplaceAllString(rules, "$1 0s")
 	m.write("rules.yml", strings.Replace(quick, "> 86400", "> 0", 1))
 	return m
 }
@@ -77,7 +78,7 @@ func (m *monitored) start() {
 connect-timeout = "2s"
 
 [metrics]
-pushgateway = "http://dex5550:9091"
+pushgateway = "http://dex5550:19091"
 
 [cache]
 url = "file:///root/lab-cache"
@@ -88,9 +89,9 @@ END`)
 		m.must(monitoringHost, "systemctl stop lab-prometheus lab-alertmanager lab-pushgateway; rm -rf "+monitoringDir)
 	})
 	m.must(lab.Control, "systemd-run --quiet --collect --unit=lab-exporter --setenv=HOME=/root --working-directory="+lab.FleetDir+" flotilla metrics -serve=0.0.0.0:9479")
-	m.unit("alertmanager", "prometheus-alertmanager --config.file=alertmanager.yml --storage.path=alertmanager --cluster.listen-address= --web.listen-address=127.0.0.1:9093")
-	m.unit("pushgateway", "prometheus-pushgateway --web.listen-address=:9091")
-	m.unit("prometheus", "prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address=127.0.0.1:9090")
+	m.unit("alertmanager", "prometheus-alertmanager --config.file=alertmanager.yml --storage.path=alertmanager --cluster.listen-address= --web.listen-address=127.0.0.1:19093")
+	m.unit("pushgateway", "prometheus-pushgateway --web.listen-address=:19091")
+	m.unit("prometheus", "prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address=127.0.0.1:19090")
 	m.until("Prometheus scrapes", "up", `up{instance="control:9479", job="flotilla"} => 1`, `job="pushgateway"} => 1`)
 }
 
@@ -123,7 +124,7 @@ func (m *monitored) until(what, expr string, texts ...string) {
 	o := outcome{}
 	const tries = 300
 	for range tries {
-		o = m.promtool("query", "instant", "http://127.0.0.1:9090", expr)
+		o = m.promtool("query", "instant", "http://127.0.0.1:19090", expr)
 		good := o.code == 0
 		for _, text := range texts {
 			wanted, gone := strings.CutPrefix(text, "!")
@@ -220,10 +221,10 @@ func TestMonitoring(t *testing.T) {
 	// Nobody listens any more; then the whole host is gone.
 	m.must(monitoringHost, "systemctl stop lab-pushgateway")
 	m.set("p510", `environment.etc.motd.text = "not told";`)
-	m.run("flotilla quickDeploy p510").exits(0).says("p510: switched", "metrics are not told of this run: http://dex5550:9091: ", "refused")
+	m.run("flotilla quickDeploy p510").exits(0).says("p510: switched", "metrics are not told of this run: http://dex5550:19091: ", "refused")
 	m.fault("dex5550's link is cut", m.Cut(t.Context(), monitoringHost))
 	t.Cleanup(func() { m.fault("dex5550's link is restored", m.Restore(t.Context(), monitoringHost)) })
-	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged", "metrics are not told of this run: http://dex5550:9091: ")
+	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged", "metrics are not told of this run: http://dex5550:19091: ")
 }
 
 // dashboard asks every query of the shipped dashboard as Grafana would, and wants a
@@ -250,9 +251,9 @@ func (m *monitored) dashboard() {
 		for _, target := range p.Targets {
 			queries++
 			expr := strings.NewReplacer("$host", ".+", "$__rate_interval", "1m").Replace(target.Expr)
-			args := []string{"query", "range", "-o", "json", "--start=" + strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10), "--step=5s", "http://127.0.0.1:9090", expr}
+			args := []string{"query", "range", "-o", "json", "--start=" + strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10), "--step=5s", "http://127.0.0.1:19090", expr}
 			if target.Instant {
-				args = []string{"query", "instant", "-o", "json", "http://127.0.0.1:9090", expr}
+				args = []string{"query", "instant", "-o", "json", "http://127.0.0.1:19090", expr}
 			}
 			if o := m.promtool(args...).exits(0); !someNumber(m.t, o.stdout) {
 				m.t.Errorf("the panel %q is empty: %s\n%s", p.Title, expr, o.stdout)
@@ -265,7 +266,7 @@ func (m *monitored) dashboard() {
 	for _, v := range d.Templating.List {
 		if selector, ok := strings.CutPrefix(v.Definition, "label_values("); ok {
 			selector = strings.TrimSuffix(selector, ", host)")
-			if o := m.promtool("query", "instant", "http://127.0.0.1:9090", "count by (host) ("+selector+")").exits(0); strings.Count(o.stdout, "host=") != len(lab.Hosts()) {
+			if o := m.promtool("query", "instant", "http://127.0.0.1:19090", "count by (host) ("+selector+")").exits(0); strings.Count(o.stdout, "host=") != len(lab.Hosts()) {
 				m.t.Errorf("hosts to choose from:\n%s", o.stdout)
 			}
 		}
