@@ -53,7 +53,7 @@ func (l *Lab) unpackImage(ctx context.Context, g group, r recipe, root string) e
 		return err
 	}
 	if len(found) < len(r.packages) {
-		return errors.New("Debian's packages have none of the programs that were looked for")
+		return errors.New("the packages lack programs that were looked for")
 	}
 	for _, file := range found {
 		if err := os.Rename(file, filepath.Join(kept, filepath.Base(file))); err != nil {

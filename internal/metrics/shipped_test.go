@@ -18,9 +18,14 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
+// classic is the format that every Grafana takes, and its file provisioning.
+//
+//lint:ignore SA1019 the newer format is not taken by Grafana 11 and older
+type classic = dashboard.Dashboard
+
 // grafana reads the dashboard as Grafana's own schema has it: nothing required is
 // missing, nothing is unknown, and every value is of its type.
-func grafana(t *testing.T) dashboard.Dashboard {
+func grafana(t *testing.T) classic {
 	t.Helper()
 	known := cog.NewRuntime()
 	known.RegisterPanelcfgVariant(stat.VariantConfig())
@@ -28,7 +33,7 @@ func grafana(t *testing.T) dashboard.Dashboard {
 	known.RegisterPanelcfgVariant(table.VariantConfig())
 	known.RegisterPanelcfgVariant(timeseries.VariantConfig())
 	known.RegisterDataqueryVariant(prometheus.VariantConfig())
-	var d dashboard.Dashboard
+	var d classic
 	// It returns an empty list of errors as an error, and nothing else then.
 	if err := d.UnmarshalJSONStrict([]byte(Dashboard)); err != nil && err.Error() != "" {
 		t.Fatal(err)
