@@ -31,7 +31,7 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return nil
 	}
-	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline)}
+	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline), failing: map[string]bool{}}
 	if serve != nil {
 		if textfile != nil || push != nil {
 			return failure(errors.New("-serve answers by itself; leave -textfile and -push out"))
@@ -81,6 +81,8 @@ func machineName() string {
 type surveyor struct {
 	selector      string
 	fast, offline bool
+	// failing are the hosts of which it was said last that they fail.
+	failing map[string]bool
 }
 
 func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
@@ -104,12 +106,34 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		cache.Go(func() { s.Cache = f.AskCache(ctx) })
 		s.Survey = f.Status(ctx, hosts, fleet.StatusOptions{HostsOnly: q.fast})
 		cache.Wait()
+		q.say(s.Survey)
 		if s.Drifted, err = db.Drift(kept, time.Now(), metrics.Drifted(s.Survey)); err != nil {
 			return s, err
 		}
 	}
 	s.Totals, err = db.Totals(kept)
 	return s, err
+}
+
+// say says on standard error why a host does not answer or cannot be evaluated, which
+// metrics do not: once, and that it is over.
+func (q surveyor) say(r *fleet.Report) {
+	for _, res := range r.Results {
+		fails := res.Err != nil
+		if fails == q.failing[res.Host.Name] {
+			continue
+		}
+		q.failing[res.Host.Name] = fails
+		line := res.Host.Name + ": answers again"
+		var failed *fleet.StepError
+		if fails {
+			line = res.Err.Error()
+		}
+		if errors.As(res.Err, &failed) && failed.Hint != "" {
+			line += "; " + failed.Hint
+		}
+		fmt.Fprintln(os.Stderr, ui.Harmless(line, onActions()))
+	}
 }
 
 // scrapeTime is how long a scrape may take of which Prometheus does not say it.
