@@ -42,7 +42,7 @@ receivers: [{ name: nobody }]
 
 // Nothing in the image speaks HTTP but what is tested.
 const alertmanagerHas = `for n in $(seq 100); do
-  exec 3<>/dev/tcp/127.0.0.1/19093
+  exec 3<>/dev/tcp/127.0.0.1/19093 || exit
   printf 'GET /api/v2/alerts?active=true HTTP/1.0\r\n\r\n' >&3
   if grep -q "\"alertname\":\"$1\"" <&3; then exit; fi
   sleep 0.2
@@ -92,6 +92,7 @@ END`)
 	m.unit("alertmanager", "prometheus-alertmanager --config.file=alertmanager.yml --storage.path=alertmanager --cluster.listen-address= --web.listen-address=127.0.0.1:19093")
 	m.unit("pushgateway", "prometheus-pushgateway --web.listen-address=:19091")
 	m.unit("prometheus", "prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address=127.0.0.1:19090")
+	m.must(monitoringHost, "bash -c 'until (: </dev/tcp/127.0.0.1/19093) 2>/dev/null; do systemctl is-active --quiet lab-alertmanager || exit; sleep 0.1; done'")
 	m.until("Prometheus scrapes", "up", `up{instance="control:9479", job="flotilla"} => 1`, `job="pushgateway"} => 1`)
 }
 

@@ -98,7 +98,7 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	if r.provision {
 		return l.provision(ctx, g, r, root, name)
 	}
-	if r.unpack {
+	if len(r.unpack) > 0 {
 		return l.unpackImage(ctx, g, r, root)
 	}
 	l.log("building an image from Debian " + r.suite + ", once; this takes about a minute")

@@ -135,8 +135,8 @@ in
           XDG_CACHE_HOME = "/var/cache/${name}";
           XDG_RUNTIME_DIR = "/run/${name}";
           XDG_STATE_HOME = "/var/lib/${name}";
-          # The checkout is another user's.
-          GIT_CONFIG_GLOBAL = pkgs.writeText "${name}-gitconfig" ''
+          # The checkout is another user's. Nix reads no other of Git's variables.
+          XDG_CONFIG_HOME = pkgs.writeTextDir "git/config" ''
             [safe]
               directory = ${exporter.directory}
           '';

@@ -72,7 +72,7 @@ in
   toplevel = all.system.build.toplevel.drvPath;
   unit = all.systemd.units."flotilla-exporter.service".text;
   credential = all.systemd.services.flotilla-exporter.serviceConfig.LoadCredential;
-  gitconfig = all.systemd.services.flotilla-exporter.environment.GIT_CONFIG_GLOBAL.text;
+  gitconfig = all.systemd.services.flotilla-exporter.environment.XDG_CONFIG_HOME.text;
   sshConfig = all.environment.etc."ssh/ssh_config".text;
   ports = all.networking.firewall.allowedTCPPorts;
   rules = map (f: f.text) all.services.prometheus.ruleFiles;
