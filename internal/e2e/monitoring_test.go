@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -206,7 +207,7 @@ func TestMonitoring(t *testing.T) {
 	m.alert("FlotillaDeploymentFailed", `host="p510"`, false)
 
 	m.fault("p620's link is cut", m.Cut(t.Context(), "p620"))
-	t.Cleanup(func() { m.fault("p620's link is restored", m.Restore(t.Context(), "p620")) })
+	t.Cleanup(func() { m.fault("p620's link is restored", m.Restore(context.Background(), "p620")) })
 	m.alert("FlotillaHostDown", `host="p620"`, true)
 	m.fault("p620's link is restored", m.Restore(t.Context(), "p620"))
 	m.alert("FlotillaHostDown", `host="p620"`, false)
@@ -224,7 +225,7 @@ func TestMonitoring(t *testing.T) {
 	m.set("p510", `environment.etc.motd.text = "not told";`)
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: switched", "metrics are not told of this run: http://dex5550:19091: ", "refused")
 	m.fault("dex5550's link is cut", m.Cut(t.Context(), monitoringHost))
-	t.Cleanup(func() { m.fault("dex5550's link is restored", m.Restore(t.Context(), monitoringHost)) })
+	t.Cleanup(func() { m.fault("dex5550's link is restored", m.Restore(context.Background(), monitoringHost)) })
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged", "metrics are not told of this run: http://dex5550:19091: ")
 }
 
