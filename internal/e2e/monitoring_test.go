@@ -58,7 +58,6 @@ func newMonitored(t *testing.T) *monitored {
 	if err := m.AddMonitoring(t.Context(), monitoringHost); err != nil {
 		t.Skipf("Debian's Prometheus, Alertmanager and Pushgateway cannot be had here: %v", err)
 	}
-	m.deployed()
 	m.must(monitoringHost, "rm -rf "+monitoringDir+" && mkdir "+monitoringDir)
 	m.write("prometheus.yml", prometheusConfig)
 	m.write("alertmanager.yml", alertmanagerConfig)
@@ -73,6 +72,7 @@ func newMonitored(t *testing.T) *monitored {
 
 func (m *monitored) start() {
 	m.t.Helper()
+	m.deployed()
 	m.must(lab.Control, `mkdir -p /root/lab-cache && echo 'StoreDir: /nix/store' >/root/lab-cache/nix-cache-info && cat >>fleet.toml <<'END'
 
 [ssh]
