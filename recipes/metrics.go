@@ -97,6 +97,7 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		return s, err
 	}
 	defer db.Close()
+	s.Hosts = hostNames(f)
 	if !q.offline {
 		hosts, err := f.Select(ctx, q.selector)
 		if err != nil {
@@ -113,6 +114,14 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 	}
 	s.Totals, err = db.Totals(kept)
 	return s, err
+}
+
+// hostNames are the hosts that fleet.toml lists, nil if it lists none.
+func hostNames(f *fleet.Fleet) (names []string) {
+	for _, h := range f.Inventory.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
 }
 
 // say says on standard error why a host does not answer or cannot be evaluated, which

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,9 @@ import (
 type Snapshot struct {
 	// Totals are what earlier runs came to.
 	Totals []history.Totals
+	// Hosts are all hosts of the fleet; nil if they are not known. Of a host that has
+	// left it nobody wants to know any more how its last deployment ended.
+	Hosts []string
 	// Survey is a report of Fleet.Status; nil if the hosts were not asked.
 	Survey *fleet.Report
 	// Cache is what came of asking the fleet's own cache; nil if it was not asked.
@@ -121,6 +125,9 @@ func (s Snapshot) Collect(to chan<- prometheus.Metric) {
 		counter(f.derivations, t.Derivations, t.Host)
 		counter(f.paths, t.Paths, t.Host)
 		counter(f.bytes, t.Bytes, t.Host)
+		if s.Hosts != nil && !slices.Contains(s.Hosts, t.Host) {
+			continue
+		}
 		if !t.Last.IsZero() {
 			gauge(f.last, unix(t.Last), t.Host)
 			gauge(f.lastOutcome, 1, t.Host, string(t.LastOutcome))

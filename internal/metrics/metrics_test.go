@@ -112,6 +112,20 @@ func TestUnknownIsLeftOut(t *testing.T) {
 	}
 }
 
+// The last deployment of a host that has left the fleet would be alerted on for ever;
+// counters only grow, and stay.
+func TestHostThatHasLeft(t *testing.T) {
+	s := full()
+	s.Hosts = []string{"razer"}
+	if got := text(t, s); strings.Contains(got, "last_deployment") || strings.Contains(got, "last_good") || !strings.Contains(got, `flotilla_deployments_total{host="p620"`) {
+		t.Error(got)
+	}
+	s.Hosts = []string{"razer", "p620"}
+	if text(t, s) != text(t, full()) {
+		t.Error(text(t, s))
+	}
+}
+
 // docs/monitoring.md has a row for every metric and for no other.
 func TestDocumented(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
