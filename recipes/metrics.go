@@ -133,7 +133,7 @@ func (q surveyor) say(r *fleet.Report) {
 			continue
 		}
 		q.failing[res.Host.Name] = fails
-		line := res.Host.Name + ": answers again"
+		line := res.Host.Name + ": no error any more"
 		var failed *fleet.StepError
 		if fails {
 			line = res.Err.Error()

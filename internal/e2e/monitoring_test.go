@@ -211,6 +211,7 @@ func TestMonitoring(t *testing.T) {
 	m.alert("FlotillaHostDown", `host="p620"`, true)
 	m.fault("p620's link is restored", m.Restore(t.Context(), "p620"))
 	m.alert("FlotillaHostDown", `host="p620"`, false)
+	m.run("journalctl --no-pager -u lab-exporter").exits(0).says("p620: survey: ", "p620: no error any more")
 
 	m.must(lab.Control, "mv /root/lab-cache /root/lab-cache.gone")
 	m.alert("FlotillaCacheDown", `cache="file:///root/lab-cache"`, true)
