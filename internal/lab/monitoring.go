@@ -19,7 +19,7 @@ func monitoring() recipe {
 
 // AddMonitoring gives a machine Debian's prometheus, promtool, prometheus-alertmanager
 // and prometheus-pushgateway, in /usr/bin, and nothing of their packages but what they
-// read. They are downloaded once (some 80 MB) and kept like an image, with which Down
+// read. They are downloaded once (75 MB) and kept like an image, with which Down
 // removes them. Nothing is started.
 func (l *Lab) AddMonitoring(ctx context.Context, machine string) error {
 	const op = "add monitoring"
