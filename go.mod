@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/bitfield/script v0.25.2
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/hashicorp/go-multierror v1.1.1
 	github.com/magefile/mage v1.17.2
 	github.com/pelletier/go-toml/v2 v2.4.3

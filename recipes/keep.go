@@ -106,7 +106,7 @@ func (k *keeper) tell(ctx context.Context) {
 		k.warn(err)
 		return
 	}
-	s := metrics.Snapshot{Totals: totals}
+	s := metrics.Snapshot{Totals: totals, Hosts: hostNames(k.session.fleet)}
 	if m.Textfile != "" {
 		err = s.WriteFile(m.Textfile)
 	}

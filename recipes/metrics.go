@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -20,9 +22,16 @@ import (
 // Options: -on=SELECTOR; -fast: asks the hosts only, not what the flake wants;
 // -offline: asks nobody, what earlier runs came to only; -serve=127.0.0.1:9479: asks
 // at every scrape, at /metrics, until Ctrl-C; -textfile=FILE, -push=URL: instead of
-// standard output. docs/monitoring.md has the metrics.
-func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfile, push *string) error {
-	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline)}
+// standard output; -rules, -dashboard: prints alert rules for Prometheus, and a
+// dashboard for Grafana, and nothing else. docs/monitoring.md has the metrics.
+func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfile, push *string, rules, dashboard *bool) error {
+	if is(rules) || is(dashboard) {
+		if err := printShipped(is(rules), is(dashboard)); err != nil {
+			return failure(err)
+		}
+		return nil
+	}
+	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline), failing: map[string]bool{}}
 	if serve != nil {
 		if textfile != nil || push != nil {
 			return failure(errors.New("-serve answers by itself; leave -textfile and -push out"))
@@ -48,6 +57,18 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 	})
 }
 
+func printShipped(rules, dashboard bool) error {
+	if rules && dashboard {
+		return errors.New("-rules and -dashboard are two files; choose one")
+	}
+	text := metrics.Rules
+	if dashboard {
+		text = metrics.Dashboard
+	}
+	_, err := io.WriteString(os.Stdout, text)
+	return err
+}
+
 func machineName() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -60,6 +81,8 @@ func machineName() string {
 type surveyor struct {
 	selector      string
 	fast, offline bool
+	// failing are the hosts of which it was said last that they fail.
+	failing map[string]bool
 }
 
 func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
@@ -74,18 +97,52 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		return s, err
 	}
 	defer db.Close()
+	s.Hosts = hostNames(f)
 	if !q.offline {
 		hosts, err := f.Select(ctx, q.selector)
 		if err != nil {
 			return s, err
 		}
+		var cache sync.WaitGroup
+		cache.Go(func() { s.Cache = f.AskCache(ctx) })
 		s.Survey = f.Status(ctx, hosts, fleet.StatusOptions{HostsOnly: q.fast})
+		cache.Wait()
+		q.say(s.Survey)
 		if s.Drifted, err = db.Drift(kept, time.Now(), metrics.Drifted(s.Survey)); err != nil {
 			return s, err
 		}
 	}
 	s.Totals, err = db.Totals(kept)
 	return s, err
+}
+
+// hostNames are the hosts that fleet.toml lists, nil if it lists none.
+func hostNames(f *fleet.Fleet) (names []string) {
+	for _, h := range f.Inventory.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+// say says on standard error why a host does not answer or cannot be evaluated, which
+// metrics do not: once, and that it is over.
+func (q surveyor) say(r *fleet.Report) {
+	for _, res := range r.Results {
+		fails := res.Err != nil
+		if fails == q.failing[res.Host.Name] {
+			continue
+		}
+		q.failing[res.Host.Name] = fails
+		line := res.Host.Name + ": no error any more"
+		var failed *fleet.StepError
+		if fails {
+			line = res.Err.Error()
+		}
+		if errors.As(res.Err, &failed) && failed.Hint != "" {
+			line += "; " + failed.Hint
+		}
+		fmt.Fprintln(os.Stderr, ui.Harmless(line, onActions()))
+	}
 }
 
 // scrapeTime is how long a scrape may take of which Prometheus does not say it.

@@ -62,6 +62,7 @@ func house() []folderRule {
 		{folder: "internal/traces", others: []string{otel, otlp, protobuf}},
 		{folder: "internal/ui", own: []string{"fleet", "internal/history"}, others: []string{sync, sys, term}},
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
+		{folder: "internal/nixos"},
 		{
 			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "internal/traces", "nixcmd"},
 			others: []string{mage, multierror, script, sync, otel + "/attribute"},
@@ -84,7 +85,7 @@ func testImports() folderRule {
 	return folderRule{
 		own: []string{"internal/proc", "internal/lab"},
 		others: []string{
-			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint",
+			"github.com/rogpeppe/go-internal", "pgregory.net/rapid", "github.com/rhysd/actionlint", "github.com/grafana/grafana-foundation-sdk/go",
 			"golang.org/x/sync", "golang.org/x/sys", "go.opentelemetry.io", "google.golang.org/protobuf",
 		},
 	}

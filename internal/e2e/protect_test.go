@@ -96,6 +96,7 @@ func TestGuardBringsBack(t *testing.T) {
 	}
 	// The next run is told, by the host.
 	m.run("flotilla status").exits(0).says("! a deployment of ", "-p510-", "by root@control (pid ", "was rolled back at ", ": its activation did not end within 3s")
+	m.run("flotilla metrics -fast").exits(0).says(`flotilla_host_went_back_timestamp_seconds{host="p510"} 1`)
 	m.run("flotilla confirm p510").exits(4).says("nothing waits to be confirmed: a deployment of ")
 	m.set("p510", `environment.etc.motd.text = "well";`)
 	m.run("flotilla quickDeploy p510").exits(0)
@@ -215,6 +216,7 @@ func TestConfirmByHand(t *testing.T) {
 	m.must("p510", `test "$(readlink /nix/var/nix/gcroots/flotilla)" = "$(readlink -f /run/current-system)"`)
 	m.run("flotilla unlock p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
 	m.run("flotilla status -fast").exits(0).says("to be confirmed: `confirm p510`, or it goes back to ", "by root@control (pid ")
+	m.run("flotilla metrics -fast").exits(0).says(`flotilla_host_deployment_state{host="p510",state="waiting"} 1`, `flotilla_host_deployment_since_timestamp_seconds{host="p510"} 1`)
 	m.run("flotilla confirm p510").exits(1).says("p510: degraded", "1 of 1 check failed: mark", "it is not confirmed, and waits on")
 	m.run("flotilla confirm p510 -noHealth").exits(0).says("runs and boots", "p510: switched")
 	if m.settled("p510") == before.current {

@@ -98,7 +98,18 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	if r.provision {
 		return l.provision(ctx, g, r, root, name)
 	}
+	if len(r.unpack) > 0 {
+		return l.unpackImage(ctx, g, r, root)
+	}
 	l.log("building an image from Debian " + r.suite + ", once; this takes about a minute")
+	if err := bootstrap(ctx, g, r, root); err != nil {
+		return err
+	}
+	return runUnbooted(ctx, g, root, name, baseScript, "/bin/sh", "-s")
+}
+
+// bootstrap makes a Debian system, or unpacks what the recipe wants of one.
+func bootstrap(ctx context.Context, g group, r recipe, root string) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
@@ -124,10 +135,7 @@ func (l *Lab) fillImage(ctx context.Context, g group, r recipe, root, name strin
 	if err := explained(ctx, "build the image", res, err); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Remove(conf), os.RemoveAll(tmp)); err != nil {
-		return err
-	}
-	return runUnbooted(ctx, g, root, name, baseScript, "/bin/sh", "-s")
+	return errors.Join(os.Remove(conf), os.RemoveAll(tmp))
 }
 
 func (l *Lab) provision(ctx context.Context, g group, r recipe, root, name string) error {
@@ -213,7 +221,7 @@ func (l *Lab) dropImages(ctx context.Context, all bool) error {
 	}
 	var spare []string
 	if !all {
-		for _, r := range []recipe{booted(), booted().base(), newer()} {
+		for _, r := range []recipe{booted(), booted().base(), newer(), monitoring()} {
 			name, err := r.name(l.image)
 			if err != nil {
 				return err

@@ -26,6 +26,9 @@ type recipe struct {
 	// runs out within days on a mirror that stands still.
 	expired   bool
 	provision bool
+	// unpack, if not empty, wants of the packages these files only (path/filepath.Match),
+	// and nothing installed.
+	unpack []string
 }
 
 // base is the recipe of the first part.
@@ -55,6 +58,10 @@ func newer() recipe { return recipe{suite: "forky", packages: packages(), expire
 func (r recipe) name(files fs.FS) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q\n", r.suite, r.packages, baseScript, r.bootstrapOptions())
+	if len(r.unpack) > 0 {
+		fmt.Fprintf(h, "%q\n", r.unpack)
+		return r.suite + "-unpacked-" + hex.EncodeToString(h.Sum(nil)[:8]), nil
+	}
 	if !r.provision {
 		return r.suite + "-base-" + hex.EncodeToString(h.Sum(nil)[:8]), nil
 	}
@@ -78,7 +85,11 @@ func (r recipe) name(files fs.FS) (string, error) {
 // bootstrapOptions leave out what no machine of the lab reads, and the syncing
 // of a file system that is thrown away if the build does not complete.
 func (r recipe) bootstrapOptions() []string {
-	options := []string{"--mode=root", "--variant=apt", "--format=directory",
+	variant := "apt"
+	if len(r.unpack) > 0 {
+		variant = "extract"
+	}
+	options := []string{"--mode=root", "--variant=" + variant, "--format=directory",
 		"--dpkgopt=force-unsafe-io",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",

@@ -30,6 +30,7 @@ func TestImageNameFollowsItsRecipe(t *testing.T) {
 		"packages": name(more, files),
 		"base":     name(booted().base(), files),
 		"suite":    name(newer(), files),
+		"programs": name(monitoring(), files),
 	} {
 		if other == same {
 			t.Errorf("other %s, same name", what)

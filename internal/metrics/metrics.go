@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +30,13 @@ import (
 type Snapshot struct {
 	// Totals are what earlier runs came to.
 	Totals []history.Totals
+	// Hosts are all hosts of the fleet; nil if they are not known. Of a host that has
+	// left it nobody wants to know any more how its last deployment ended.
+	Hosts []string
 	// Survey is a report of Fleet.Status; nil if the hosts were not asked.
 	Survey *fleet.Report
+	// Cache is what came of asking the fleet's own cache; nil if it was not asked.
+	Cache *fleet.CacheAnswer
 	// Drifted is since when hosts are known to run or boot something else than is
 	// wanted; see history.DB.Drift.
 	Drifted map[string]time.Time
@@ -44,6 +50,7 @@ type families struct {
 	last, lastOutcome, good                               *prometheus.Desc
 	up, roundTrip, drifted, driftedSince, reboot          *prometheus.Desc
 	failedUnits, changing, generation, surveyed, duration *prometheus.Desc
+	lock, lockSince, wentBack, cacheUp, cacheAnswer       *prometheus.Desc
 }
 
 func describe() families {
@@ -71,8 +78,13 @@ func describe() families {
 		failedUnits:  d("host_failed_units", "Units that systemd lists as failed.", "host"),
 		changing:     d("host_changing", "Whether somebody is changing the host.", "host"),
 		generation:   d("host_generation", "Number of the system profile's generation.", "host"),
+		lock:         d("host_deployment_state", "1 for how far the deployment is that has the host's lock.", "host", "state"),
+		lockSince:    d("host_deployment_since_timestamp_seconds", "Since when a deployment has the host's lock, by the host's clock.", "host"),
+		wentBack:     d("host_went_back_timestamp_seconds", "When the host rolled back a deployment by itself, by the host's clock, if none went well since.", "host"),
 		surveyed:     d("survey_timestamp_seconds", "When the hosts were asked."),
 		duration:     d("survey_duration_seconds", "Wall time of asking them."),
+		cacheUp:      d("cache_up", "Whether the fleet's own cache answers.", "cache"),
+		cacheAnswer:  d("cache_answer_seconds", "Wall time of its answer, with making the connection.", "cache"),
 	}
 }
 
@@ -82,6 +94,7 @@ func (s Snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.deployments, f.tests, f.evaluations, f.steps, f.derivations, f.paths, f.bytes, f.cachePaths, f.cacheBytes, f.last, f.lastOutcome, f.good,
 		f.up, f.roundTrip, f.drifted, f.driftedSince, f.reboot, f.failedUnits, f.changing, f.generation, f.surveyed, f.duration,
+		f.lock, f.lockSince, f.wentBack, f.cacheUp, f.cacheAnswer,
 	} {
 		to <- d
 	}
@@ -121,12 +134,21 @@ func (s Snapshot) Collect(to chan<- prometheus.Metric) {
 			counter(f.cacheBytes, t.CacheHitBytes, t.Host, "hit")
 			counter(f.cacheBytes, t.CacheMissBytes, t.Host, "miss")
 		}
+		if s.Hosts != nil && !slices.Contains(s.Hosts, t.Host) {
+			continue
+		}
 		if !t.Last.IsZero() {
 			gauge(f.last, unix(t.Last), t.Host)
 			gauge(f.lastOutcome, 1, t.Host, string(t.LastOutcome))
 		}
 		if !t.Good.IsZero() {
 			gauge(f.good, unix(t.Good), t.Host)
+		}
+	}
+	if s.Cache != nil {
+		gauge(f.cacheUp, truth(s.Cache.Err == nil), s.Cache.URL)
+		if s.Cache.Err == nil {
+			gauge(f.cacheAnswer, s.Cache.Took.Seconds(), s.Cache.URL)
 		}
 	}
 	if s.Survey == nil {
@@ -144,6 +166,15 @@ func (s Snapshot) Collect(to chan<- prometheus.Metric) {
 		gauge(f.reboot, truth(len(r.RebootFor) > 0), host)
 		gauge(f.failedUnits, float64(len(r.Status.FailedUnits)), host)
 		gauge(f.changing, truth(r.Status.Busy() != ""), host)
+		if d := r.Status.Deployment; d != nil {
+			gauge(f.lock, 1, host, string(d.State))
+			if !d.Since.IsZero() {
+				gauge(f.lockSince, unix(d.Since), host)
+			}
+		}
+		if back := r.Status.Restored; back != nil && !back.At.IsZero() {
+			gauge(f.wentBack, unix(back.At), host)
+		}
 		if n := r.Status.GenerationNumber(); n > 0 {
 			gauge(f.generation, float64(n), host)
 		}

@@ -41,7 +41,11 @@ func full() Snapshot {
 	}
 	a := result("p620", status("/nix/store/a", nil))
 	a.Wanted = a.Status.Current
-	b := result("razer", status("/nix/store/b", func(s *fleet.HostStatus) { s.FailedUnits, s.SwitchLocked = []string{"x.service"}, true }))
+	b := result("razer", status("/nix/store/b", func(s *fleet.HostStatus) {
+		s.FailedUnits, s.SwitchLocked = []string{"x.service"}, true
+		s.Deployment = &fleet.HostDeployment{State: fleet.DeploymentWaits, Since: at.Add(-time.Minute)}
+		s.Restored = &fleet.Restored{At: at.Add(-time.Hour)}
+	}))
 	b.Wanted, b.RebootFor = a.Wanted, []string{"kernel"}
 	unknown := result("p510", status("/nix/store/c", nil))
 	down := fleet.Result{Host: fleet.Host{Name: "dex5550"}, Outcome: fleet.Unreachable, Err: errors.New("no route")}
@@ -56,6 +60,7 @@ func full() Snapshot {
 			Derivations: 7, Paths: 8, Bytes: 9, CacheHits: 10, CacheHitBytes: 11, CacheMisses: 1, CacheMissBytes: 12, Last: at, LastOutcome: fleet.RolledBack, Good: at.Add(-time.Hour),
 		}, {Host: `od"d\`, Steps: map[fleet.Step]history.Histogram{}}},
 		Survey:  &fleet.Report{Started: at, Duration: time.Second, Results: []fleet.Result{a, b, unknown, down}},
+		Cache:   &fleet.CacheAnswer{URL: "http://p620:5000", Took: 30 * time.Millisecond},
 		Drifted: map[string]time.Time{"razer": at.Add(-2 * time.Hour)},
 	}
 }
@@ -104,6 +109,20 @@ func TestUnknownIsLeftOut(t *testing.T) {
 	d := Drifted(full().Survey)
 	if len(d) != 2 || d["p620"] || !d["razer"] {
 		t.Error(d)
+	}
+}
+
+// The last deployment of a host that has left the fleet would be alerted on for ever;
+// counters only grow, and stay.
+func TestHostThatHasLeft(t *testing.T) {
+	s := full()
+	s.Hosts = []string{"razer"}
+	if got := text(t, s); strings.Contains(got, "last_deployment") || strings.Contains(got, "last_good") || !strings.Contains(got, `flotilla_deployments_total{host="p620"`) {
+		t.Error(got)
+	}
+	s.Hosts = []string{"razer", "p620"}
+	if text(t, s) != text(t, full()) {
+		t.Error(text(t, s))
 	}
 }
 
