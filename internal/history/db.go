@@ -54,7 +54,28 @@ func (d *DB) Aside() string { return d.aside }
 // Close closes it.
 func (d *DB) Close() error { return d.db.Close() }
 
+// open waits for others that make the database or change its journal's mode: SQLite
+// does not, where a lock that it has would have to be raised.
 func (d *DB) open(ctx context.Context) error {
+	for began := time.Now(); ; {
+		err := d.openOnce(ctx)
+		if !busy(err) || time.Since(began) >= patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+func (d *DB) openOnce(ctx context.Context) error {
 	// SQLite would make it readable for all.
 	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
