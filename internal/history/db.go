@@ -38,14 +38,42 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{path: filepath.Join(dir, fileName)}
-	err := d.open(ctx)
-	if unusable(err) {
-		err = d.replace(ctx)
-	}
+	err := d.alone(ctx, func() error {
+		err := d.open(ctx)
+		if unusable(err) {
+			err = d.replace(ctx)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the history %s cannot be used: %w", d.path, err)
 	}
 	return d, nil
+}
+
+// alone does what no other process may do meanwhile: making the database, changing its
+// tables or its journal's mode, and setting it aside. SQLite does not wait for others in
+// all of that.
+func (d *DB) alone(ctx context.Context, do func() error) error {
+	lock, err := os.OpenFile(d.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	for began := time.Now(); ; {
+		err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return do()
+		case !errors.Is(err, unix.EWOULDBLOCK) || time.Since(began) > patience:
+			return fmt.Errorf("%s.lock: %w", d.path, err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // Aside is a sentence on a database that was set aside; "" if none was.
@@ -54,28 +82,7 @@ func (d *DB) Aside() string { return d.aside }
 // Close closes it.
 func (d *DB) Close() error { return d.db.Close() }
 
-// open waits for others that make the database or change its journal's mode: SQLite
-// does not, where a lock that it has would have to be raised.
 func (d *DB) open(ctx context.Context) error {
-	for began := time.Now(); ; {
-		err := d.openOnce(ctx)
-		if !busy(err) || time.Since(began) >= patience {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func busy(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-func (d *DB) openOnce(ctx context.Context) error {
 	// SQLite would make it readable for all.
 	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -118,17 +125,9 @@ func unusable(err error) bool {
 	return false
 }
 
-// replace sets a database aside that cannot be used, and opens another. Of several
-// processes one does it, and the others find what it has made.
+// replace sets a database aside that cannot be used, and opens another; others may have
+// done so by now. It is called alone.
 func (d *DB) replace(ctx context.Context) error {
-	lock, err := os.OpenFile(d.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return err
-	}
 	why := d.open(ctx)
 	if why == nil {
 		if why = d.check(ctx); why == nil {
@@ -182,7 +181,7 @@ func (d *DB) do(ctx context.Context, work func(*sql.DB) error) error {
 		return err
 	}
 	d.db.Close()
-	if err := d.replace(ctx); err != nil {
+	if err := d.alone(ctx, func() error { return d.replace(ctx) }); err != nil {
 		return err
 	}
 	return work(d.db)
