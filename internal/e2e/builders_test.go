@@ -73,7 +73,7 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 	m.builders("p620\nmax-jobs = 2", "razer\nmax-jobs = 2")
 	want := map[string]bool{"shared": true}
 	for _, host := range lab.Hosts() {
-		m.needs(host, "", "shared:sleep 1", host+"-a:sleep 0.5", host+"-b:sleep 0.5", host+"-c:sleep 0.5")
+		m.needs(host, "", "shared:sleep 0.3", host+"-a:sleep 0.3", host+"-b:sleep 0.3", host+"-c:sleep 0.3")
 		for _, p := range []string{"-a", "-b", "-c"} {
 			want[host+p] = true
 		}
