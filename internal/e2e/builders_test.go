@@ -73,7 +73,7 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 	m.builders("p620\nmax-jobs = 2", "razer\nmax-jobs = 2")
 	want := map[string]bool{"shared": true}
 	for _, host := range lab.Hosts() {
-		m.needs(host, "", "shared:sleep 1", host+"-a:sleep 0.5", host+"-b:sleep 0.5", host+"-c:sleep 0.5")
+		m.needs(host, "", "shared:sleep 0.3", host+"-a:sleep 0.3", host+"-b:sleep 0.3", host+"-c:sleep 0.3")
 		for _, p := range []string{"-a", "-b", "-c"} {
 			want[host+p] = true
 		}
@@ -128,7 +128,8 @@ func TestBuilderIsLost(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.builders("razer\nspeed-factor = 50\nmax-jobs = 2", "p620")
-	m.needs("p510", "", "stuck:if test $(uname -n) = razer; then exec sleep 7656; fi", "fine:true")
+	const stuck = "if test $(uname -n) = razer; then exec sleep 7656; fi"
+	m.needs("p510", "", "stuck-a:"+stuck, "stuck-b:"+stuck) // one of them is razer's
 	end := m.until("flotilla quickDeploy p510", "razer", "^sleep 7656$")
 	m.fault("razer's plug is pulled", m.PowerOff(t.Context(), "razer"))
 	on := false
