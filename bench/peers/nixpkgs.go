@@ -31,7 +31,7 @@ func (p *peers) real(ctx context.Context, nixpkgs string) error {
 		return err
 	}
 	defer file.Close()
-	const put = "rm -rf /root/nixpkgs && cat >/root/nixpkgs.bundle && git clone --quiet /root/nixpkgs.bundle /root/nixpkgs && rm /root/nixpkgs.bundle"
+	const put = "mkdir -p /root/peers && rm -rf /root/peers/nixpkgs && cat >/root/peers/nixpkgs.bundle && git clone --quiet /root/peers/nixpkgs.bundle /root/peers/nixpkgs && rm /root/peers/nixpkgs.bundle"
 	if _, err := p.lab.Exec(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", put}, Stdin: file}); err != nil {
 		return err
 	}

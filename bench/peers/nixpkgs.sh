@@ -26,7 +26,7 @@ in
 builtins.unsafeDiscardStringContext system.config.system.build.toplevel.drvPath
 END
 sed -i 's|{ self }:|{ self, nixpkgs }:|
-s|^  outputs =$|  inputs.nixpkgs.url = "git+file:///root/nixpkgs";\n\n&|
+s|^  outputs =$|  inputs.nixpkgs.url = "git+file:///root/peers/nixpkgs";\n\n&|
 s|^ *directory$|&\n{ environment.etc."nixos-derivation".text = import ./real.nix nixpkgs directory; }|' flake.nix
 grep -q 'self, nixpkgs' flake.nix && grep -q git+file flake.nix && grep -q real.nix flake.nix
 git add flake.nix real.nix

@@ -117,8 +117,12 @@ func Run(ctx context.Context, c lab.Config, rounds int, nixpkgs string, progress
 				err = errors.Join(err, l.Latency(context.WithoutCancel(ctx), s.host, 0))
 			}
 		}
-		_, reset := p.sh(context.WithoutCancel(ctx), reset+"; git reset --quiet --hard before-nixpkgs 2>/dev/null; git tag --delete before-nixpkgs >/dev/null 2>&1; rm -rf /root/nixpkgs")
-		err = errors.Join(err, reset)
+		undo := reset
+		if nixpkgs != "" {
+			undo += "; if git rev-parse --quiet --verify before-nixpkgs; then git reset --quiet --hard before-nixpkgs && git tag --delete before-nixpkgs; fi && rm -rf /root/peers/nixpkgs"
+		}
+		_, undone := p.sh(context.WithoutCancel(ctx), undo)
+		err = errors.Join(err, undone)
 	}()
 	if nixpkgs != "" {
 		progress("real NixOS hosts: nixpkgs is copied")

@@ -80,9 +80,10 @@ esac
 func TestMarkdown(t *testing.T) {
 	r := Result{Time: time.Date(2026, 11, 25, 1, 0, 0, 0, time.UTC), Just: "just 1", Rebuild: "none", Nix: "nix 2", Load: "0.1", LoadAfter: "0.2", Rows: []Row{
 		{Situation: "a", OursTook: bench.Summarize([]float64{1}), TheirsTook: bench.Summarize([]float64{2}), Ratios: bench.Summarize([]float64{2})},
+		{Situation: "c", OursTook: bench.Summarize([]float64{1}), TheirsTook: bench.Summarize([]float64{230}), Ratios: bench.Summarize([]float64{230})},
 		{Situation: "b", OursTook: bench.Summarize([]float64{1, 2, 3, 4, 5, 6}), TheirsTook: bench.Summarize([]float64{2, 2, 2, 2, 2, 2}), Ratios: bench.Summarize([]float64{1, 2, 3, 4, 5, 6})},
 	}}
-	want := "| a | 1.00 s | 2.00 s | 2 |\n| b | 3.50 s (1.00 s to 6.00 s) | 2.00 s (2.00 s to 2.00 s) | 3.5 (1 to 6) |\n"
+	want := "| a | 1.00 s | 2.00 s | 2 |\n| c | 1.00 s | 230 s | 230 |\n| b | 3.50 s (1.00 s to 6.00 s) | 2.00 s (2.00 s to 2.00 s) | 3.5 (1 to 6) |\n"
 	if got := r.Markdown(); !strings.HasSuffix(got, want) {
 		t.Errorf("%s", got)
 	}

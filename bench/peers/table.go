@@ -29,7 +29,10 @@ func took(s bench.Summary) string {
 }
 
 func ratio(s bench.Summary) string {
-	if s.High == 0 {
+	switch {
+	case s.High == 0 && s.Median >= 100:
+		return fmt.Sprintf("%.0f", s.Median) // and not 1e+02
+	case s.High == 0:
 		return fmt.Sprintf("%.2g", s.Median)
 	}
 	return fmt.Sprintf("%.3g (%.3g to %.3g)", s.Median, s.Low, s.High)
