@@ -90,8 +90,12 @@ follow() {
     look "$unit"
     case $load/$active/$sub in
       not-found/*)
-        # A host that goes down tells no more; whoever asks again learns that it did.
-        [ "$(systemctl is-system-running 2>/dev/null)" != stopping ] || exit 1
+        # A host that goes down, or has got so far that it does not say so, tells no more;
+        # whoever asks again learns that it did.
+        case $(systemctl is-system-running 2>/dev/null) in
+          initializing | starting | running | degraded | maintenance) ;;
+          *) exit 1 ;;
+        esac
         journal
         ended
         facts && finish vanished

@@ -12,7 +12,7 @@ func findings(w io.Writer, r *fleet.Report) (all bool) {
 	for _, res := range r.Results {
 		hostChecks(w, res)
 		switch {
-		case res.Difference != nil:
+		case res.Difference != nil && (res.Outcome == fleet.Compared || res.Outcome == fleet.Unchanged):
 			difference(newScreen(w), res, len(r.Results) == 1)
 		case res.Analysis != nil:
 			Analysis(w, res)

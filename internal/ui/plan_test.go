@@ -211,3 +211,16 @@ func TestBump(t *testing.T) {
 		}
 	}
 }
+
+// What a deployment has changed is in the history; its report is no plan.
+func TestDeploymentIsNoPlan(t *testing.T) {
+	r := planned()
+	for _, o := range []fleet.Outcome{fleet.Switched, fleet.Failed, fleet.RolledBack, fleet.Staged} {
+		r.Results = r.Results[:1]
+		r.Results[0].Outcome = o
+		var out bytes.Buffer
+		if findings(&out, r); out.Len() > 0 {
+			t.Errorf("%s: %s", o, out.String())
+		}
+	}
+}
