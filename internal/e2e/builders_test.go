@@ -127,7 +127,7 @@ func TestBuildersShareTheBuilds(t *testing.T) {
 func TestBuilderIsLost(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	m.builders("razer\nspeed-factor = 50\nmax-jobs = 2", "p620")
+	m.builders("razer\nmax-jobs = 2\nssh-options = [\"ServerAliveInterval=1\"]", "p620")
 	const stuck = "if test $(uname -n) = razer; then exec sleep 7656; fi"
 	m.needs("p510", "", "stuck-a:"+stuck, "stuck-b:"+stuck) // one of them is razer's
 	end := m.until("flotilla quickDeploy p510", "razer", "^sleep 7656$")
