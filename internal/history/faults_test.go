@@ -36,6 +36,17 @@ func TestClockGoesBackwards(t *testing.T) {
 	}
 }
 
+// A run that never came to a host leaves it as what came before has left it.
+func TestNotCameTo(t *testing.T) {
+	d := open(t, t.TempDir())
+	for _, o := range []fleet.Outcome{fleet.Failed, fleet.Skipped, fleet.Cancelled} {
+		ended(t, d, begun(t, d, func(r *Run) { r.Changes = true }), report(o))
+	}
+	if all, err := d.Totals(t.Context()); err != nil || all[0].LastOutcome != fleet.Failed {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // A database of the first schema is brought to the present one, with all that it has.
 func TestMigration(t *testing.T) {
 	dir := t.TempDir()
@@ -45,8 +56,8 @@ func TestMigration(t *testing.T) {
 	}
 	for _, line := range []string{
 		migrations()[0], "PRAGMA user_version = 1",
-		"INSERT INTO runs (id, target, command, changes, started, user, machine, revision, dirty, over, duration) VALUES (1, 'x', 'x', 1, 1000, '', '', '', 0, 1, 5000), (2, 'x', 'x', 1, 2000, '', '', '', 0, 1, 5000), (3, 'x', 'x', 0, 3000, '', '', '', 0, 1, 5000)",
-		"INSERT INTO hosts VALUES (1, 0, 'a', 'switched', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', ''), (2, 0, 'a', 'failed', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', ''), (3, 0, 'a', 'built', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', '')",
+		"INSERT INTO runs (id, target, command, changes, started, user, machine, revision, dirty, over, duration) VALUES (1, 'x', 'x', 1, 1000, '', '', '', 0, 1, 5000), (2, 'x', 'x', 1, 2000, '', '', '', 0, 1, 5000), (3, 'x', 'x', 0, 3000, '', '', '', 0, 1, 5000), (4, 'x', 'x', 1, 4000, '', '', '', 0, 1, 5000)",
+		"INSERT INTO hosts VALUES (1, 0, 'a', 'switched', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', ''), (2, 0, 'a', 'failed', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', ''), (3, 0, 'a', 'built', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', ''), (4, 0, 'a', 'skipped', '', '', '', '', '', '', 0, 0, 0, 0, 0, '', '')",
 		"INSERT INTO totals VALUES ('a', 'outcome', 'failed', 0, 1, 0)",
 	} {
 		if _, err := db.Exec(line); err != nil {

@@ -53,7 +53,7 @@ func migrations() []string {
 		PRIMARY KEY (host, good)
 	) STRICT, WITHOUT ROWID;
 	INSERT OR REPLACE INTO latest SELECT name, 0, started + runs.duration / 1000, outcome
-		FROM hosts JOIN runs ON run = id WHERE changes ORDER BY run;
+		FROM hosts JOIN runs ON run = id WHERE changes AND outcome NOT IN ('skipped', 'cancelled') ORDER BY run;
 	INSERT OR REPLACE INTO latest SELECT name, 1, started + runs.duration / 1000, outcome
 		FROM hosts JOIN runs ON run = id WHERE changes
 		AND outcome IN ('unchanged', 'switched', 'staged', 'switched-needs-reboot', 'rebooted') ORDER BY run;`,

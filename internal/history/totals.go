@@ -28,8 +28,8 @@ type Totals struct {
 	// fleet's cache, or did not though it was asked; CacheHitBytes and CacheMissBytes are
 	// their contents (NAR size).
 	CacheHits, CacheHitBytes, CacheMisses, CacheMissBytes int64
-	// Last is when the latest run that was to change it ended, and LastOutcome what
-	// came of that; the zero values if there was none. Good is when the latest ended
+	// Last is when the latest run that was to change it, and came to it, ended, and
+	// LastOutcome what came of that; the zero values if there was none. Good is when the latest ended
 	// that left it as is wanted.
 	Last        time.Time
 	LastOutcome fleet.Outcome
@@ -176,10 +176,13 @@ func isGood(o fleet.Outcome) bool {
 	return slices.Contains([]fleet.Outcome{fleet.Unchanged, fleet.Switched, fleet.Staged, fleet.SwitchedNeedsReboot, fleet.Rebooted}, o)
 }
 
+// cameTo reports whether a run came to the host at all: else what was before is still so.
+func cameTo(o fleet.Outcome) bool { return o != fleet.Skipped && o != fleet.Cancelled }
+
 // addLatest notes a run that was to change a host.
 func addLatest(ctx context.Context, tx *sql.Tx, r *Run, h Host) error {
 	for good := range 2 {
-		if !r.Changes || good == 1 && !isGood(h.Outcome) {
+		if !r.Changes || !cameTo(h.Outcome) || good == 1 && !isGood(h.Outcome) {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", h.Name, good, r.Started.Add(r.Duration).UnixMilli(), h.Outcome); err != nil {
