@@ -131,8 +131,15 @@ func (s *sshd) start(program string) {
 
 // stop ends the server and what it started, and waits for all of it.
 func (s *sshd) stop() {
-	for _, pid := range s.children() {
-		_ = syscall.Kill(pid, syscall.SIGCONT)
+	// What is stopped makes no more children.
+	_ = s.proc.Process.Signal(syscall.SIGSTOP)
+	var all []int
+	for now := s.children(); !slices.Equal(now, all); now = s.children() {
+		for all = now; len(now) > 0; now = now[1:] {
+			_ = syscall.Kill(now[0], syscall.SIGSTOP)
+		}
+	}
+	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = s.proc.Process.Kill()

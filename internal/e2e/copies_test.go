@@ -96,7 +96,7 @@ func TestCopyGoesOn(t *testing.T) {
 			if !dropped || resumed == 0 {
 				t.Errorf("no drop was told of, or nothing after it:\n%s", o.stdout)
 			}
-			if left := m.must("p510", "pgrep -af '[n]ix-daemon --stdio' || true; ls -d /nix/store/*lab-big*.lock 2>/dev/null || true"); left != "" {
+			if left := m.must("p510", "pgrep -af '[n]ix-daemon --stdio' || true; ls -d /nix/store/*lab-big-8.drop-*.lock 2>/dev/null || true"); left != "" {
 				t.Errorf("left there: %s", left)
 			}
 			m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged")

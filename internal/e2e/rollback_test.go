@@ -52,7 +52,7 @@ func TestRollback(t *testing.T) {
 		t.Error("not at the generation named")
 	}
 	m.run("flotilla rollback p510 -yes -to="+second).exits(0).says("p510: unchanged", "it already runs and boots generation "+number)
-	m.run("flotilla rollback p510 -yes -to=99").exits(1).says("the host has no generation 99", "choose with -to")
+	m.run("flotilla rollback p510 -yes -to=99999").exits(1).says("the host has no generation 99999", "choose with -to")
 	m.run("flotilla rollback p510,razer -yes -to="+second).exits(3).says("is none of the host's generations").row("p510", "unchanged").row("razer", "failed")
 
 	// Not to what was rolled back from.

@@ -197,7 +197,7 @@ func TestTracesOfADeployment(t *testing.T) {
 	tr := readTrace(t, m.must(lab.Control, "cat /tmp/spans"))
 	tr.tells()
 	const host = "quickDeploy/host p620/"
-	for _, path := range []string{"survey", "evaluate/nix path-info", "build/nix build", "copy/nix copy", "activate/ssh", "commit/ssh"} {
+	for _, path := range []string{"survey", "evaluate/nix path-info", "build/nix build", "copy/nix copy", "activate/ssh", "commit", "ssh"} { // the last is the connection that confirms, made ahead
 		tr.at(host + path)
 	}
 	// Its page has what was changed.

@@ -83,12 +83,13 @@ func (d *DB) Aside() string { return d.aside }
 func (d *DB) Close() error { return d.db.Close() }
 
 func (d *DB) open(ctx context.Context) error {
-	// SQLite would make it readable for all.
-	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
+	// SQLite would make it readable for all. One that is there must not be opened: closing it
+	// would let go of all of SQLite's locks on it in this process (fcntl_locking(2)).
+	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
 	}
-	if err := f.Close(); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// Written before the log (WAL), so that readers and a writer do not wait for each
