@@ -429,9 +429,10 @@ func TestMasterAndNixByItself(t *testing.T) {
 		}
 	}
 	before := s.logins()
-	res, err := proc.Run(t.Context(), proc.Cmd{Argv: append(append([]string{"ssh", "127.0.0.1", "-x"}, words...), "--", "echo", "hello")})
-	// The local command is Nix's own business: it has one.
-	if err != nil || !strings.HasSuffix(string(res.Stdout), "hello\n") || s.logins() != before+1 {
+	// Nix has a local command of its own, and waits for what it says (ssh.cc).
+	nix := []string{"ssh", "127.0.0.1", "-x", "-oPermitLocalCommand=yes", "-oLocalCommand=echo started"}
+	res, err := proc.Run(t.Context(), proc.Cmd{Argv: append(append(nix, words...), "--", "echo", "hello")})
+	if err != nil || string(res.Stdout) != "started\nhello\n" || s.logins() != before+1 {
 		t.Errorf("%v: %q, %d log-ins", err, res.Stdout, s.logins()-before)
 	}
 }

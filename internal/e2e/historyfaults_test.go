@@ -104,7 +104,7 @@ func TestHistoryOfRunsAtTheSameTime(t *testing.T) {
 	var wg sync.WaitGroup
 	for range several {
 		wg.Go(func() {
-			if res, err := f.sh("env", state, flotilla, "testAll", "-fresh"); err != nil || strings.Contains(string(res.Stderr), "the history") {
+			if res, err := f.sh("env", state, flotilla, "testAll", "-fresh"); err != nil || strings.Contains(string(res.Stderr), "history") {
 				t.Errorf("%v\n%s%s", err, res.Stdout, res.Stderr)
 			}
 		})
