@@ -68,7 +68,7 @@ func (w *watch) run(ctx context.Context) []HealthResult {
 // follow tries checks together, as far as they are due at the same time.
 func (w *watch) follow(ctx context.Context, group []int, ask func(context.Context, []HealthCheck) []verdict) {
 	next := make(map[int]time.Time, len(group))
-	for ctx.Err() == nil {
+	for !over(ctx) {
 		group = slices.DeleteFunc(group, w.done)
 		if len(group) == 0 {
 			return
@@ -93,10 +93,17 @@ func (w *watch) follow(ctx context.Context, group []int, ask func(context.Contex
 			continue
 		}
 		for k, v := range ask(ctx, checks) {
-			w.note(due[k], v, ctx.Err() != nil)
+			w.note(due[k], v, over(ctx))
 		}
 		w.settle()
 	}
+}
+
+// over reports whether ctx is at its end. A connection has a timer of its own for
+// the deadline, and may tell of it before ctx is done.
+func over(ctx context.Context) bool {
+	deadline, has := ctx.Deadline()
+	return ctx.Err() != nil || has && !time.Now().Before(deadline)
 }
 
 // done reports whether a check needs no further try.

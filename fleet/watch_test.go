@@ -138,6 +138,42 @@ func TestWatchHangs(t *testing.T) {
 }
 
 // What failed before is tried, but not waited for to the deadline.
+// wall is a context of which the deadline has passed before it is done, as it is for
+// a connection: the one has its own timer for it.
+type wall struct {
+	context.Context
+	at time.Time
+}
+
+func (w wall) Deadline() (time.Time, bool) { return w.at, true }
+
+func TestWatchCutByItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		began, tries := time.Now(), 0
+		w := watch{
+			checks: []HealthCheck{{Name: "tcp", TCP: 1}}, passed: func(HealthResult) {}, changed: func(int, string) {},
+			here: func(ctx context.Context, c HealthCheck) verdict {
+				switch tries++; tries {
+				case 1:
+					return verdict{false, "connection refused"}
+				case 2:
+					at, _ := ctx.Deadline()
+					time.Sleep(time.Until(at))
+					return verdict{false, "no answer within 5s"}
+				}
+				cancel()
+				return verdict{false, "there was no time for this"}
+			},
+		}
+		r := w.run(wall{ctx, began.Add(4 * time.Second)})[0]
+		if r.Answer != "connection refused" || r.Tries != 1 || tries != 2 {
+			t.Errorf("%+v after %d tries", r, tries)
+		}
+	})
+}
+
 func TestWatchExcuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{from: map[string]time.Duration{"tcp": time.Hour}}
