@@ -35,9 +35,14 @@ func Read(ctx context.Context, o Options) (*Tree, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	root, ok := findRoot(dir)
+	if !ok && within(dir, o.Cache) {
+		// Every run would find a change, and closing a database that was hashed lets go of
+		// this process's locks on it (fcntl(2)).
+		return nil, off("the flake is in no Git repository, and what is remembered of it would be kept within it: set XDG_STATE_HOME to a directory elsewhere, or make it a repository")
+	}
 	cache := openCache(o.Cache)
 	defer cache.wait()
-	root, ok := findRoot(dir)
 	var t *Tree
 	if ok {
 		t, err = readGit(ctx, root, dir, cache, 0)

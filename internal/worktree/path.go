@@ -53,3 +53,18 @@ func readPath(ctx context.Context, dir string, cache *statCache) (*Tree, error) 
 	t.Head = strconv.FormatInt(latest, 10)
 	return t, nil
 }
+
+// within reports whether a file, or the place where it is to be made, is below dir,
+// which has no symlinks.
+func within(dir, file string) bool {
+	for rest := ""; filepath.IsAbs(file); file, rest = filepath.Dir(file), filepath.Join(filepath.Base(file), rest) {
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			rel, err := filepath.Rel(dir, filepath.Join(real, rest))
+			return err == nil && filepath.IsLocal(rel)
+		}
+		if file == filepath.Dir(file) {
+			break
+		}
+	}
+	return false
+}

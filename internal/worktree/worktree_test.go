@@ -362,6 +362,29 @@ func TestPathTree(t *testing.T) {
 	}
 }
 
+// Outside of Git what is kept within the flake's directory would change it.
+func TestPathTreeWithItsOwnState(t *testing.T) {
+	r := repo{t, t.TempDir()}
+	r.write("flake.nix", "{ outputs = { self }: { }; }")
+	elsewhere := t.TempDir()
+	os.Symlink(r.dir, filepath.Join(elsewhere, "link"))
+	os.Symlink(elsewhere, r.path("link"))
+	for cache, ok := range map[string]bool{
+		"": true, filepath.Join(elsewhere, "state/stat"): true, r.path("link/state/stat"): true, r.dir + "-2/stat": true,
+		r.path("state/stat"): false, filepath.Join(elsewhere, "link/state/stat"): false,
+	} {
+		_, err := Read(t.Context(), Options{Dir: r.dir, Cache: cache})
+		var o *OffError
+		if ok && err != nil || !ok && !errors.As(err, &o) {
+			t.Errorf("%s: %v", cache, err)
+		}
+	}
+	r.git("init", "-q")
+	if _, err := Read(t.Context(), Options{Dir: r.dir, Cache: r.path("state/stat")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // A change that was undone leaves its trace.
 func TestStamp(t *testing.T) {
 	r := newRepo(t)
