@@ -42,7 +42,8 @@ func (j *job) stage(ctx context.Context, s surveyed, abandon <-chan struct{}) (O
 	outcome := Staged
 	u := j.newUnit(run, StepActivate, s)
 	u.step, u.guard, u.active = StepCommit, j.newGuard(s), u.toplevel
-	u.guard.restore = false
+	// What must not change while it runs may be another after a boot.
+	u.guard.restore, u.guard.check = false, "go"
 	c := u.sibling(StepCommit)
 	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
 		// Nothing is activated, but the host's lock is taken.

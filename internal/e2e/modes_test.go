@@ -27,6 +27,12 @@ func TestSwitchInhibitors(t *testing.T) {
 	if m.settled("p510") != before {
 		t.Error("something has changed")
 	}
+	m.run("flotilla deploy p510 -boot").exits(0).says("it boots ", "p510: staged")
+	if s := m.systems("p510"); s.current != before || s.profile == before || s.boot != s.profile {
+		t.Errorf("not staged: %+v", s)
+	}
+	m.run("flotilla rollback p510 -yes").exits(0).says("back to what it runs")
+	m.settled("p510")
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: staged,", "staged for the next boot, because the switch inhibitor lab (1 → 2) differs")
 	if s := m.systems("p510"); s.current != before || s.profile == before || s.boot != s.profile {
 		t.Errorf("not staged: %+v", s)
