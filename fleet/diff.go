@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -65,6 +67,7 @@ func difference(k *stores, free int64) *Difference {
 // dryActivated adds what a dry activation told: how it ended, and what it said
 // it would do.
 func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) {
+	units.New = newUnits(d.Packages)
 	d.Units, d.UnitsUnknown = units, ""
 	d.Reboot = end.rebootChanges()
 	d.RebootFor = partNames(d.Reboot)
@@ -87,11 +90,30 @@ type UnitChanges struct {
 	Stop, Restart, Reload, Start []string
 	// Keep are changed units that would be left running as they are.
 	Keep []string
+	// New are units that only the wanted system has, of a plan: which of them start,
+	// and which only something else starts, nobody says beforehand. Characters that a
+	// store path cannot have are "-".
+	New []string
 }
 
-// Empty reports whether no unit would be touched.
+// newUnits are the units that only the new system has, sorted, by the names of their
+// store paths: NixOS calls them unit-NAME (nixos/lib/systemd-lib.nix, makeUnit). A dry
+// activation does not name them, since it is their targets that start them.
+func newUnits(packages PackageDiff) (names []string) {
+	for _, p := range packages.Added {
+		if name, ok := strings.CutPrefix(p.Name, "unit-"); ok && slices.Contains(unitTypes, filepath.Ext(name)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unitTypes are those that a host has files of, as a rule (systemd.unit(5)).
+var unitTypes = []string{".service", ".socket", ".target", ".timer", ".path", ".mount", ".automount", ".swap", ".slice"}
+
+// Empty reports whether no unit would be touched, and none is new.
 func (u UnitChanges) Empty() bool {
-	return len(u.Stop)+len(u.Restart)+len(u.Reload)+len(u.Start) == 0
+	return len(u.Stop)+len(u.Restart)+len(u.Reload)+len(u.Start)+len(u.New) == 0
 }
 
 // read takes in one line of what switch-to-configuration prints, of a dry activation or
@@ -100,7 +122,10 @@ func (u UnitChanges) Empty() bool {
 func (u *UnitChanges) read(line string) {
 	what, list, ok := strings.Cut(line, " units: ")
 	if !ok {
-		return
+		if what, list, ok = strings.Cut(line, " units were started: "); !ok || what != "the following new" {
+			return
+		}
+		what = "starting the following"
 	}
 	var to *[]string
 	switch what {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,18 +144,33 @@ func TestParseDryActivation(t *testing.T) {
 		"would reload the following units: r.service",
 		"would restart the following units: s.service,t.service",
 		"would start the following units: u.service",
-		"would frobnicate the following units: x.service",
+		"the following new units were started: n.service, n.timer",
+		"would frobnicate the following units: x.service", "the following new units were frobnicated: x.service", "the following units were started: x.service",
 		"units: ", "",
 	} {
 		got.read(line)
 	}
 	want := UnitChanges{Stop: []string{"a.service", "b.timer"}, Keep: []string{"dbus.service"}, Reload: []string{"r.service"},
-		Restart: []string{"s.service", "t.service"}, Start: []string{"u.service"}}
+		Restart: []string{"s.service", "t.service"}, Start: []string{"u.service", "n.service", "n.timer"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
 	if !(UnitChanges{}).Empty() || got.Empty() {
 		t.Error("Empty is wrong")
+	}
+}
+
+// A dry activation names no unit that is new; the packages do.
+func TestNewUnits(t *testing.T) {
+	var p PackageDiff
+	for _, name := range []string{"jq", "unit-a.service", "unit-backup.timer", "unit-getty-.service", "unit-a.service-disabled", "unit-tests", "unit-", "my-unit-x.service"} {
+		p.Added = append(p.Added, PackageChange{Name: name})
+	}
+	p.Changed = []PackageChange{{Name: "unit-changed.service"}}
+	d := Difference{Packages: p}
+	d.dryActivated(unitEnd{}, UnitChanges{}, "")
+	if want := []string{"a.service", "backup.timer", "getty-.service"}; !slices.Equal(d.Units.New, want) || d.Units.Empty() {
+		t.Errorf("%q", d.Units.New)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // Ctrl-C stops waiting: what runs on a host gets no signal.
 func Exec(ctx context.Context, selector, cmd string, json *bool) error {
 	asJSON(json)
-	if strings.TrimSpace(cmd) == "" {
+	if strings.Trim(cmd, "- \t\n") == "" { // as where "--" was to part it from the options
 		return failure(errors.New("no command given: it is one argument, such as 'systemctl --failed'"))
 	}
 	return showing(ctx, selector, nil, func(ctx context.Context, s session) *fleet.Report {

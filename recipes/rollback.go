@@ -19,7 +19,7 @@ import (
 func Rollback(ctx context.Context, host string, to *string, yes, dry, json, noCheck *bool, specialisation *string) error {
 	asJSON(json)
 	opt := fleet.RollbackOptions{To: text(to, ""), NoCheck: is(noCheck), Specialisation: specialisation}
-	if err := errors.Join(fleet.CheckGeneration(opt.To), fleet.CheckSpecialisation(text(specialisation, ""))); err != nil {
+	if err := errors.Join(strayGeneration(words(), host), fleet.CheckGeneration(opt.To), fleet.CheckSpecialisation(text(specialisation, ""))); err != nil {
 		return failure(err)
 	}
 	if to != nil && *to == "" {

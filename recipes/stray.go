@@ -33,6 +33,16 @@ func strayTarget(words []string, host string, inv *fleet.Inventory) error {
 	return errors.New(words[i] + " after " + words[i-1] + " would be deployed; if that is meant, write deploy " + words[i])
 }
 
+// strayGeneration refuses a rollback of a host that a generation follows, which would
+// be a target of its own, once the host is back to the one before.
+func strayGeneration(words []string, host string) error {
+	i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w[strings.LastIndexByte(w, ':')+1:], "rollback") })
+	if i < 0 || i+2 >= len(words) || words[i+1] != host || strings.Trim(words[i+2], "0123456789") != "" && words[i+2][0] != '/' {
+		return nil
+	}
+	return fmt.Errorf("the word %s after %s would be a target of its own; write rollback %s -to=%[1]s", words[i+2], host, host)
+}
+
 // meant is a question that comes after strayTarget's; nil means yes.
 func meant(host string, ask question) question {
 	return func(ctx context.Context, s session) error {

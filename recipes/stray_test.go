@@ -29,6 +29,22 @@ func TestStrayWords(t *testing.T) {
 		words []string
 		bad   bool
 	}{
+		{[]string{"rollback", "razer"}, false},
+		{[]string{"rollback", "razer", "status"}, false},
+		{[]string{"rollback", "razer", ""}, true},
+		{[]string{"rollback", "p620", "7"}, false},
+		{[]string{"rollback", "razer", "7"}, true},
+		{[]string{"fleet:Rollback", "razer", "/nix/store/x"}, true},
+		{[]string{"status", "rollback", "razer", "12"}, true},
+	} {
+		if err := strayGeneration(c.words, "razer"); (err != nil) != c.bad {
+			t.Errorf("%v: %v", c.words, err)
+		}
+	}
+	for _, c := range []struct {
+		words []string
+		bad   bool
+	}{
 		{[]string{"razer"}, false},
 		{[]string{"Razer"}, false},
 		{[]string{"deploy", "razer"}, false},

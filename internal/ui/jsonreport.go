@@ -145,6 +145,7 @@ type jsonUnits struct {
 	Reload  []string `json:"reload,omitempty"`
 	Start   []string `json:"start,omitempty"`
 	Keep    []string `json:"keep,omitempty"`
+	New     []string `json:"new,omitempty"`
 }
 
 func newJSONReport(r *fleet.Report) *jsonReport {
@@ -207,7 +208,7 @@ func newJSONDifference(d *fleet.Difference) *jsonDifference {
 	if d.UnitsUnknown == "" {
 		out.Units = &jsonUnits{
 			Stop: allHarmless(d.Units.Stop), Restart: allHarmless(d.Units.Restart), Reload: allHarmless(d.Units.Reload),
-			Start: allHarmless(d.Units.Start), Keep: allHarmless(d.Units.Keep),
+			Start: allHarmless(d.Units.Start), Keep: allHarmless(d.Units.Keep), New: allHarmless(d.Units.New),
 		}
 	}
 	return out

@@ -27,7 +27,7 @@ func planned() *fleet.Report {
 		Copy: fleet.CopyWork{Paths: 612, Bytes: 812 << 20}, FreeBytes: 40 << 30,
 		Units: fleet.UnitChanges{
 			Stop: []string{"old.service"}, Restart: []string{"a.service", "b.service", "c.service", "d.service", "e.service", "f.service", "g.service"},
-			Start: []string{"old.service"}, Keep: []string{"dbus.service"},
+			Start: []string{"old.service"}, Keep: []string{"dbus.service"}, New: []string{"jq.service"},
 		},
 		RebootFor: []string{"kernel", "initrd", "kernel-params"},
 		Reboot:    []fleet.RebootPart{{Part: "kernel", Old: "6.12.31", New: "6.15.1"}, {Part: "initrd", Old: "6.12.31", New: "6.15.1"}, {Part: "kernel-params", Old: "quiet", New: "loglevel=4"}},

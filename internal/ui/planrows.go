@@ -131,12 +131,13 @@ type unitGroup struct {
 func unitGroups(u fleet.UnitChanges) []unitGroup {
 	all := []unitGroup{
 		{red, "stop", u.Stop}, {yellow, "restart", u.Restart}, {yellow, "reload", u.Reload}, {green, "start", u.Start},
+		{green, "new", u.New},
 		{dim, "changed, but kept running", u.Keep},
 	}
 	return slices.DeleteFunc(all, func(g unitGroup) bool { return len(g.units) == 0 })
 }
 
-// unitCount is how many units would be touched, "?" if that is not known.
+// unitCount is how many units would be touched or are new, "?" if that is not known.
 func unitCount(d *fleet.Difference) string {
 	if d.UnitsUnknown != "" {
 		return "?"
