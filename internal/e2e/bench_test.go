@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -175,10 +174,7 @@ func TestPerfCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Exec(t.Context(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(text),
-		Argv: []string{"/bin/sh", "-c", "cat >/tmp/cacheserver && chmod 755 /tmp/cacheserver"}}); err != nil {
-		t.Fatal(err)
-	}
+	m.place("/tmp/cacheserver", text)
 	m.run("flotilla testAllParallel").exits(0)
 	m.must(lab.Control, `cd /tmp && nix key generate-secret --key-name lab-1 >lab.secret && nix key convert-secret-to-public <lab.secret >lab.public
 		all=$(cd /root/fleet 2>/dev/null || cd "$OLDPWD"; flotilla buildAllParallel 2>/dev/null | cut -d' ' -f2)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -184,10 +183,7 @@ func TestTracesOfADeployment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Exec(t.Context(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(program),
-		Argv: []string{"/bin/sh", "-c", "cat >/tmp/otlpreceiver && chmod 755 /tmp/otlpreceiver"}}); err != nil {
-		t.Fatal(err)
-	}
+	m.place("/tmp/otlpreceiver", program)
 	m.must(lab.Control, "systemd-run --quiet --unit=otlpreceiver -p StandardOutput=file:/tmp/spans -p StandardError=file:/tmp/receiver /tmp/otlpreceiver 127.0.0.1:0; while ! test -s /tmp/receiver; do :; done")
 	t.Cleanup(func() {
 		m.must(lab.Control, "systemctl stop otlpreceiver; rm -f /tmp/otlpreceiver /tmp/spans /tmp/receiver")
