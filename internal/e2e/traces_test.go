@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,13 +78,17 @@ func (tr trace) at(path string) span {
 	return span{}
 }
 
-// tells checks what holds of any trace: nothing of it is secret, and it is one tree.
+// tells checks what holds of any trace: nothing of it is secret, it is one tree, and what
+// is done for a host is done in one of its steps.
 func (tr trace) tells(secrets ...string) {
 	tr.t.Helper()
 	roots := 0
 	for _, s := range tr.spans {
 		if !strings.Contains(tr.path(s), "/") {
 			roots++
+		}
+		if s.Kind == "SPAN_KIND_CLIENT" && strings.HasPrefix(path.Base(path.Dir(tr.path(s))), "host ") {
+			tr.t.Errorf("a command in no step: %s", tr.path(s))
 		}
 		text, err := json.Marshal(s)
 		if err != nil {
@@ -193,7 +198,7 @@ func TestTracesOfADeployment(t *testing.T) {
 	tr := readTrace(t, m.must(lab.Control, "cat /tmp/spans"))
 	tr.tells()
 	const host = "quickDeploy/host p620/"
-	for _, path := range []string{"survey", "evaluate/nix path-info", "build/nix build", "copy/nix copy", "activate/ssh", "commit", "ssh"} { // the last is the connection that confirms, made ahead
+	for _, path := range []string{"survey", "evaluate/nix path-info", "build/nix build", "copy/nix copy", "activate/ssh", "commit/ssh"} {
 		tr.at(host + path)
 	}
 	// Its page has what was changed.
