@@ -23,15 +23,21 @@ type benchmark struct {
 			Nix, Store, Revision string
 			Dirty                bool
 			Cores                int
+			Load                 float64
 		}
 	}
-	Phases []struct {
-		Phase  string
-		N      int
-		Median float64 `json:"median_seconds"`
-		Low    float64 `json:"low_seconds"`
-		MaxRSS int64   `json:"max_rss_bytes"`
-		Last   *struct{ Verdict string }
+	Phases []phase
+}
+
+type phase struct {
+	Phase  string
+	N      int
+	Median float64 `json:"median_seconds"`
+	Low    float64 `json:"low_seconds"`
+	MaxRSS int64   `json:"max_rss_bytes"`
+	Last   *struct {
+		Verdict string
+		Change  float64
 	}
 }
 
