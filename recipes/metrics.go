@@ -31,6 +31,12 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return nil
 	}
+	for option, value := range map[string]*string{"-serve": serve, "-push": push} {
+		// An unset variable in a script must not mean every address of this machine.
+		if value != nil && *value == "" {
+			return failure(fmt.Errorf("%s needs an address", option))
+		}
+	}
 	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline), failing: map[string]bool{}}
 	if serve != nil {
 		if textfile != nil || push != nil {
@@ -38,18 +44,24 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return q.serve(ctx, *serve)
 	}
+	var files outFiles
+	defer files.drop()
+	file := files.create("textfile", textfile)
+	if files.err != nil {
+		return failure(files.err)
+	}
 	return promptly(ctx, func(ctx context.Context) error {
 		s, err := q.take(ctx)
+		if err == nil {
+			err = ctx.Err() // hosts that were not waited for are not down
+		}
 		if err != nil {
 			return err
 		}
 		if textfile == nil && push == nil {
 			return s.Text(os.Stdout)
 		}
-		var errs []error
-		if textfile != nil {
-			errs = append(errs, s.WriteFile(*textfile))
-		}
+		errs := []error{file.write(s.Text)}
 		if push != nil {
 			errs = append(errs, s.Push(ctx, *push, machineName()))
 		}
