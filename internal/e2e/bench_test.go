@@ -97,6 +97,12 @@ func TestBenchHost(t *testing.T) {
 		t.Error("something was changed")
 	}
 
+	// A result that cannot be kept is shown all the same.
+	m.must(lab.Control, "mount -t tmpfs -o size=64k full /root/.local/state/flotilla/bench; head -c 1M /dev/zero >/root/.local/state/flotilla/bench/full; true")
+	o := m.run("flotilla benchHost p620 1")
+	m.must(lab.Control, "umount /root/.local/state/flotilla/bench")
+	o.exits(1).says("evaluate-cold", "cannot keep the result", "no space left")
+
 	// A host that would be deployed stays as it is; what would change it is left out.
 	m.set("p620", `environment.etc.motd.text = "not deployed";`)
 	b = m.bench("flotilla benchHost p620 1 -json")
