@@ -119,7 +119,9 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		cache.Go(func() { s.Cache = f.AskCache(ctx) })
 		s.Survey = f.Status(ctx, hosts, fleet.StatusOptions{HostsOnly: q.fast})
 		cache.Wait()
-		q.say(s.Survey)
+		if !errors.Is(ctx.Err(), context.Canceled) { // by Ctrl-C, or a scraper that went away
+			q.say(s.Survey)
+		}
 		if s.Drifted, err = db.Drift(kept, time.Now(), metrics.Drifted(s.Survey)); err != nil {
 			return s, err
 		}
