@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/nixflotilla/flotilla/sshpool"
 )
 
@@ -17,6 +19,9 @@ type ahead struct {
 	end        unitEnd
 	err        error
 	giveUp     context.CancelFunc
+	// span is the commit's, endSpan ends it.
+	span    trace.Span
+	endSpan endStep
 }
 
 // goAhead begins to commit a system that is to be live. Call either take or drop.
@@ -24,6 +29,8 @@ func (u *unit) goAhead(ctx context.Context) *ahead {
 	c := u.sibling(StepCommit)
 	a := &ahead{unit: c, turn: make(chan struct{}), done: make(chan struct{})}
 	c.ahead = a
+	ctx, a.endSpan = stepSpan(ctx, u.job.host, StepCommit)
+	a.span = trace.SpanFromContext(ctx)
 	ctx, a.giveUp = context.WithCancel(ctx)
 	go func() {
 		defer close(a.done)
@@ -44,6 +51,7 @@ func (a *ahead) drop() {
 	if a != nil {
 		a.giveUp()
 		<-a.done
+		a.endSpan(nil, true)
 	}
 }
 

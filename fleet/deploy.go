@@ -388,7 +388,8 @@ func (j *job) stagedBecause(why string) {
 // commit verifies that the new system is live, unless it is Staged, and makes it the
 // one that boots.
 func (j *job) commit(ctx context.Context, c *unit, s surveyed, outcome Outcome) (Outcome, error) {
-	err := j.step(ctx, StepCommit, nil, func(ctx context.Context) (string, error) {
+	ctx, ended := c.commitSpan(ctx)
+	err := j.stepWithin(ctx, StepCommit, ended, func(ctx context.Context) (string, error) {
 		commit := func() (unitEnd, error) { return c.commit(ctx, outcome != Staged) }
 		if c.ahead != nil {
 			commit = c.ahead.take

@@ -218,11 +218,16 @@ func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work 
 		}
 		defer limit.Release(1)
 	}
+	ctx, end := stepSpan(ctx, j.host, s)
+	return j.stepWithin(ctx, s, end, work)
+}
+
+// stepWithin is step in a span that is begun already: that of ctx, which end ends.
+func (j *job) stepWithin(ctx context.Context, s Step, end endStep, work func(context.Context) (string, error)) error {
 	usual, left := j.begins(s)
 	j.emit(Event{Step: s, Kind: KindStarted, Usual: usual, Left: left})
-	traced, end := stepSpan(ctx, j.host, s)
 	began := time.Now()
-	text, err := work(traced)
+	text, err := work(ctx)
 	took := time.Since(began)
 	usage := j.usageOf(s)
 	j.set(func(r *Result) { r.Steps = append(r.Steps, StepTime{s, began.Sub(j.started), took, usage}) })

@@ -39,9 +39,12 @@ func hostSpan(ctx context.Context, h Host) (context.Context, func(Result)) {
 	}
 }
 
-// stepSpan begins the span of one step of a host. Its end is to be told the step's
-// error, or that it was given up.
-func stepSpan(ctx context.Context, h Host, s Step) (context.Context, func(err error, givenUp bool)) {
+// endStep ends a step's span. It is told the step's error, or that it was given up; of
+// one that has ended it changes nothing.
+type endStep func(err error, givenUp bool)
+
+// stepSpan begins the span of one step of a host.
+func stepSpan(ctx context.Context, h Host, s Step) (context.Context, endStep) {
 	ctx, span := start(ctx, string(s), attr.String("flotilla.host", h.Name))
 	return ctx, func(err error, givenUp bool) {
 		switch {
@@ -52,6 +55,14 @@ func stepSpan(ctx context.Context, h Host, s Step) (context.Context, func(err er
 		}
 		span.End()
 	}
+}
+
+// commitSpan begins the span of a commit, or is the one that was begun ahead.
+func (u *unit) commitSpan(ctx context.Context) (context.Context, endStep) {
+	if u.ahead == nil {
+		return stepSpan(ctx, u.job.host, StepCommit)
+	}
+	return trace.ContextWithSpan(ctx, u.ahead.span), u.ahead.endSpan
 }
 
 // failed says of a span that it went wrong: in a word of few, and as people are told.

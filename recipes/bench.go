@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,11 +59,9 @@ func BenchHost(ctx context.Context, host, runs string, json *bool, out, html *st
 			if err == nil {
 				err = history.Add(r)
 			}
-			if err != nil {
-				return err
-			}
 			b := benchmarked{record: r, rows: r.Rows(earlier), earlier: earlier, skipped: skipped, path: history.Path}
-			if err := b.show(os.Stdout); err != nil {
+			// What took minutes to measure is shown, though it cannot be kept.
+			if err := errors.Join(b.show(os.Stdout), err); err != nil {
 				return err
 			}
 			records = append(records, r)

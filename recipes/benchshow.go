@@ -25,27 +25,25 @@ func (b benchmarked) show(w io.Writer) error {
 	if forPrograms() {
 		return writeJSON(w, b.json())
 	}
-	b.text(w)
-	return nil
+	return b.sheet().text(w)
 }
 
-func (b benchmarked) text(w io.Writer) {
+func (b benchmarked) sheet() sheet {
 	e := b.record.Environment
 	n := 0
 	if len(b.rows) > 0 {
 		n = b.rows[0].Summary.N
 	}
-	ui.Note(w, fmt.Sprintf("%s: %d rounds after one to warm up; %d cores, load %.1f, Nix %s", b.record.Host, n, e.Cores, e.Load, e.Nix))
-	head := []ui.Cell{{Text: "PHASE"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}, {Text: "AGAINST LAST"}, {Text: "AGAINST BEST"}}
-	var rows [][]ui.Cell
+	out := sheet{head: []ui.Cell{{Text: "PHASE"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}, {Text: "AGAINST LAST"}, {Text: "AGAINST BEST"}}}
+	out.before = append(out.before, fmt.Sprintf("%s: %d rounds after one to warm up; %d cores, load %.1f, Nix %s", b.record.Host, n, e.Cores, e.Load, e.Nix))
 	for _, r := range b.rows {
-		rows = append(rows, []ui.Cell{{Text: string(r.Phase)}, {Text: figure(r.Summary.Median), Right: true}, {Text: interval(r.Summary)},
+		out.rows = append(out.rows, []ui.Cell{{Text: string(r.Phase)}, {Text: figure(r.Summary.Median), Right: true}, {Text: interval(r.Summary)},
 			verdictCell(r.Last), verdictCell(r.Best)})
 	}
-	ui.Table(w, head, rows)
 	for _, note := range b.notes() {
-		ui.Note(w, "- "+note)
+		out.after = append(out.after, "- "+note)
 	}
+	return out
 }
 
 func verdictCell(c *bench.Comparison) ui.Cell {

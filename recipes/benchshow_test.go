@@ -39,7 +39,7 @@ func aRecord(at time.Time, scale float64) bench.Record {
 func shown(b benchmarked) string {
 	b.rows = b.record.Rows(b.earlier)
 	var out bytes.Buffer
-	b.text(&out)
+	_ = b.sheet().text(&out)
 	return out.String()
 }
 

@@ -61,9 +61,9 @@ func History(ctx context.Context, on *string, last *int, since, outcome, target 
 		case len(runs) == 0:
 			fmt.Fprintln(os.Stderr, "no such run is known")
 		case filter.Hosts != nil || filter.Outcomes != nil:
-			ui.RunHosts(guarded(os.Stdout), runs)
+			return ui.RunHosts(guarded(os.Stdout), runs)
 		default:
-			ui.Runs(guarded(os.Stdout), runs)
+			return ui.Runs(guarded(os.Stdout), runs)
 		}
 		return nil
 	})

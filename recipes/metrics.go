@@ -31,6 +31,12 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return nil
 	}
+	for option, value := range map[string]*string{"-serve": serve, "-push": push} {
+		// An unset variable in a script must not mean every address of this machine.
+		if value != nil && *value == "" {
+			return failure(fmt.Errorf("%s needs an address", option))
+		}
+	}
 	q := surveyor{selector: text(on, everyone), fast: is(fast), offline: is(offline), failing: map[string]bool{}}
 	if serve != nil {
 		if textfile != nil || push != nil {
@@ -38,18 +44,24 @@ func Metrics(ctx context.Context, on *string, fast, offline *bool, serve, textfi
 		}
 		return q.serve(ctx, *serve)
 	}
+	var files outFiles
+	defer files.drop()
+	file := files.create("textfile", textfile)
+	if files.err != nil {
+		return failure(files.err)
+	}
 	return promptly(ctx, func(ctx context.Context) error {
 		s, err := q.take(ctx)
+		if err == nil {
+			err = ctx.Err() // hosts that were not waited for are not down
+		}
 		if err != nil {
 			return err
 		}
 		if textfile == nil && push == nil {
 			return s.Text(os.Stdout)
 		}
-		var errs []error
-		if textfile != nil {
-			errs = append(errs, s.WriteFile(*textfile))
-		}
+		errs := []error{file.write(s.Text)}
 		if push != nil {
 			errs = append(errs, s.Push(ctx, *push, machineName()))
 		}
@@ -107,7 +119,9 @@ func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
 		cache.Go(func() { s.Cache = f.AskCache(ctx) })
 		s.Survey = f.Status(ctx, hosts, fleet.StatusOptions{HostsOnly: q.fast})
 		cache.Wait()
-		q.say(s.Survey)
+		if !errors.Is(ctx.Err(), context.Canceled) { // by Ctrl-C, or a scraper that went away
+			q.say(s.Survey)
+		}
 		if s.Drifted, err = db.Drift(kept, time.Now(), metrics.Drifted(s.Survey)); err != nil {
 			return s, err
 		}

@@ -41,8 +41,7 @@ func PerfParallel(ctx context.Context, on *string, runs *int, json *bool) error 
 				bench.ParallelResult
 			}{"parallel", r})
 		}
-		parallelSheet(r).text(os.Stdout)
-		return nil
+		return parallelSheet(r).text(os.Stdout)
 	})
 }
 
@@ -116,8 +115,7 @@ func PerfMemory(ctx context.Context, on *string, json *bool) error {
 				Allows int `json:"allows_evaluations"`
 			}{"memory", r, r.Allows()})
 		}
-		memorySheet(r).text(os.Stdout)
-		return nil
+		return memorySheet(r).text(os.Stdout)
 	})
 }
 
@@ -162,7 +160,6 @@ func PerfCache(ctx context.Context, on *string, json *bool) error {
 		case forPrograms():
 			return writeJSON(os.Stdout, newJSONCaches(r))
 		}
-		cachesSheet(r).text(os.Stdout)
-		return nil
+		return cachesSheet(r).text(os.Stdout)
 	})
 }

@@ -75,8 +75,7 @@ func PerfCompare(ctx context.Context, rev1, rev2 string, on *string, json *bool,
 		if forPrograms() {
 			return writeJSON(os.Stdout, c.json())
 		}
-		c.sheet().text(os.Stdout)
-		return nil
+		return c.sheet().text(os.Stdout)
 	})
 }
 

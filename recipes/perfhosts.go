@@ -37,8 +37,7 @@ func PerfEval(ctx context.Context, on *string, json *bool, runs *int) error {
 		if forPrograms() {
 			return writeJSON(os.Stdout, jsonHosts{"evaluations", r})
 		}
-		evaluationSheet(r).text(os.Stdout)
-		return nil
+		return evaluationSheet(r).text(os.Stdout)
 	})
 }
 
@@ -63,7 +62,9 @@ func PerfBuildTimes(ctx context.Context, on *string, json *bool, runs *int) erro
 			return writeJSON(os.Stdout, jsonHosts{"build-times", r})
 		}
 		for _, s := range buildSheets(r) {
-			s.text(os.Stdout)
+			if err := s.text(os.Stdout); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -51,7 +51,7 @@ func PerfTransport(ctx context.Context, host string, runs, paths, large *int, be
 		var left *bench.LeftError
 		if errors.As(err, &left) && ctx.Err() != nil {
 			m.status.Clear()
-			ui.Note(os.Stderr, ui.Harmless(left.Error(), false))
+			_ = ui.Note(os.Stderr, ui.Harmless(left.Error(), false))
 		}
 		if err != nil {
 			return err
@@ -63,8 +63,7 @@ func PerfTransport(ctx context.Context, host string, runs, paths, large *int, be
 				bench.TransportResult
 			}{"transport", r})
 		}
-		transportSheet(r).text(os.Stdout)
-		return nil
+		return transportSheet(r).text(os.Stdout)
 	})
 }
 

@@ -152,8 +152,8 @@ func verdict(r *fleet.Report) error {
 // failure is the error for Mage of a run that never began.
 func failure(err error) error {
 	all := []error{err}
-	var several interface{ Unwrap() []error }
-	if errors.As(err, &several) {
+	// Only what errors.Join made: other errors say by themselves what they wrap.
+	if several, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(several.Unwrap()...).Error() {
 		all = several.Unwrap()
 	}
 	lines := make([]string, len(all))

@@ -18,14 +18,24 @@ type sheet struct {
 	after []string
 }
 
-func (s sheet) text(w io.Writer) {
-	for _, n := range s.before {
-		ui.Note(w, n)
+// text writes it for a person.
+func (s sheet) text(w io.Writer) error {
+	if err := noted(w, s.before); err != nil {
+		return err
 	}
-	ui.Table(w, s.head, s.rows)
-	for _, n := range s.after {
-		ui.Note(w, n)
+	if err := ui.Table(w, s.head, s.rows); err != nil {
+		return err
 	}
+	return noted(w, s.after)
+}
+
+func noted(w io.Writer, all []string) error {
+	for _, n := range all {
+		if err := ui.Note(w, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // markdown is the sheet as GitHub's Markdown.

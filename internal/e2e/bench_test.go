@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -24,15 +23,21 @@ type benchmark struct {
 			Nix, Store, Revision string
 			Dirty                bool
 			Cores                int
+			Load                 float64
 		}
 	}
-	Phases []struct {
-		Phase  string
-		N      int
-		Median float64 `json:"median_seconds"`
-		Low    float64 `json:"low_seconds"`
-		MaxRSS int64   `json:"max_rss_bytes"`
-		Last   *struct{ Verdict string }
+	Phases []phase
+}
+
+type phase struct {
+	Phase  string
+	N      int
+	Median float64 `json:"median_seconds"`
+	Low    float64 `json:"low_seconds"`
+	MaxRSS int64   `json:"max_rss_bytes"`
+	Last   *struct {
+		Verdict string
+		Change  float64
 	}
 }
 
@@ -91,6 +96,12 @@ func TestBenchHost(t *testing.T) {
 	if m.must(lab.Control, stores) != here || m.must("p620", stores) != there || m.systems("p620") != before {
 		t.Error("something was changed")
 	}
+
+	// A result that cannot be kept is shown all the same.
+	m.must(lab.Control, "mount -t tmpfs -o size=64k full /root/.local/state/flotilla/bench; head -c 1M /dev/zero >/root/.local/state/flotilla/bench/full; true")
+	o := m.run("flotilla benchHost p620 1")
+	m.must(lab.Control, "umount /root/.local/state/flotilla/bench")
+	o.exits(1).says("evaluate-cold", "cannot keep the result", "no space left")
 
 	// A host that would be deployed stays as it is; what would change it is left out.
 	m.set("p620", `environment.etc.motd.text = "not deployed";`)
@@ -175,10 +186,7 @@ func TestPerfCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Exec(t.Context(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(text),
-		Argv: []string{"/bin/sh", "-c", "cat >/tmp/cacheserver && chmod 755 /tmp/cacheserver"}}); err != nil {
-		t.Fatal(err)
-	}
+	m.place("/tmp/cacheserver", text)
 	m.run("flotilla testAllParallel").exits(0)
 	m.must(lab.Control, `cd /tmp && nix key generate-secret --key-name lab-1 >lab.secret && nix key convert-secret-to-public <lab.secret >lab.public
 		all=$(cd /root/fleet 2>/dev/null || cd "$OLDPWD"; flotilla buildAllParallel 2>/dev/null | cut -d' ' -f2)

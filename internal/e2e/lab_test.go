@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -108,6 +109,15 @@ func (m *machine) must(host, line string) string {
 		m.t.Fatalf("%s: %s: exit code %d\n%s%s", host, line, o.code, o.stdout, o.stderr)
 	}
 	return strings.TrimSpace(o.stdout)
+}
+
+// place makes a program of control's.
+func (m *machine) place(file string, program []byte) {
+	m.t.Helper()
+	if _, err := m.Exec(context.Background(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(program),
+		Argv: []string{"/bin/sh", "-c", "mkdir -p \"$(dirname \"$0\")\" && cat >\"$0\" && chmod 755 \"$0\"", file}}); err != nil {
+		m.t.Fatalf("%s: %v", file, err)
+	}
 }
 
 // exits wants an exit code, and shows everything if it is another.

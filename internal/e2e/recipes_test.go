@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"maps"
 	"os"
@@ -138,11 +136,7 @@ func TestImportedRecipesDriveHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	const there = "/tmp/homelab-targets"
-	_, err = m.Exec(context.Background(), lab.ExecOptions{Host: lab.Control, Stdin: bytes.NewReader(binary),
-		Argv: []string{"/bin/sh", "-c", "cat >" + there + " && chmod 755 " + there}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m.place(there, binary)
 	t.Cleanup(func() { m.must(lab.Control, "rm "+there) })
 	m.run(there + " quickDeploy p510").exits(0).says("p510: unchanged")
 	m.set("p510", `environment.etc.motd.text = "imported";`)

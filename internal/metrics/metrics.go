@@ -267,13 +267,14 @@ func (s Snapshot) Push(ctx context.Context, gateway, machine string) error {
 }
 
 // Handler serves a snapshot per request, which take is asked for; requests that
-// come while it works wait for their turn.
+// come while it works wait for their turn, and are refused when their context ends.
 func Handler(take func(context.Context) (Snapshot, error)) http.Handler {
 	turn := make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case turn <- struct{}{}:
 		case <-r.Context().Done():
+			http.Error(w, "the hosts are still being asked for another request", http.StatusServiceUnavailable)
 			return
 		}
 		defer func() { <-turn }()

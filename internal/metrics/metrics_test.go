@@ -207,3 +207,29 @@ func TestHandler(t *testing.T) {
 		t.Errorf("%d\n%s", w.Code, w.Body)
 	}
 }
+
+// A request whose time is up before it has its turn is not answered with no metrics,
+// which would be a scrape that went well.
+func TestHandlerThatIsBusy(t *testing.T) {
+	taking, enough := make(chan struct{}), make(chan struct{})
+	h := Handler(func(context.Context) (Snapshot, error) {
+		close(taking)
+		<-enough
+		return full(), nil
+	})
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	}()
+	<-taking
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "another") {
+		t.Errorf("%d\n%s", w.Code, w.Body)
+	}
+	close(enough)
+	<-over
+}

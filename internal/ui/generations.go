@@ -38,7 +38,7 @@ func Generations(w io.Writer, res fleet.Result) {
 		rows = append(rows, []Cell{{Text: fmt.Sprint(g.Number), Right: true}, {Text: strings.Join(generationStates(g), ", "), Tone: tone}, {Text: made},
 			{Text: system}, {Text: orText(g.Kernel, "-")}, {Text: orText(g.NixOS, "-")}})
 	}
-	Table(w, head, rows)
+	_ = Table(w, head, rows)
 }
 
 // generationStates are what a host does with a generation.

@@ -14,7 +14,7 @@ import (
 
 // Runs writes earlier runs, a line each, in the order given; times are in this
 // machine's zone.
-func Runs(w io.Writer, runs []history.Run) {
+func Runs(w io.Writer, runs []history.Run) error {
 	head := []Cell{{Text: "RUN", Right: true}, {Text: "STARTED"}, {Text: "TARGET"}, {Text: "BY"}, {Text: "TIME", Right: true}, {Text: "WHAT CAME OF IT"}}
 	var rows [][]Cell
 	for _, r := range runs {
@@ -26,7 +26,7 @@ func Runs(w io.Writer, runs []history.Run) {
 		rows = append(rows, []Cell{{Text: strconv.FormatInt(r.ID, 10), Right: true}, {Text: started(r)}, {Text: r.Target},
 			{Text: r.User + "@" + r.Machine}, {Text: took, Right: true}, {Text: text, Tone: tone}})
 	}
-	Table(w, head, rows)
+	return Table(w, head, rows)
 }
 
 func started(r history.Run) string { return r.Started.Local().Format("2006-01-02 15:04") }
@@ -80,7 +80,7 @@ func worse(a, b Tone) Tone {
 
 // RunHosts writes what became of hosts in earlier runs, a line for each host of each
 // run.
-func RunHosts(w io.Writer, runs []history.Run) {
+func RunHosts(w io.Writer, runs []history.Run) error {
 	head := []Cell{{Text: "RUN", Right: true}, {Text: "STARTED"}, {Text: "TARGET"}, {Text: "HOST"}, {Text: "OUTCOME"}, {Text: "TIME", Right: true}, {Text: "WHY"}}
 	var rows [][]Cell
 	for _, r := range runs {
@@ -89,7 +89,7 @@ func RunHosts(w io.Writer, runs []history.Run) {
 				{Text: string(h.Outcome), Tone: outcomeTone(h.Outcome)}, {Text: Seconds(h.Duration), Right: true}, {Text: whyThen(h)}})
 		}
 	}
-	Table(w, head, rows)
+	return Table(w, head, rows)
 }
 
 func whyThen(h history.Host) string {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -33,8 +32,8 @@ type Cell struct {
 
 // Table writes rows under a head, with columns as wide as their widest cell, but
 // for the last, which is cut at a terminal's edge. A row may have fewer cells than
-// the head: its last one then spans the rest.
-func Table(w io.Writer, head []Cell, rows [][]Cell) {
+// the head: its last one then spans the rest. An error is w's.
+func Table(w io.Writer, head []Cell, rows [][]Cell) error {
 	s := newScreen(w)
 	widths := make([]int, len(head))
 	for _, row := range append([][]Cell{head}, rows...) {
@@ -44,6 +43,7 @@ func Table(w io.Writer, head []Cell, rows [][]Cell) {
 			}
 		}
 	}
+	var all strings.Builder
 	for n, row := range append([][]Cell{head}, rows...) {
 		var b strings.Builder
 		at := 0
@@ -69,8 +69,10 @@ func Table(w io.Writer, head []Cell, rows [][]Cell) {
 			}
 			at += widths[i] + 2
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		all.WriteString(strings.TrimRight(b.String(), " ") + "\n")
 	}
+	_, err := io.WriteString(w, all.String())
+	return err
 }
 
 func toneColor(t Tone) string {
@@ -78,24 +80,26 @@ func toneColor(t Tone) string {
 }
 
 // Note writes a sentence in lines of at most 80 columns, or a terminal's; the
-// second line on is indented.
-func Note(w io.Writer, text string) {
+// second line on is indented. An error is w's.
+func Note(w io.Writer, text string) error {
 	s := newScreen(w)
 	width := 80
 	if s.width > 0 {
 		width = min(width, s.width)
 	}
+	var all strings.Builder
 	line := ""
 	for word := range strings.FieldsSeq(plain(text)) {
 		switch {
 		case line == "":
 			line = word
 		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-			fmt.Fprintln(w, line)
+			all.WriteString(line + "\n")
 			line = "  " + word
 		default:
 			line += " " + word
 		}
 	}
-	fmt.Fprintln(w, line)
+	_, err := io.WriteString(w, all.String()+line+"\n")
+	return err
 }
