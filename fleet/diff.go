@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -101,15 +99,12 @@ type UnitChanges struct {
 // activation does not name them, since it is their targets that start them.
 func newUnits(packages PackageDiff) (names []string) {
 	for _, p := range packages.Added {
-		if name, ok := strings.CutPrefix(p.Name, "unit-"); ok && slices.Contains(unitTypes, filepath.Ext(name)) {
+		if name, ok := strings.CutPrefix(p.Name, "unit-"); ok && isUnit(name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
-
-// unitTypes are those that a host has files of, as a rule (systemd.unit(5)).
-var unitTypes = []string{".service", ".socket", ".target", ".timer", ".path", ".mount", ".automount", ".swap", ".slice"}
 
 // Empty reports whether no unit would be touched, and none is new.
 func (u UnitChanges) Empty() bool {
