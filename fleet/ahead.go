@@ -55,7 +55,7 @@ func (a *ahead) drop() {
 	}
 }
 
-// hold is a session that is sent nothing before it is its turn.
+// hold is a session that is not begun before it is its turn.
 func (a *ahead) hold(run sessionFunc) sessionFunc {
 	if a == nil {
 		return run

@@ -33,7 +33,7 @@ func (h *talkative) note(what string) {
 }
 
 func (h *talkative) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
-	if len(cmd.Argv) == 0 || cmd.Argv[0] != "activate" {
+	if args := sent(cmd).Argv; len(args) == 0 || args[0] != "activate" {
 		return h.fakeHost.Run(ctx, cmd)
 	}
 	cmd.Stdout("flotilla-unit 1")

@@ -92,6 +92,7 @@ func (s session) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 }
 
 func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	cmd = sent(cmd)
 	script := cmd.Script
 	if cmd.Stdin != nil && !strings.Contains(strings.Join(cmd.Argv, " "), whileScript) {
 		text, _ := io.ReadAll(cmd.Stdin)

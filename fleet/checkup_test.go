@@ -60,6 +60,7 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 	if ctx.Err() != nil {
 		return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindCancelled, Err: context.Cause(ctx)}
 	}
+	cmd = sent(cmd)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var text, logged string

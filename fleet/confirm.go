@@ -129,7 +129,7 @@ func (j *job) lookAtLock(ctx context.Context, mode string) (s surveyed, held ans
 	if err := j.tryPassword(ctx, s); err != nil {
 		return s, held, j.stepError(StepSurvey, err)
 	}
-	res, err := j.asRoot(ctx, s.conn.Run, s.survey, nil, terse(unitScript), mode)
+	res, err := j.runUnit(ctx, s.conn.Run, s.survey, nil, mode)
 	if err == nil {
 		held, err = parseAnswer(string(res.Stdout))
 	}

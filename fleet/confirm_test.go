@@ -23,6 +23,7 @@ func (h *waiting) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, e
 }
 
 func (h *waiting) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	cmd = sent(cmd)
 	if len(cmd.Argv) > 0 && cmd.Argv[0] == "look" {
 		return sshpool.Result{Stdout: []byte("flotilla-unit 1\nlock/id abc\nlock/by me\nlock/toplevel " + string(newSystem) + "\n" + h.lock + "end waiting\n")}, nil
 	}

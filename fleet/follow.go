@@ -187,10 +187,7 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 // call runs unit.sh once and returns what it said besides the unit's output.
 func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, alive func()) (string, error) {
 	var text strings.Builder
-	script, run := terse(unitScript), u.conn.Run
-	if mode == "activate" {
-		script = activateScript()
-	}
+	run := u.conn.Run
 	if u.fresh && !u.seen {
 		run = u.ahead.hold(u.conn.Fresh)
 	}
@@ -218,7 +215,7 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 			}
 		}
 	}
-	_, err := u.job.asRoot(ctx, run, u.survey, each, script, append([]string{mode, u.name, u.cursor, u.survey.BootID}, args...)...)
+	_, err := u.job.runUnit(ctx, run, u.survey, each, mode, append([]string{u.name, u.cursor, u.survey.BootID}, args...)...)
 	return text.String(), err
 }
 
@@ -326,7 +323,7 @@ var errNeverStarted = errors.New("cancelled before it began")
 // clean forgets the unit. What goes wrong is of no consequence: an ended unit
 // does no harm, and is gone with the next boot.
 func (u *unit) clean(ctx context.Context) {
-	_, _ = u.job.asRoot(ctx, u.conn.Run, u.survey, nil, terse(unitScript), "clean", u.name)
+	_, _ = u.job.runUnit(ctx, u.conn.Run, u.survey, nil, "clean", u.name)
 }
 
 // outOfSightError says that a unit goes on, or ended, without being followed.

@@ -17,13 +17,6 @@ import (
 //go:embed remote/guard.sh
 var guardScript string
 
-// activateScript is unit.sh with the guard's script in a function, since it is too
-// long for an argument. It is no here-document: of those bash makes files in /tmp, which
-// may be full.
-func activateScript() string {
-	return "guard() {\nprintf %s '" + strings.ReplaceAll(terse(guardScript), "'", `'\''`) + "'\n}\n" + terse(unitScript)
-}
-
 // terse is a script without indentation and lines of comment: a slow link carries some
 // 14 KB (RFC 6928) in its first round trip.
 func terse(script string) string {

@@ -20,6 +20,7 @@ type inhibiting struct {
 func (h *inhibiting) Connect(context.Context, Host) (Remote, error) { return h, nil }
 
 func (h *inhibiting) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	cmd = sent(cmd)
 	if len(cmd.Argv) == 0 || cmd.Argv[0] != "activate" {
 		return h.fakeHost.Run(ctx, cmd)
 	}

@@ -75,6 +75,7 @@ func (r *remoteHost) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result
 }
 
 func (r *remoteHost) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	cmd = sent(cmd)
 	answer := ""
 	switch {
 	case cmd.Script == surveyScript:

@@ -21,6 +21,7 @@ type historian struct {
 func (h *historian) Connect(context.Context, Host) (Remote, error) { return h, nil }
 
 func (h *historian) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	cmd = sent(cmd)
 	switch {
 	case cmd.Script == generationsScript+surveyScript:
 		text := fmt.Sprintf("generation system-%d-link\n", h.number)

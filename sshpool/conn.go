@@ -33,9 +33,8 @@ type Cmd struct {
 	// Stdin is the command's standard input; nil means empty. It cannot be
 	// used with Script.
 	Stdin io.Reader
-	// Hold, unless nil, keeps all of the standard input from the command until it is
-	// closed: the connection is made meanwhile, and a Script is not run before. A
-	// command that is cancelled before has been sent nothing.
+	// Hold, unless nil, keeps the command from being sent until it is closed: the
+	// connection is made meanwhile. One that is cancelled before has run nothing.
 	Hold <-chan struct{}
 	// Stdout and Stderr receive every line as it arrives; nil means nobody
 	// looks. They are called from different goroutines, and never after the
@@ -72,6 +71,9 @@ type Result struct {
 func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	h := c.host
 	if err := c.usable(cmd); err != nil {
+		return Result{}, err
+	}
+	if err := cmd.turn(ctx, h.target); err != nil {
 		return Result{}, err
 	}
 	if err := h.sessions.Acquire(ctx, 1); err != nil {
@@ -113,7 +115,9 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 // handshake for Config.MaxConnecting until the command has printed a line, or for as
 // long as a handshake may take, and not as a session.
 // Errors are like those of Run, except that it never tries twice; a banner of
-// sshd is part of the Result's Stderr.
+// sshd is part of the Result's Stderr. With Cmd.Hold the connection is a master with a
+// socket of its own, over which one session is opened once the command may be sent; if it
+// is dead by then another is made.
 func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
 	if err := c.usable(cmd); err != nil {
 		return Result{}, err
@@ -122,12 +126,18 @@ func (c *Conn) Fresh(ctx context.Context, cmd Cmd) (Result, error) {
 	if err := p.program(c.host.target); err != nil {
 		return Result{}, err
 	}
+	if cmd.Hold != nil {
+		res, err := c.host.held(ctx, cmd)
+		var e *Error
+		if !errors.As(err, &e) || !e.reconnect {
+			return res, err
+		}
+	}
 	if err := p.connecting.Acquire(ctx, 1); err != nil {
 		return Result{}, cancelled(ctx, c.host.target)
 	}
 	connected := sync.OnceFunc(func() { p.connecting.Release(1) })
 	defer connected()
-	// Who is held waits for others, who may have to connect.
 	late := time.AfterFunc(handshakeFactor*p.config.ConnectTimeout, connected)
 	defer late.Stop()
 	each := cmd.Stdout

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -152,6 +153,59 @@ func TestHeld(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != KindUnreachable || !e.NotStarted {
 		t.Errorf("server gone: %v", err)
 	}
+}
+
+// A held connection that is dead when the command may be sent is made anew; of one that
+// is not needed nothing is left.
+func TestHeldConnectionDies(t *testing.T) {
+	s := startSSHD(t)
+	p := s.pool(Config{})
+	c := s.connect(p)
+	before, logins, files := s.children(), s.logins(), s.files(p)
+	hold, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := c.Fresh(t.Context(), Cmd{Script: "echo ran >>" + Quote(s.path("ran")), Hold: hold})
+		over <- err
+	}()
+	eventually(t, "the log-in", func() bool { return s.logins() == logins+1 && len(s.files(p)) > len(files) })
+	for _, pid := range s.children() {
+		if !slices.Contains(before, pid) {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			awaitEnd(t, pid)
+		}
+	}
+	eventually(t, "the connection's end", func() bool { return len(s.files(p)) <= len(files)+1 })
+	close(hold)
+	if err := <-over; err != nil || s.read("ran") != "ran\n" || s.logins() != logins+2 {
+		t.Errorf("%v, %q, %d log-ins more", err, s.read("ran"), s.logins()-logins)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := c.Fresh(ctx, Cmd{Script: "exit 1", Hold: make(chan struct{})})
+		over <- err
+	}()
+	eventually(t, "another log-in", func() bool { return s.logins() == logins+3 })
+	cancel()
+	<-over
+	eventually(t, "the connection's end", func() bool { return slices.Equal(s.children(), before) })
+	if now := s.files(p); !slices.Equal(now, files) {
+		t.Errorf("left %q", now)
+	}
+}
+
+// files are those in a pool's directory.
+func (s *sshd) files(p *Pool) (names []string) {
+	all, err := os.ReadDir(p.config.Dir)
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, f := range all {
+		names = append(names, f.Name())
+	}
+	return names
 }
 
 func TestStdinAndLargeOutput(t *testing.T) {

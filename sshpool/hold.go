@@ -2,35 +2,44 @@ package sshpool
 
 import (
 	"context"
-	"io"
+	"crypto/rand"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 )
 
-// held is the command's standard input, held back as Hold says. Call done once the
-// command has ended.
-//
-// It is a pipe, since the end of ssh would else be noticed only once a reader that
-// waits has returned (os/exec).
-func (cmd Cmd) held(ctx context.Context) (stdin io.Reader, done func(), err error) {
-	in := cmd.stdin()
-	if cmd.Hold == nil || in == nil {
-		return in, func() {}, nil
+// heldLife is how long a connection that nothing is sent over stays if this process does
+// not live to end it.
+const heldLife = time.Minute
+
+// turn returns once the command may be sent.
+func (cmd Cmd) turn(ctx context.Context, t Target) error {
+	if cmd.Hold == nil {
+		return nil
 	}
-	r, w, err := os.Pipe()
+	select {
+	case <-cmd.Hold:
+		return nil
+	case <-ctx.Done():
+		return cancelled(ctx, t)
+	}
+}
+
+// held makes a connection that nobody else knows of, and runs the command over it once
+// that may be sent. A session cannot be opened before: what keeps the input of a remote
+// command back costs a round trip, since the server takes none until it has started it.
+func (h *host) held(ctx context.Context, cmd Cmd) (Result, error) {
+	base := filepath.Join(h.pool.config.Dir, strings.ToLower(rand.Text())[:socketNameLen])
+	own := &host{pool: h.pool, target: h.target, sock: base, log: base + ".log", life: heldLife}
+	defer func() { _ = os.Remove(own.log) }()
+	got, err := own.handshake(ctx, nil)
 	if err != nil {
-		return nil, nil, err
+		return Result{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		defer w.Close()
-		select {
-		case <-cmd.Hold:
-			// Whoever ends before it has read all of it says so by its exit code.
-			_, _ = io.Copy(w, in)
-		case <-ctx.Done():
-		}
-	}()
-	return r, func() { cancel(); _ = r.Close(); <-over }, nil
+	defer func() { _ = muxEnd(context.WithoutCancel(ctx), own.sock, got.master.pid, false) }()
+	if err := cmd.turn(ctx, h.target); err != nil {
+		return Result{}, err
+	}
+	return own.session(ctx, got.master, cmd)
 }

@@ -17,6 +17,8 @@ type host struct {
 	target          Target
 	sock, lock, log string
 	sessions        *slots
+	// life is how long its master stays unused; 0 means as Config.Persist says.
+	life time.Duration
 
 	mu      sync.Mutex
 	users   int     // open Conns, and Connects under way

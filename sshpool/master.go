@@ -83,7 +83,11 @@ func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	defer cancel()
 
 	p.handshakes.Add(1)
-	argv := masterArgs(p.config, h.target, via, h.sock, h.log)
+	config := p.config
+	if h.life > 0 {
+		config.Persist = h.life
+	}
+	argv := masterArgs(config, h.target, via, h.sock, h.log)
 	res, err := proc.Run(limited, proc.Cmd{
 		Argv:  detached(h.log, argv),
 		Name:  "ssh connect",

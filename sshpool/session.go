@@ -190,15 +190,10 @@ func (r run) do(ctx context.Context) (Result, int, error) {
 			}
 		}()
 	}
-	stdin, sent, err := r.cmd.held(ctx)
-	if err != nil {
-		return Result{}, -1, err
-	}
-	defer sent()
 	res, err := proc.Run(ctx, proc.Cmd{
 		Argv:   r.argv,
 		Env:    r.host.pool.config.Env,
-		Stdin:  stdin,
+		Stdin:  r.cmd.stdin(),
 		Grace:  grace,
 		Stdout: r.cmd.Stdout,
 		Stderr: r.cmd.Stderr,

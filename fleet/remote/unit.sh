@@ -291,6 +291,13 @@ lock() {
   done
 }
 
+# Leaves this script for later calls, which are slower without it. Only root may write to
+# it, and it is there as a whole or not at all.
+leave() {
+  [ -n "$self" ] && [ ! -e "$kept" ] || return 0
+  (umask 077 && printf '%s\n' "$self" >"$kept.$id") && mv "$kept.$id" "$kept" || rm -f "$kept.$id"
+} 2>/dev/null
+
 cannot() {
   rm -rf "$dir"
   say problem "$1"
@@ -327,6 +334,7 @@ begin() {
     rm -rf "$dir"
     finish locked
   fi
+  leave
   # What is to come back must still be there then.
   ln -sfn "$toplevel" "$root"
   ln -sfn "$previous" "$root-previous"

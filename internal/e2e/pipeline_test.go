@@ -119,6 +119,32 @@ func TestChangedHostCostsFourSessions(t *testing.T) {
 	}
 }
 
+// A host keeps the script that its units are run by, for root alone, and the activation
+// and the commit after it are run from there; without it they are sent it again.
+func TestScriptIsKeptThere(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	for _, user := range []string{"root", "deploy"} {
+		m.must(lab.Control, `sed -i 's/user = "[a-z]*"/user = "`+user+`"/' fleet.toml`)
+		deploy := func(text string) {
+			m.set("p620", `environment.etc.motd.text = "`+user+text+`";`)
+			m.run("flotilla quickDeploy p620").exits(0).says("runs and boots")
+			m.settled("p620")
+		}
+		m.must("p620", "rm -f /run/flotilla/unit-* /run/ran")
+		deploy("first")
+		if got := m.must("p620", "stat -c '%U %a' /run/flotilla/*"); got != "root 600" {
+			t.Errorf("as %s it left %s", user, got)
+		}
+		m.must("p620", `sed -i '1i echo "$1" >>/run/ran' /run/flotilla/unit-*`)
+		deploy("second")
+		if got := m.must("p620", "cat /run/ran"); got != "activate\ncommit" {
+			t.Errorf("as %s ran from there: %q", user, got)
+		}
+		m.must("p620", "rm /run/flotilla/unit-* /run/ran")
+	}
+}
+
 // A host whose live state equals what is wanted, but which would boot something
 // else, is deployed; -force activates what is live already.
 func TestBootEntryCounts(t *testing.T) {
