@@ -3,6 +3,7 @@ package recipes
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -29,9 +30,9 @@ func Exec(ctx context.Context, selector, cmd string, json *bool) error {
 }
 
 // execFace is a face for a command's output.
-func execFace(hosts []fleet.Host) ui.Face {
+func execFace(out io.Writer, hosts []fleet.Host) ui.Face {
 	if forPrograms() {
-		return ui.NewJSON(os.Stdout)
+		return ui.NewJSON(out)
 	}
-	return ui.NewExec(guarded(os.Stdout), guarded(os.Stderr), hosts, mg.Verbose())
+	return ui.NewExec(guarded(out), guarded(os.Stderr), hosts, mg.Verbose())
 }

@@ -76,7 +76,7 @@ type manner struct {
 	// state is what to look at instead of the flake in the working directory.
 	state *fleet.State
 	// face is how it is shown.
-	face func([]fleet.Host) ui.Face
+	face func(io.Writer, []fleet.Host) ui.Face
 	// part is which part of the recipe it is.
 	part part
 	// interrupted is what it says to Ctrl-C.
@@ -88,7 +88,7 @@ type manner struct {
 // showing is answering in a manner.
 func showing(ctx context.Context, selector string, ask question, act action, tell answer, how manner) error {
 	if how.face == nil {
-		how.face = func(hosts []fleet.Host) ui.Face { return face(hosts, how.part) }
+		how.face = func(out io.Writer, hosts []fleet.Host) ui.Face { return face(out, hosts, how.part) }
 	}
 	if how.interrupted == "" {
 		how.interrupted = "starting nothing new; activations under way come to their end (again to stop waiting for them)"
@@ -118,7 +118,8 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	if err := put(ctx, pick, session{fleet: f}); err != nil {
 		return err
 	}
-	face := how.face(hosts)
+	out := &output{}
+	face := how.face(out, hosts)
 	shown.Sink = face
 
 	if ask != nil {
@@ -135,7 +136,10 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		// being started.
 		return mg.Fatal(fleet.ExitCancelled, ui.Summary(r))
 	}
-	return verdict(r)
+	if err := verdict(r); err != nil {
+		return err
+	}
+	return out.failed()
 }
 
 // lateSink is a sink whose destination is known once the hosts are.

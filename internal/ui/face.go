@@ -29,8 +29,11 @@ func CanLive(f *os.File) bool {
 	return kind != "" && kind != "dumb" && os.Getenv("CI") == "" && isTerminal(f)
 }
 
+// file is what an *os.File has that terminals are known by.
+type file interface{ Fd() uintptr }
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(file)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

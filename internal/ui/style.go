@@ -24,7 +24,7 @@ type screen struct {
 // TERM=dumb, turn colours off.
 func newScreen(w io.Writer) screen {
 	s := screen{w: w}
-	f, ok := w.(*os.File)
+	f, ok := w.(file)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}
