@@ -45,7 +45,11 @@ func Lab(ctx context.Context) error { return chores.LabUp(ctx, os.Stderr) }
 func LabStatus(ctx context.Context) error { return chores.LabStatus(ctx, os.Stdout) }
 
 // LabExec runs COMMAND in the lab's control machine, in the fleet's checkout: 'flotilla pingHosts'
-func LabExec(ctx context.Context, command string) error { return chores.LabExec(ctx, command) }
+//
+// With -compat after it, it runs beside control, in a system with a newer Nix.
+func LabExec(ctx context.Context, command string, compat *bool) error {
+	return chores.LabExec(ctx, command, compat != nil && *compat)
+}
 
 // LabDown removes everything the lab made, its images too (-keepImage: but those)
 func LabDown(ctx context.Context, keepImage *bool) error {

@@ -39,8 +39,8 @@ func LabUp(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// LabExec runs a shell command in control, on this terminal.
-func LabExec(ctx context.Context, command string) error {
+// LabExec runs a shell command in control, or beside it with the newer Nix, on this terminal.
+func LabExec(ctx context.Context, command string, compat bool) error {
 	c, err := LabConfig(os.Stderr)
 	if err != nil {
 		return err
@@ -52,7 +52,11 @@ func LabExec(ctx context.Context, command string) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.Exec(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", command}, Interactive: true})
+	run := l.Exec
+	if compat {
+		run = l.Compat
+	}
+	_, err = run(ctx, lab.ExecOptions{Argv: []string{"/bin/sh", "-c", command}, Interactive: true})
 	var pe *proc.Error
 	if errors.As(err, &pe) && pe.Code > 0 {
 		return &exitError{fmt.Errorf("exit code %d in the lab", pe.Code), pe.Code}
