@@ -29,6 +29,8 @@ type wire struct {
 	copies []func(ctx context.Context, left []nixcmd.StorePath, opt nixcmd.CopyOptions) error
 	begun  [][]nixcmd.StorePath
 	opts   []string
+	// marks are those of the attempts to fetch, ended those of what was ended over there.
+	marks, ended []string
 	// master is the connection; gone is how long no other can be made, and carries
 	// how many bytes a second the link does.
 	master  int
@@ -58,6 +60,16 @@ func (w *wire) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOp
 		return errors.New("here the test ends")
 	}
 	return w.copies[len(w.begun)-1](ctx, left, opt)
+}
+
+// Fetch is Copy, the other way: what has arrived is here.
+func (w *wire) Fetch(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.FetchOptions) error {
+	w.marks = append(w.marks, opt.Mark)
+	return w.Copy(ctx, paths, nixcmd.CopyOptions{SSHOpts: opt.SSHOpts, Progress: opt.Progress})
+}
+
+func (w *wire) Missing(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
+	return slices.DeleteFunc(slices.Clone(paths), w.has), nil
 }
 
 func (w *wire) has(p nixcmd.StorePath) bool {
@@ -96,6 +108,9 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 			return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindUnreachable, Err: errors.New("no route")}
 		}
 		e.wire.master = 100 + len(e.begun)
+	}
+	if cmd.Script == endCopyScript {
+		e.wire.ended = append(e.ended, cmd.Argv[0])
 	}
 	if cmd.Stdin == nil {
 		return sshpool.Result{}, nil

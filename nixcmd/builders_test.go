@@ -163,6 +163,10 @@ func TestFetchThroughTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	if argv, err := New(Config{Program: "nix"}).fetchArgs([]StorePath{"/nix/store/33333333333333333333333333333333-x"}, FetchOptions{From: CopyURL("u", "h"), Mark: "m1"}); err != nil ||
+		!slices.Contains(argv, "ssh-ng://u@h?max-connections=1&remote-program=env%20FLOTILLA_COPY%3Dm1%20nix-daemon") {
+		t.Errorf("%v: %q has no mark", err, argv)
+	}
 	if !ask("NIX_REMOTE=") || !ask("NIX_REMOTE=daemon") || ask("NIX_REMOTE=/other/store") || ask("NIX_REMOTE=local") {
 		t.Error("a daemon listens")
 	}

@@ -104,6 +104,64 @@ func TestCopyGoesOn(t *testing.T) {
 	}
 }
 
+// The same on the way from a build host to here, from where the system goes on to its host.
+func TestFetchGoesOn(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "2s"\n' >>fleet.toml`)
+	m.configure("razer", `build-host = "p620"`)
+	m.configure("p620", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "p620", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p620", 0)) })
+	for i, c := range []struct {
+		name        string
+		wreck, mend func(m *machine)
+	}{
+		{"sshd restarted", func(m *machine) {
+			m.runOn("p620", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
+		}, func(m *machine) { m.must("p620", "systemctl start ssh.service") }},
+		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p620")) }, func(m *machine) {
+			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p620$'; do sleep 0.1; done")
+			m.fault("restored", m.Restore(t.Context(), "p620"))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := &machine{t: t, Lab: m.Lab}
+			m.must(lab.Control, "git checkout -q hosts")
+			m.set("razer", fmt.Sprintf(`lab.bigPackageMiB = 8; lab.extraPackages = 200; lab.salt = "fetch-%d";`, i))
+			done := make(chan outcome, 1)
+			go func() { done <- m.run("FLOTILLA_JSON=1 flotilla quickDeploy razer") }()
+			m.must(lab.Control, fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-8.fetch-%d 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`, i))
+			c.wreck(m)
+			c.mend(m)
+			o := (<-done).exits(0)
+			m.settled("razer")
+			dropped, before, resumed := 0, 0, 0
+			for _, e := range o.copied("razer") {
+				from := strings.HasPrefix(e.Text, "from p620, ")
+				switch {
+				case e.Kind == "warning" && strings.Contains(e.Text, "the connection to p620 dropped while paths were fetched"):
+					dropped++
+				case e.Kind == "progress" && from && dropped > 0 && resumed == 0:
+					resumed = max(1, e.Done)
+					if e.Done < 20 || e.Done > before {
+						t.Errorf("before it dropped %d paths were done, then %+v", before, e)
+					}
+				case e.Kind == "progress" && from && dropped == 0:
+					before = e.Done
+				}
+			}
+			if dropped != 1 || resumed == 0 {
+				t.Errorf("%d drops were told of, and then %d paths:\n%s", dropped, resumed, o.stdout)
+			}
+			if left := m.must("p620", "pgrep -af '[n]ix-daemon --stdio' || true"); left != "" {
+				t.Errorf("left there: %s", left)
+			}
+			m.run("flotilla quickDeploy razer").exits(0).says("razer: unchanged")
+		})
+	}
+}
+
 // text gives p510 a package of 22 MiB that compresses well, another for each name.
 func (m *machine) text(name string) {
 	m.t.Helper()
