@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -112,6 +113,17 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 	if cmd.Script == endCopyScript {
 		e.wire.ended = append(e.ended, cmd.Argv[0])
 	}
+	if len(cmd.Argv) > 6 && cmd.Argv[2] == whileScript {
+		return e.straight(ctx, cmd)
+	}
+	if len(cmd.Argv) > 0 && cmd.Argv[0] == "nix" { // asks for the closure
+		infos := map[nixcmd.StorePath]map[string]any{}
+		for _, p := range e.paths {
+			infos[p] = map[string]any{"narSize": 1 << 20, "references": []string{}}
+		}
+		text, err := json.Marshal(infos)
+		return sshpool.Result{Stdout: text}, err
+	}
 	if cmd.Stdin == nil {
 		return sshpool.Result{}, nil
 	}
@@ -127,6 +139,25 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 		}
 	}
 	return sshpool.Result{Stdout: []byte(answer + "end ok\n")}, nil
+}
+
+// straight is a copy that this end makes, to the host.
+func (e wireEnd) straight(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	e.wire.marks = append(e.marks, cmd.Argv[7])
+	err := e.Copy(ctx, nil, nixcmd.CopyOptions{Progress: func(ev nixcmd.CopyEvent) {
+		if ev.Path != "" {
+			cmd.Stderr(fmt.Sprintf("copying path '%s' to 'ssh-ng://a'...", ev.Path))
+		} else if ev.Expected > 0 {
+			cmd.Stderr(fmt.Sprintf("copying %d paths...", ev.Expected))
+		}
+	}})
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return sshpool.Result{}, err
+	case e.master == 0:
+		return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindLost, Err: err}
+	}
+	return sshpool.Result{Stderr: []byte(err.Error() + "\n")}, &sshpool.ExitError{Code: 1}
 }
 
 // sends makes so many paths arrive, one every so often, and then drops the connection

@@ -162,6 +162,48 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 }
 
+// The same where the build host copies straight to the target: that goes on straight.
+func TestStraightGoesOn(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "2s"\n' >>fleet.toml`)
+	m.configure("razer", `build-host = "p620"`)
+	m.configure("p620", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
+	m.logsIn("p620")
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "razer", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "razer", 0)) })
+	for i, c := range []struct {
+		name        string
+		wreck, mend func(m *machine)
+	}{
+		{"sshd restarted", func(m *machine) {
+			m.runOn("p620", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
+		}, func(m *machine) { m.must("p620", "systemctl start ssh.service") }},
+		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p620")) }, func(m *machine) {
+			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p620$'; do sleep 0.1; done")
+			m.fault("restored", m.Restore(t.Context(), "p620"))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := &machine{t: t, Lab: m.Lab}
+			m.must(lab.Control, "git checkout -q hosts")
+			m.set("razer", fmt.Sprintf(`lab.bigPackageMiB = 8; lab.extraPackages = 200; lab.salt = "straight-%d";`, i))
+			done := make(chan outcome, 1)
+			go func() { done <- m.run("flotilla quickDeploy razer") }()
+			m.must("razer", fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-8.straight-%d 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`, i))
+			c.wreck(m)
+			c.mend(m)
+			(<-done).exits(0).says("the connection to p620 dropped while that sent paths; connecting again", ", straight from p620", "runs and boots")
+			if now := m.settled("razer"); m.has(lab.Control, now) {
+				t.Errorf("%s came through here", now)
+			}
+			for host, process := range map[string]string{"p620": "[n]ix copy ", "razer": "[n]ix-daemon --stdio"} {
+				m.gone(host, process)
+			}
+		})
+	}
+}
+
 // text gives p510 a package of 22 MiB that compresses well, another for each name.
 func (m *machine) text(name string) {
 	m.t.Helper()
