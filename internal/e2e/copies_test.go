@@ -38,6 +38,26 @@ func (o outcome) copied(host string) (events []copyEvent) {
 	return events
 }
 
+// outage is how the connection to a host ends, and comes back; mend may be nil.
+type outage struct {
+	name        string
+	wreck, mend func(m *machine)
+}
+
+// outages are one of which both ends learn, and one of which the far end does not: it goes on
+// waiting, and holds its locks. The keepalives of the connection have to be short.
+func outages(host string) []outage {
+	return []outage{
+		{"sshd restarted", func(m *machine) {
+			m.runOn(host, "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
+		}, func(m *machine) { m.must(host, "systemctl start ssh.service") }},
+		{"link cut", func(m *machine) { m.fault("cut", m.Cut(m.t.Context(), host)) }, func(m *machine) {
+			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* "+host+"$'; do sleep 0.1; done")
+			m.fault("restored", m.Restore(m.t.Context(), host))
+		}},
+	}
+}
+
 // What happens to a connection while paths are sent costs time: what has arrived is not
 // sent again, the host is deployed, and others know nothing of it.
 func TestCopyGoesOn(t *testing.T) {
@@ -47,20 +67,8 @@ func TestCopyGoesOn(t *testing.T) {
 	m.configure("p510", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
 	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 24_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
-	for i, c := range []struct {
-		name        string
-		wreck, mend func(m *machine)
-	}{
-		{"connection dropped", func(m *machine) { m.must("p510", "pkill -x sshd-session") }, nil},
-		{"sshd restarted", func(m *machine) {
-			m.runOn("p510", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
-		}, func(m *machine) { m.must("p510", "systemctl start ssh.service") }},
-		// The far end learns nothing of it, and holds its lock.
-		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p510")) }, func(m *machine) {
-			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p510$'; do sleep 0.1; done")
-			m.fault("restored", m.Restore(t.Context(), "p510"))
-		}},
-	} {
+	dropped := outage{"connection dropped", func(m *machine) { m.must("p510", "pkill -x sshd-session") }, nil}
+	for i, c := range append([]outage{dropped}, outages("p510")...) {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
 			m.must(lab.Control, "git checkout -q hosts")
@@ -113,18 +121,7 @@ func TestFetchGoesOn(t *testing.T) {
 	m.configure("p620", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
 	m.fault("bandwidth", m.Bandwidth(t.Context(), "p620", 24_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p620", 0)) })
-	for i, c := range []struct {
-		name        string
-		wreck, mend func(m *machine)
-	}{
-		{"sshd restarted", func(m *machine) {
-			m.runOn("p620", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
-		}, func(m *machine) { m.must("p620", "systemctl start ssh.service") }},
-		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p620")) }, func(m *machine) {
-			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p620$'; do sleep 0.1; done")
-			m.fault("restored", m.Restore(t.Context(), "p620"))
-		}},
-	} {
+	for i, c := range outages("p620") {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
 			m.must(lab.Control, "git checkout -q hosts")
@@ -172,18 +169,7 @@ func TestStraightGoesOn(t *testing.T) {
 	m.logsIn("p620")
 	m.fault("bandwidth", m.Bandwidth(t.Context(), "razer", 24_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "razer", 0)) })
-	for i, c := range []struct {
-		name        string
-		wreck, mend func(m *machine)
-	}{
-		{"sshd restarted", func(m *machine) {
-			m.runOn("p620", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
-		}, func(m *machine) { m.must("p620", "systemctl start ssh.service") }},
-		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p620")) }, func(m *machine) {
-			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p620$'; do sleep 0.1; done")
-			m.fault("restored", m.Restore(t.Context(), "p620"))
-		}},
-	} {
+	for i, c := range outages("p620") {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
 			m.must(lab.Control, "git checkout -q hosts")
