@@ -118,8 +118,8 @@ func (s session) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, error)
 			return sshpool.Result{Stderr: []byte("root@a: Permission denied (publickey).\n")}, &sshpool.ExitError{Code: 255}
 		}
 		answer = s.reach + "\n"
-	case len(cmd.Argv) > 8 && cmd.Argv[2] == whileScript:
-		s.note("copy on %s: %s", s.host.Name, strings.Join(cmd.Argv[8:], " "))
+	case len(cmd.Argv) > 9 && cmd.Argv[2] == whileScript:
+		s.note("copy on %s: %s", s.host.Name, strings.Join(cmd.Argv[9:], " "))
 		if s.stuck != nil {
 			return sshpool.Result{Stderr: []byte("error: the wire is cut\n")}, s.stuck
 		}

@@ -184,27 +184,6 @@ func (j *job) builtOn() string {
 	return j.result.BuiltOn
 }
 
-// fetch brings a system here from the host that has it, if another than the target
-// does.
-func (j *job) fetch(ctx context.Context, way route, toplevel nixcmd.StorePath) error {
-	if way.conn == nil {
-		return nil
-	}
-	on := way.on.Name
-	err := j.fleet.nix.Fetch(ctx, []nixcmd.StorePath{toplevel}, nixcmd.FetchOptions{
-		From: nixcmd.CopyURL(way.on.User, way.on.Address), SSHOpts: way.conn.NixSSHOpts(), NoCheckSigs: true,
-		Progress: func(e nixcmd.CopyEvent) {
-			if e.Path != "" {
-				j.progress(StepCopy, fmt.Sprintf("from %s, %d of %d paths: %s", on, e.Done+1, e.Expected, e.Path.Name()), e.Done, e.Expected)
-			}
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("build host %s: %w", on, err)
-	}
-	return nil
-}
-
 // builtClosure lists the closure of the system that was built, from the store
 // that has it.
 func (j *job) builtClosure(ctx context.Context, toplevel nixcmd.StorePath) ([]nixcmd.PathInfo, error) {

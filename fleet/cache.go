@@ -100,12 +100,17 @@ func (c Cache) problems() []problem {
 	add := func(key, text, help string) { ps = append(ps, problem{key, text, help}) }
 
 	// A URL is not repeated, for it may hold a password all the same.
-	const netrc = "put them into a netrc file (nix.conf, netrc-file)"
+	withheld := func(text string) string {
+		if strings.HasPrefix(text, "s3:") {
+			return "Nix finds those of a bucket in ~/.aws/credentials, or in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+		}
+		return "put them into a netrc file (nix.conf, netrc-file)"
+	}
 	switch problem := storeProblem(c.URL, "http", "https", "s3", "file"); {
 	case c.URL == "":
 		add("url", "cache: the url is missing", `such as url = "http://p620:5000"`)
 	case problem == urlHasUser:
-		add("url", "cache: the url holds a user or a password, which every user of this machine could see", netrc)
+		add("url", "cache: the url holds a user or a password, which every user of this machine could see", withheld(c.URL))
 	case problem != urlGood:
 		add("url", "cache: the url is not the address of a binary cache", "use http://, https://, s3:// or file://")
 	}
@@ -126,7 +131,7 @@ func (c Cache) problems() []problem {
 		add("require-push", "cache: a push is required, but there is no push", `add where to, such as push = "ssh-ng://p620"`)
 	case c.Push == "":
 	case problem == urlHasUser:
-		add("push", "cache: push holds a user or a password, which every user of this machine could see", netrc)
+		add("push", "cache: push holds a user or a password, which every user of this machine could see", withheld(c.Push))
 	case problem != urlGood:
 		add("push", "cache: push is not the address of a store that can be copied to", "use ssh-ng://, http://, https://, s3:// or file://")
 	case strings.Contains(c.Push, "secret-key="):
@@ -143,7 +148,7 @@ const (
 )
 
 // storeProblem checks the URL of a store of one of the schemes. Over ssh it may hold a
-// user, but never a password.
+// user, but never a password; that of a bucket may have another in it, its endpoint.
 func storeProblem(text string, schemes ...string) int {
 	u, err := url.Parse(text)
 	if err != nil || !isOneWord(text) {
@@ -151,6 +156,15 @@ func storeProblem(text string, schemes ...string) int {
 	}
 	if _, hasPassword := u.User.Password(); hasPassword || u.User != nil && u.Scheme != "ssh-ng" {
 		return urlHasUser
+	}
+	if u.Scheme == "s3" {
+		query, err := url.ParseQuery(u.RawQuery)
+		if err != nil {
+			return urlBad
+		}
+		if strings.Contains(query.Get("endpoint"), "@") {
+			return urlHasUser
+		}
 	}
 	if !slices.Contains(schemes, u.Scheme) || u.Host == "" && u.Scheme != "file" {
 		return urlBad

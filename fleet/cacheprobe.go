@@ -29,7 +29,8 @@ type cacheProbe struct {
 }
 
 // answers returns why the cache is of no use now, or nil; so also if it is of a kind
-// that cannot be asked. All hosts of a run have one answer.
+// that cannot be asked. Of a bucket it is only asked whether its server is there. All hosts
+// of a run have one answer.
 func (p *cacheProbe) answers(ctx context.Context, storeURL string) error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
@@ -45,16 +46,19 @@ func (p *cacheProbe) answers(ctx context.Context, storeURL string) error {
 }
 
 func pingCache(ctx context.Context, storeURL string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, probePatience, errCacheSlow)
+	defer cancel()
 	cache, err := nixcmd.OpenBinaryCache(storeURL)
 	if errors.Is(err, nixcmd.ErrCacheKind) {
+		if err := nixcmd.PingS3(ctx, storeURL); err != nil {
+			return causeOf(ctx, err)
+		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer cache.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, probePatience, errCacheSlow)
-	defer cancel()
 	if _, err = cache.Ping(ctx); err != nil {
 		return causeOf(ctx, err)
 	}

@@ -55,7 +55,7 @@ func (j *job) copy(ctx context.Context, s surveyed) error {
 // It returns how many paths the host has fetched from its substituters.
 func (j *job) sendBy(ctx context.Context, s surveyed, way *route, p *copyProgress) (fetched int, err error) {
 	if way.straight() {
-		err := j.copyStraight(ctx, *way, s.eval.Toplevel, func(e nixcmd.CopyEvent) { j.copying(p, e) })
+		err := j.copyStraight(ctx, *way, s, p)
 		if err == nil {
 			j.set(func(r *Result) { r.CopiedFrom = way.on.Name })
 			return 0, nil

@@ -228,15 +228,39 @@ func (s shift) lost(ctx context.Context) []string {
 	if ctx.Err() != nil {
 		return nil
 	}
-	s.crew.mu.Lock()
-	defer s.crew.mu.Unlock()
-	if s.crew.lost == nil {
-		s.crew.lost = map[string]bool{}
+	s.crew.leaveOut(names)
+	return names
+}
+
+// leaveOut has builders not used again.
+func (c *crew) leaveOut(names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost == nil {
+		c.lost = map[string]bool{}
 	}
 	for _, n := range names {
-		s.crew.lost[n] = true
+		c.lost[n] = true
 	}
-	return names
+}
+
+// brokeOff are the builders whose Nix ended in the middle of what they built, while their
+// connections lived; none if the build failed for any other reason, too.
+func (s shift) brokeOff(err error) []string {
+	var build *nixcmd.BuildError
+	if !errors.As(err, &build) {
+		return nil
+	}
+	var names []string
+	for _, f := range build.Failed {
+		name := s.name(f.Machine)
+		if !f.BrokenOff || !slices.ContainsFunc(s.builders, func(b *builder) bool { return b.Host.Name == name }) {
+			return nil
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // gonePatience is how long a builder may take to show that it is still there.

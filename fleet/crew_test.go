@@ -163,6 +163,54 @@ func TestLostBuilders(t *testing.T) {
 	}
 }
 
+// One whose Nix ends in the middle of a build, with its connection alive, is tried once more
+// for that system, and then left out; where another build has failed of its own nothing is
+// tried again.
+func TestBuildersThatBreakOff(t *testing.T) {
+	brokenOff := nixcmd.FailedBuild{Derivation: newSystem + ".drv", Machine: nixcmd.CopyURL("", "b1"), BrokenOff: true}
+	failed := nixcmd.FailedBuild{Derivation: oldSystem + ".drv", Machine: nixcmd.CopyURL("", "b2")}
+	elsewhere := brokenOff
+	elsewhere.Machine = "ssh-ng://nobody-knows"
+	const once = "warning a builder b1 broke off in the middle, as if its Nix had been ended; building on with it once more\n"
+	const twice = once + "warning a builder b1 broke off in the middle once more; building on without it\n"
+	for name, c := range map[string]struct {
+		fails    [][]nixcmd.FailedBuild // of the first builds
+		builders []int                  // of each build
+		exit     int
+		says     string
+	}{
+		"once":                  {[][]nixcmd.FailedBuild{{brokenOff}}, []int{2, 2}, 0, once},
+		"again":                 {[][]nixcmd.FailedBuild{{brokenOff, brokenOff}, {brokenOff}}, []int{2, 2, 1}, 0, twice},
+		"another fails":         {[][]nixcmd.FailedBuild{{brokenOff, failed}}, []int{2}, ExitFailed, ""},
+		"another fails then":    {[][]nixcmd.FailedBuild{{brokenOff}, {failed}}, []int{2, 2}, ExitFailed, once},
+		"one of nobody's":       {[][]nixcmd.FailedBuild{{elsewhere}}, []int{2}, ExitFailed, ""},
+		"it never came to that": {[][]nixcmd.FailedBuild{{}}, []int{2}, ExitFailed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := &yard{store: nixcmd.StoreInfo{URL: "local"}, answers: map[string]string{"b1": goodBuilder, "b2": goodBuilder}}
+			var builders []int
+			y.build = func(opt nixcmd.BuildOptions) error {
+				if builders = append(builders, len(opt.Builders)); len(builders) > len(c.fails) {
+					return nil
+				}
+				return &nixcmd.BuildError{Failed: c.fails[len(builders)-1]}
+			}
+			var said strings.Builder
+			f, hosts := y.fleet(t, fourBuilders, &said)
+			r := f.Test(t.Context(), hosts[:1], TestOptions{})
+			warnings := ""
+			for line := range strings.Lines(said.String()) {
+				if strings.HasPrefix(line, "warning ") {
+					warnings += line
+				}
+			}
+			if r.ExitCode() != c.exit || !slices.Equal(builders, c.builders) || warnings != c.says {
+				t.Errorf("%v after %v, said %q", r.Err(), builders, warnings)
+			}
+		})
+	}
+}
+
 // What cannot be used is left out and said, once, and why; without any it is built here.
 func TestBuildersThatAreLeftOut(t *testing.T) {
 	for name, c := range map[string]struct{ answer, says string }{

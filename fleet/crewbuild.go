@@ -12,13 +12,15 @@ import (
 )
 
 // build builds a derivation at the place. If builders help and one is lost, it builds on
-// without that one: what was complete by then is here, and not built again.
+// without that one: what was complete by then is here, and not built again. One whose Nix
+// alone has ended, as when it is restarted, gets a second chance.
 func (p place) build(ctx context.Context, drv nixcmd.StorePath, opt nixcmd.BuildOptions, each func(nixcmd.BuildEvent)) ([]nixcmd.StorePath, error) {
 	nix, drvs := p.job.fleet.nix, []nixcmd.StorePath{drv}
 	opt.Progress = each
 	if p.crew == nil {
 		return nix.Build(ctx, drvs, opt)
 	}
+	again := map[string]bool{} // had its second chance
 	for {
 		s, err := p.crew.shift(p.job.fleet)
 		if err != nil {
@@ -33,11 +35,23 @@ func (p place) build(ctx context.Context, drv nixcmd.StorePath, opt nixcmd.Build
 		if err == nil || ctx.Err() != nil {
 			return paths, err
 		}
-		lost := s.lost(ctx)
-		if len(lost) == 0 {
+		if lost := s.lost(ctx); len(lost) > 0 {
+			p.job.warn(StepBuild, fmt.Sprintf("builder %s was lost while it built; building on without it", strings.Join(lost, " and ")))
+			continue
+		}
+		brokeOff := s.brokeOff(err)
+		if len(brokeOff) == 0 || ctx.Err() != nil {
 			return nil, p.job.explainNobody(ctx, s, drv, err)
 		}
-		p.job.warn(StepBuild, fmt.Sprintf("builder %s was lost while it built; building on without it", strings.Join(lost, " and ")))
+		for _, name := range brokeOff {
+			if !again[name] {
+				again[name] = true
+				p.job.warn(StepBuild, fmt.Sprintf("builder %s broke off in the middle, as if its Nix had been ended; building on with it once more", name))
+				continue
+			}
+			p.crew.leaveOut([]string{name})
+			p.job.warn(StepBuild, fmt.Sprintf("builder %s broke off in the middle once more; building on without it", name))
+		}
 	}
 }
 

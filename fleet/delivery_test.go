@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ type wire struct {
 	copies []func(ctx context.Context, left []nixcmd.StorePath, opt nixcmd.CopyOptions) error
 	begun  [][]nixcmd.StorePath
 	opts   []string
+	// marks are those of the attempts to fetch, ended those of what was ended over there.
+	marks, ended []string
 	// master is the connection; gone is how long no other can be made, and carries
 	// how many bytes a second the link does.
 	master  int
@@ -58,6 +61,16 @@ func (w *wire) Copy(ctx context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOp
 		return errors.New("here the test ends")
 	}
 	return w.copies[len(w.begun)-1](ctx, left, opt)
+}
+
+// Fetch is Copy, the other way: what has arrived is here.
+func (w *wire) Fetch(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.FetchOptions) error {
+	w.marks = append(w.marks, opt.Mark)
+	return w.Copy(ctx, paths, nixcmd.CopyOptions{SSHOpts: opt.SSHOpts, Progress: opt.Progress})
+}
+
+func (w *wire) Missing(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.StorePath, error) {
+	return slices.DeleteFunc(slices.Clone(paths), w.has), nil
 }
 
 func (w *wire) has(p nixcmd.StorePath) bool {
@@ -97,6 +110,20 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 		}
 		e.wire.master = 100 + len(e.begun)
 	}
+	if cmd.Script == endCopyScript {
+		e.wire.ended = append(e.ended, cmd.Argv[0])
+	}
+	if len(cmd.Argv) > 6 && cmd.Argv[2] == whileScript {
+		return e.straight(ctx, cmd)
+	}
+	if len(cmd.Argv) > 0 && cmd.Argv[0] == "nix" { // asks for the closure
+		infos := map[nixcmd.StorePath]map[string]any{}
+		for _, p := range e.paths {
+			infos[p] = map[string]any{"narSize": 1 << 20, "references": []string{}}
+		}
+		text, err := json.Marshal(infos)
+		return sshpool.Result{Stdout: text}, err
+	}
 	if cmd.Stdin == nil {
 		return sshpool.Result{}, nil
 	}
@@ -112,6 +139,25 @@ func (e wireEnd) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 		}
 	}
 	return sshpool.Result{Stdout: []byte(answer + "end ok\n")}, nil
+}
+
+// straight is a copy that this end makes, to the host.
+func (e wireEnd) straight(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	e.wire.marks = append(e.marks, cmd.Argv[7])
+	err := e.Copy(ctx, nil, nixcmd.CopyOptions{Progress: func(ev nixcmd.CopyEvent) {
+		if ev.Path != "" {
+			cmd.Stderr(fmt.Sprintf("copying path '%s' to 'ssh-ng://a'...", ev.Path))
+		} else if ev.Expected > 0 {
+			cmd.Stderr(fmt.Sprintf("copying %d paths...", ev.Expected))
+		}
+	}})
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return sshpool.Result{}, err
+	case e.master == 0:
+		return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindLost, Err: err}
+	}
+	return sshpool.Result{Stderr: []byte(err.Error() + "\n")}, &sshpool.ExitError{Code: 1}
 }
 
 // sends makes so many paths arrive, one every so often, and then drops the connection

@@ -5,17 +5,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
 )
-
-//go:embed remote/while.sh
-var whileScript string
 
 // bootIDFile tells one boot of one machine from every other, which a name that is looked up
 // on another machine does not.
@@ -146,53 +141,4 @@ func (r route) String() string {
 		return ", straight from " + r.on.Name
 	}
 	return ", from " + r.on.Name + " through here: " + r.detour
-}
-
-// straightError is a copy that a build host began and did not complete.
-type straightError struct{ on, text string }
-
-func (e *straightError) Error() string {
-	return fmt.Sprintf("%s could not copy it to the host: %s", e.on, e.text)
-}
-
-// passable reports whether a copy that failed on its way may succeed through here: not if
-// the build host itself was lost.
-func (r route) passable(err error) bool {
-	var e *straightError
-	return errors.As(err, &e)
-}
-
-// copyStraight has the build host copy the system to the job's host. It is ended there too
-// when ctx is done. Errors are *straightError, or those of the connection.
-func (j *job) copyStraight(ctx context.Context, r route, toplevel nixcmd.StorePath, each func(nixcmd.CopyEvent)) error {
-	to := j.onward()
-	opt := nixcmd.CopyOptions{To: nixcmd.CopyURL(to.User, to.Host), NoCheckSigs: true}
-	args, err := nixcmd.RemoteCopyArgs([]nixcmd.StorePath{toplevel}, opt)
-	if err != nil {
-		return err
-	}
-	ssh, err := sshpool.OnwardNixSSHOpts(to)
-	if err != nil {
-		return err
-	}
-	open, stop, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer open.Close()
-	defer stop.Close()
-	// What a shell's own PATH holds is what Nix's connections from here find, too.
-	argv := append([]string{"sh", "-c", whileScript, "sh", "env", "LC_ALL=C", "NO_COLOR=1", "NIX_SSHOPTS=" + ssh, "nix"}, args...)
-	res, err := r.conn.Run(ctx, sshpool.Cmd{Argv: argv, Stdin: open, Stderr: nixcmd.NewCopyLog(each).Line})
-	var exit *sshpool.ExitError
-	if errors.As(err, &exit) {
-		return &straightError{r.on.Name, or(lastOf(nixcmd.CopyMessage(string(res.Stderr))), oneLine(err))}
-	}
-	return err
-}
-
-// lastOf is the last line of a text.
-func lastOf(text string) string {
-	lines := lastLines(text)
-	return strings.TrimSpace(lines[len(lines)-1])
 }

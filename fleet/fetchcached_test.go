@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -101,6 +102,16 @@ func TestCacheProbe(t *testing.T) {
 	p = cacheProbe{}
 	if err := p.answers(t.Context(), "s3://bucket"); err != nil {
 		t.Errorf("of a kind that cannot be asked: %v", err)
+	}
+	for _, endpoint := range []string{server.URL, strings.TrimPrefix(server.URL, "http://") + "&scheme=http"} {
+		p = cacheProbe{}
+		if err := p.answers(t.Context(), "s3://bucket?endpoint="+endpoint); err == nil || strings.Contains(err.Error(), server.URL) {
+			t.Errorf("a bucket whose server is down: %v", err)
+		}
+		u, _ := url.Parse("s3://bucket?endpoint=" + endpoint)
+		if err := answersPush(t.Context(), *u, newSystem); err == nil {
+			t.Error("a push to a bucket whose server is down")
+		}
 	}
 	if rate := (CacheUse{LackedPaths: 4, LackedBytes: 200, FetchedPaths: 3, FetchedBytes: 50}); rate.Rate() != 0.25 || rate.String() == "" || (CacheUse{}).String() != "" {
 		t.Errorf("%v %q", rate.Rate(), rate.String())

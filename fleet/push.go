@@ -128,11 +128,14 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 	return j.fleet.nix.Copy(ctx, paths, opt)
 }
 
-// answersPush finds out whether a web server answers, before Nix waits for it. It need not
-// be a binary cache yet: the first push makes it one.
+// answersPush finds out whether a web server, or that of a bucket, answers, before Nix waits
+// for it. It need not be a binary cache yet: the first push makes it one.
 func answersPush(ctx context.Context, u url.URL, toplevel nixcmd.StorePath) error {
-	if u.Scheme != "http" && u.Scheme != "https" {
+	if u.Scheme == "file" {
 		return nil
+	}
+	if u.Scheme == "s3" {
+		return pingCache(ctx, u.String())
 	}
 	cache, err := nixcmd.OpenBinaryCache(u.String())
 	if err != nil {

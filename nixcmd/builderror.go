@@ -12,6 +12,13 @@ type FailedBuild struct {
 	LogTail []string
 	// Reason is the first line of what Nix says of it; it may be "".
 	Reason string
+	// Machine is the store URL of the machine that built it for this one, as Nix names it;
+	// "" if none did.
+	Machine string
+	// BrokenOff says that the Nix of that machine had not said that the build failed when
+	// this one gave it up: it ended, or did not take the inputs. It is then not known
+	// whether the build would fail.
+	BrokenOff bool
 }
 
 // BuildError says that not everything was built.
@@ -20,7 +27,8 @@ type BuildError struct {
 	Derivations []StorePath
 	// Store is where, as given in BuildOptions; the logs are there.
 	Store string
-	// Failed are the builds that failed, in the order they did. It is empty if
+	// Failed are the builds that failed, in the order they did, and then those that were
+	// broken off. It is empty if
 	// it never came to a build: a substituter that is down, a full disk, a
 	// derivation for a system that no machine has.
 	Failed []FailedBuild

@@ -143,6 +143,66 @@ func TestBuildsOnBuilders(t *testing.T) {
 	}
 }
 
+// Whether a build failed on a builder, or the builder's Nix ended in the middle of it, is told
+// by whether that had said so before this machine's Nix gave the build up.
+func TestBuildsBrokenOff(t *testing.T) {
+	read := func(recording string, leaveOut func(line string) bool) FailedBuild {
+		t.Helper()
+		r, err := readRecording("testdata/" + recording + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newBuildLog(nil)
+		for line := range strings.Lines(r.stderr) {
+			if !leaveOut(line) {
+				g.line(strings.TrimSuffix(line, "\n"))
+			}
+		}
+		e := g.explain(nil, "", &Error{})
+		if len(e.Failed) != 1 || e.Failed[0].Machine != "ssh-ng://root@razer" && e.Failed[0].Machine != "ssh-ng://root@p620" {
+			t.Fatalf("%s: failed %+v", recording, e.Failed)
+		}
+		return e.Failed[0]
+	}
+	none := func(string) bool { return false }
+	for recording, want := range map[string]bool{
+		"2.26.3/build-builders-broken-off": true, "2.34.8/build-builders-broken-off": true,
+		"2.26.3/build-builders-failing": false, "2.34.8/build-builders-failing": false,
+	} {
+		if f := read(recording, none); f.BrokenOff != want {
+			t.Errorf("%s: %+v", recording, f)
+		}
+	}
+	// While inputs are sent nothing is begun there.
+	for _, version := range []string{"2.26.3", "2.34.8"} {
+		inner := ""
+		f := read(version+"/build-builders-broken-off", func(line string) bool {
+			if _, id, ok := strings.Cut(line, `-lab-raw-d-1.drv","",1,1],"id":`); ok {
+				inner, _, _ = strings.Cut(id, ",")
+			}
+			return inner != "" && strings.Contains(line, `"id":`+inner)
+		})
+		if inner == "" || !f.BrokenOff || len(f.LogTail) > 0 {
+			t.Errorf("%s: %+v", version, f)
+		}
+	}
+	a, b := FailedBuild{Derivation: "a", BrokenOff: true}, FailedBuild{Derivation: "b"}
+	if e := (&buildLog{failed: []FailedBuild{a, b}}).explain(nil, "", &Error{}); e.Failed[0].Derivation != "b" {
+		t.Errorf("first %+v", e.Failed)
+	}
+	r, err := readRecording("testdata/2.26.3/build-failing.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newBuildLog(nil)
+	for line := range strings.Lines(r.stderr) {
+		g.line(strings.TrimSuffix(line, "\n"))
+	}
+	if len(g.failed) == 0 || g.failed[0].BrokenOff || g.failed[0].Machine != "" {
+		t.Errorf("here: %+v", g.failed)
+	}
+}
+
 // What comes from another machine goes through a daemon where one listens, and through none
 // where it does not, or where the user has chosen another store.
 func TestFetchThroughTheDaemon(t *testing.T) {
@@ -163,6 +223,10 @@ func TestFetchThroughTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	if argv, err := New(Config{Program: "nix"}).fetchArgs([]StorePath{"/nix/store/33333333333333333333333333333333-x"}, FetchOptions{From: CopyURL("u", "h"), Mark: "m1"}); err != nil ||
+		!slices.Contains(argv, "ssh-ng://u@h?max-connections=1&remote-program=env%20FLOTILLA_COPY%3Dm1%20nix-daemon") {
+		t.Errorf("%v: %q has no mark", err, argv)
+	}
 	if !ask("NIX_REMOTE=") || !ask("NIX_REMOTE=daemon") || ask("NIX_REMOTE=/other/store") || ask("NIX_REMOTE=local") {
 		t.Error("a daemon listens")
 	}

@@ -1,6 +1,7 @@
 package nixcmd
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -32,12 +33,21 @@ type activity struct {
 	path   StorePath // of a build, copy or substitution
 	// of is the build that this one is part of: of the same derivation, on another
 	// machine, which reports it too.
-	of   *activity
-	tail lineRing
+	of *activity
+	// machine is where a build is; there is what that machine says of it.
+	machine string
+	there   there
+	tail    lineRing
 
 	done, expected, running, failed int64 // the last progress
 	bytesExpected                   int64 // announced by setExpected
 	counted                         int   // its part of BuildTotals.BuildsExpected
+}
+
+// there is what another machine says of a build that it does for this one.
+type there struct {
+	ended  bool
+	failed int // how many builds had failed here when it ended there
 }
 
 func newBuildLog(each func(BuildEvent)) *buildLog {
@@ -110,8 +120,8 @@ func (g *buildLog) start(ev *event) {
 		}
 	case activityBuild:
 		if a.of = g.building[a.path]; a.of == nil && a.path != "" {
-			g.building[a.path] = a
-			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: ev.fields[1].s})
+			g.building[a.path], a.machine = a, strings.Clone(ev.fields[1].s)
+			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: a.machine})
 		}
 	case activityCopyPath:
 		if a.path != "" && strings.HasPrefix(ev.fields[2].s, "ssh-ng://") {
@@ -127,12 +137,15 @@ func (g *buildLog) start(ev *event) {
 func (g *buildLog) stop(a *activity) {
 	switch a.typ {
 	case activityBuild:
+		if a.of != nil {
+			a.of.there = there{true, g.totals.BuildsFailed}
+		}
 		if a.of != nil || a.path == "" {
 			return
 		}
 		delete(g.building, a.path)
 		g.tell(BuildEvent{Kind: BuildStopped, Derivation: a.path})
-		f := FailedBuild{Derivation: a.path, LogTail: a.tail.lines()}
+		f := FailedBuild{Derivation: a.path, LogTail: a.tail.lines(), Machine: a.machine}
 		if len(g.ended) == 0 {
 			g.stopped = append(g.stopped, f)
 			return
@@ -140,6 +153,7 @@ func (g *buildLog) stop(a *activity) {
 		good := g.ended[0]
 		g.ended = g.ended[1:]
 		if !good {
+			f.BrokenOff = g.brokenOff(a)
 			g.fail(f)
 		}
 	case activitySubstitute:
@@ -234,6 +248,13 @@ func (g *buildLog) progress(a *activity, ev *event) {
 	g.progressed()
 }
 
+// brokenOff reports whether a build that has failed on another machine did so without that
+// having ended it. Its own part then never began; or stops with all that it had begun, once
+// the failure is counted: right before this build does (Nix 2.26), or after (2.34).
+func (g *buildLog) brokenOff(a *activity) bool {
+	return a.machine != "" && (!a.there.ended || a.there.failed == g.totals.BuildsFailed)
+}
+
 // settle matches a build that ended with one that stopped.
 func (g *buildLog) settle(good bool) {
 	if len(g.stopped) == 0 {
@@ -275,6 +296,16 @@ func (g *buildLog) explain(drvs []StorePath, store string, e *Error) *BuildError
 		Derivations: drvs, Store: store, Failed: g.failed, Messages: g.messages,
 		Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
 	}
+	// What failed of its own is what to look at.
+	slices.SortStableFunc(out.Failed, func(a, b FailedBuild) int {
+		switch {
+		case a.BrokenOff == b.BrokenOff:
+			return 0
+		case b.BrokenOff:
+			return -1
+		}
+		return 1
+	})
 	for i := range out.Failed {
 		out.Failed[i].Reason = g.reason(out.Failed[i].Derivation)
 	}

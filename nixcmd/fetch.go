@@ -19,6 +19,8 @@ type FetchOptions struct {
 	// NoCheckSigs takes paths that no key trusted here has signed; this user
 	// must then be one of Nix's trusted users here.
 	NoCheckSigs bool
+	// Mark is as in CopyOptions.
+	Mark string
 	// Progress is as in CopyOptions.
 	Progress func(CopyEvent)
 }
@@ -62,6 +64,9 @@ func (c *Client) Fetch(ctx context.Context, paths []StorePath, opt FetchOptions)
 func (c *Client) fetchArgs(paths []StorePath, opt FetchOptions) ([]string, error) {
 	cfg := c.cfg
 	from, err := storeURL(opt.From)
+	if err == nil && opt.Mark != "" {
+		from, err = marked(from, opt.Mark)
+	}
 	if err != nil {
 		return nil, err
 	}

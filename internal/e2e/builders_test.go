@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,6 +147,72 @@ func TestBuilderIsLost(t *testing.T) {
 	m.settled("p510")
 	m.powerOn("razer")
 	on = true
+}
+
+// A builder whose Nix is killed in the middle of a build, while the connection lives, builds
+// once more; if that happens again it is built without it.
+// A build that fails there has failed.
+func TestBuilderBreaksOff(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.builders("razer")
+	const once = "builder razer broke off in the middle, as if its Nix had been ended; building on with it once more"
+	stuckOnce := func(name string) string {
+		m.t.Cleanup(func() { m.must("razer", "rm -rf /var/tmp/lab-stuck-"+name) })
+		return name + ":if test $(uname -n) = razer; then if mkdir /var/tmp/lab-stuck-" + name + "; then exec sleep 7658; fi; fi"
+	}
+	built := func(host string, want ...string) {
+		t.Helper()
+		if got := m.built(host); !slices.Equal(got, want) {
+			t.Errorf("%s built %v, not %v", host, got, want)
+		}
+		m.must(host, ": >/var/tmp/lab-builds")
+	}
+
+	m.needs("p510", "", stuckOnce("killed"))
+	end := m.until("flotilla quickDeploy p510", "razer", "^sleep 7658$")
+	m.must("razer", "pkill -KILL -f '[n]ix-daemon --stdio'")
+	end().exits(0).says(once, "runs and boots")
+	m.settled("p510")
+	built("razer", "killed", "killed")
+	built(lab.Control)
+
+	m.needs("p510", "", "always:if test $(uname -n) = razer; then exec sleep 7659; fi")
+	end = m.until("flotilla quickDeploy p510", "razer", "^sleep 7659$")
+	first := m.must("razer", "pgrep -xf 'sleep 7659'")
+	m.must("razer", "pkill -KILL -f '[n]ix-daemon --stdio'; until pgrep -xf 'sleep 7659' | grep -vx "+first+"; do sleep 0.1; done; pkill -KILL -f '[n]ix-daemon --stdio'")
+	end().exits(0).says(once, "builder razer broke off in the middle once more; building on without it", "runs and boots")
+	m.settled("p510")
+	built("razer", "always", "always")
+	built(lab.Control, "always")
+
+	m.needs("p510", "", "failing:exit 3")
+	o := m.run("flotilla testHost p510").exits(1).says("cannot build lab-failing-1.drv")
+	if strings.Contains(o.stderr, "broke off") {
+		t.Error(o.stderr)
+	}
+	built("razer", "failing")
+	m.must(lab.Control, "git checkout -q hosts")
+
+	// It has no room for what the build needs, so that it never begins there.
+	m.fault("razer's disk is full", m.FillDisk(t.Context(), "razer", 8<<20))
+	t.Cleanup(func() { m.fault("razer's disk is freed", m.FreeDisk(context.Background(), "razer")) })
+	m.needs("p510", `input = pkgs.runCommand "lab-input-1" { preferLocalBuild = true; } "head -c 24000000 /dev/urandom >$out";`, "large:true")
+	m.run("flotilla testHost p510").exits(0).says(once, "builder razer broke off in the middle once more; building on without it")
+	built("razer")
+	built(lab.Control, "large")
+	m.fault("razer's disk is freed", m.FreeDisk(t.Context(), "razer"))
+	m.must(lab.Control, "git checkout -q hosts")
+
+	// Another user's builds are those of a child of the daemon. (To restart the daemon leaves
+	// that alone: KillMode=process in its unit.)
+	m.configure("razer", `user = "deploy"`)
+	m.needs("p510", "", stuckOnce("child"))
+	end = m.until("flotilla quickDeploy p510", "razer", "^sleep 7658$")
+	m.must("razer", "systemctl restart nix-daemon; pkill -KILL -f '^nix-daemon [0-9]+$'")
+	end().exits(0).says(once, "runs and boots")
+	m.settled("p510")
+	built("razer", "child", "child")
 }
 
 // Ctrl-C ends what builders are building.

@@ -303,6 +303,48 @@ func TestPushToTheCache(t *testing.T) {
 	}
 }
 
+// A Nix that has s3:// (Debian's 2.34, without credentials) pushes to a bucket that everybody
+// may write to, signed, and fetches from it; one that has not (2.26) says so, and goes on, as
+// does a run whose bucket's server is down.
+func TestCacheInABucket(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("")
+	const bucket = "s3://bucket?endpoint=http://" + cacheAddress + "&region=us-east-1"
+	m.must(lab.Control, "sed -i 's|^url = .*|url = \""+strings.ReplaceAll(bucket, "&", `\&`)+"\"|' fleet.toml; cp /root/keys/p620-1 /root/.ssh/cache-key")
+	t.Cleanup(func() { m.must(lab.Control, "rm -f /root/.ssh/cache-key") })
+	m.cacheSetting(`push = "` + bucket + `"`)
+	m.cacheSetting(`secret-key = "/root/.ssh/cache-key"`)
+
+	m.set("p510", `environment.etc.motd.text = "in a bucket";`)
+	o := m.newer("flotilla buildAllParallel -on=p510").exits(0).says(" paths to " + bucket)
+	built := strings.Fields(o.stdout)[1]
+	info := m.must("p620", "cat /srv/cache/bucket/$(basename "+built+" | cut -c 1-32).narinfo")
+	if !strings.Contains(info, "Sig: p620-1:") || !strings.Contains(info, "Compression: zstd") {
+		t.Errorf("%s", info)
+	}
+	m.newer("flotilla buildAllParallel -on=p510").exits(0).says("the cache has it all")
+	m.must("p620", ": >/srv/access.log")
+	m.newer("rm -f /root/.local/state/flotilla/roots/*/p510; nix-store --delete " + built).exits(0)
+	m.newer("flotilla deployCached p510").exits(0).says("p510: switched")
+	m.settled("p510")
+	if got := m.must("p620", "grep -c 'GET /bucket/nar/' /srv/access.log || :"); got == "0" {
+		t.Error("nothing was fetched from the bucket")
+	}
+
+	// Neither this machine's Nix nor the host's has it.
+	m.set("p510", `environment.etc.issue.text = "not in a bucket";`)
+	o = m.run("flotilla deployCached p510").exits(0)
+	o.says("pushing to the fleet's cache "+bucket+" failed", "don't know how to open Nix store with scheme 's3'", "paths were not fetched from the fleet's cache", "p510: switched")
+	m.settled("p510")
+
+	m.must("p620", "systemctl stop lab-cache")
+	m.set("p510", `environment.etc.release.text = "no server";`)
+	m.newer("flotilla deployCached p510").exits(0).
+		says("the fleet's cache "+bucket+" is left out: ", "connection refused", "pushing to the fleet's cache "+bucket+" failed", "p510: switched")
+	m.settled("p510")
+}
+
 // A system that was built elsewhere is deployed without an evaluation: from this machine's
 // store, from the fleet's cache, or from the host's own.
 func TestDeployPrebuilt(t *testing.T) {

@@ -38,6 +38,26 @@ func (o outcome) copied(host string) (events []copyEvent) {
 	return events
 }
 
+// outage is how the connection to a host ends, and comes back; mend may be nil.
+type outage struct {
+	name        string
+	wreck, mend func(m *machine)
+}
+
+// outages are one of which both ends learn, and one of which the far end does not: it goes on
+// waiting, and holds its locks. The keepalives of the connection have to be short.
+func outages(host string) []outage {
+	return []outage{
+		{"sshd restarted", func(m *machine) {
+			m.runOn(host, "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
+		}, func(m *machine) { m.must(host, "systemctl start ssh.service") }},
+		{"link cut", func(m *machine) { m.fault("cut", m.Cut(m.t.Context(), host)) }, func(m *machine) {
+			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* "+host+"$'; do sleep 0.1; done")
+			m.fault("restored", m.Restore(m.t.Context(), host))
+		}},
+	}
+}
+
 // What happens to a connection while paths are sent costs time: what has arrived is not
 // sent again, the host is deployed, and others know nothing of it.
 func TestCopyGoesOn(t *testing.T) {
@@ -47,20 +67,8 @@ func TestCopyGoesOn(t *testing.T) {
 	m.configure("p510", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
 	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 24_000_000))
 	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
-	for i, c := range []struct {
-		name        string
-		wreck, mend func(m *machine)
-	}{
-		{"connection dropped", func(m *machine) { m.must("p510", "pkill -x sshd-session") }, nil},
-		{"sshd restarted", func(m *machine) {
-			m.runOn("p510", "systemctl stop ssh.service ssh.socket; systemctl kill --kill-whom=all ssh.service 2>/dev/null; pkill -x sshd-session; pkill -x sshd")
-		}, func(m *machine) { m.must("p510", "systemctl start ssh.service") }},
-		// The far end learns nothing of it, and holds its lock.
-		{"link cut", func(m *machine) { m.fault("cut", m.Cut(t.Context(), "p510")) }, func(m *machine) {
-			m.must(lab.Control, "while pgrep -f '[s]sh .*ControlMaster=yes.* p510$'; do sleep 0.1; done")
-			m.fault("restored", m.Restore(t.Context(), "p510"))
-		}},
-	} {
+	dropped := outage{"connection dropped", func(m *machine) { m.must("p510", "pkill -x sshd-session") }, nil}
+	for i, c := range append([]outage{dropped}, outages("p510")...) {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
 			m.must(lab.Control, "git checkout -q hosts")
@@ -100,6 +108,84 @@ func TestCopyGoesOn(t *testing.T) {
 				t.Errorf("left there: %s", left)
 			}
 			m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged")
+		})
+	}
+}
+
+// The same on the way from a build host to here, from where the system goes on to its host.
+func TestFetchGoesOn(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "2s"\n' >>fleet.toml`)
+	m.configure("razer", `build-host = "p620"`)
+	m.configure("p620", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "p620", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p620", 0)) })
+	for i, c := range outages("p620") {
+		t.Run(c.name, func(t *testing.T) {
+			m := &machine{t: t, Lab: m.Lab}
+			m.must(lab.Control, "git checkout -q hosts")
+			m.set("razer", fmt.Sprintf(`lab.bigPackageMiB = 8; lab.extraPackages = 200; lab.salt = "fetch-%d";`, i))
+			done := make(chan outcome, 1)
+			go func() { done <- m.run("FLOTILLA_JSON=1 flotilla quickDeploy razer") }()
+			m.must(lab.Control, fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-8.fetch-%d 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`, i))
+			c.wreck(m)
+			c.mend(m)
+			o := (<-done).exits(0)
+			m.settled("razer")
+			dropped, before, resumed := 0, 0, 0
+			for _, e := range o.copied("razer") {
+				from := strings.HasPrefix(e.Text, "from p620, ")
+				switch {
+				case e.Kind == "warning" && strings.Contains(e.Text, "the connection to p620 dropped while paths were fetched"):
+					dropped++
+				case e.Kind == "progress" && from && dropped > 0 && resumed == 0:
+					resumed = max(1, e.Done)
+					if e.Done < 20 || e.Done > before {
+						t.Errorf("before it dropped %d paths were done, then %+v", before, e)
+					}
+				case e.Kind == "progress" && from && dropped == 0:
+					before = e.Done
+				}
+			}
+			if dropped != 1 || resumed == 0 {
+				t.Errorf("%d drops were told of, and then %d paths:\n%s", dropped, resumed, o.stdout)
+			}
+			if left := m.must("p620", "pgrep -af '[n]ix-daemon --stdio' || true"); left != "" {
+				t.Errorf("left there: %s", left)
+			}
+			m.run("flotilla quickDeploy razer").exits(0).says("razer: unchanged")
+		})
+	}
+}
+
+// The same where the build host copies straight to the target: that goes on straight.
+func TestStraightGoesOn(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.must(lab.Control, `printf '\n[ssh]\nconnect-timeout = "2s"\n' >>fleet.toml`)
+	m.configure("razer", `build-host = "p620"`)
+	m.configure("p620", `ssh-options = ["ServerAliveInterval=1", "ServerAliveCountMax=2"]`)
+	m.logsIn("p620")
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "razer", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "razer", 0)) })
+	for i, c := range outages("p620") {
+		t.Run(c.name, func(t *testing.T) {
+			m := &machine{t: t, Lab: m.Lab}
+			m.must(lab.Control, "git checkout -q hosts")
+			m.set("razer", fmt.Sprintf(`lab.bigPackageMiB = 8; lab.extraPackages = 200; lab.salt = "straight-%d";`, i))
+			done := make(chan outcome, 1)
+			go func() { done <- m.run("flotilla quickDeploy razer") }()
+			m.must("razer", fmt.Sprintf(`until [ "$(du -sk /nix/store/*-lab-big-8.straight-%d 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`, i))
+			c.wreck(m)
+			c.mend(m)
+			(<-done).exits(0).says("the connection to p620 dropped while that sent paths; connecting again", ", straight from p620", "runs and boots")
+			if now := m.settled("razer"); m.has(lab.Control, now) {
+				t.Errorf("%s came through here", now)
+			}
+			for host, process := range map[string]string{"p620": "[n]ix copy ", "razer": "[n]ix-daemon --stdio"} {
+				m.gone(host, process)
+			}
 		})
 	}
 }

@@ -101,6 +101,16 @@ func (m *machine) runOn(host, line string) outcome {
 	return outcome{t: m.t, line: line, code: res.Code, stdout: string(res.Stdout), stderr: string(res.Stderr)}
 }
 
+// newer is run with Nix 2.34.
+func (m *machine) newer(line string) outcome {
+	m.t.Helper()
+	res, err := m.Compat(m.t.Context(), lab.ExecOptions{Argv: []string{"/bin/sh", "-c", line}})
+	if err != nil && res.Code < 0 {
+		m.t.Fatal(err)
+	}
+	return outcome{t: m.t, line: line, code: res.Code, stdout: string(res.Stdout), stderr: string(res.Stderr)}
+}
+
 // must is run for commands that only prepare something.
 func (m *machine) must(host, line string) string {
 	m.t.Helper()

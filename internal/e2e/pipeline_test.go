@@ -179,24 +179,16 @@ func TestCompat(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.set("p510", `environment.etc.motd.text = "from another Nix";`)
-	compat := func(line string) outcome {
-		t.Helper()
-		res, err := m.Compat(t.Context(), lab.ExecOptions{Argv: []string{"/bin/sh", "-c", line}})
-		if err != nil && res.Code < 0 {
-			t.Fatal(err)
-		}
-		return outcome{t: t, line: line, code: res.Code, stdout: string(res.Stdout), stderr: string(res.Stderr)}.exits(0)
-	}
-	compat("nix --version").says("2.34")
+	m.newer("nix --version").exits(0).says("2.34")
 	for _, line := range []string{
 		"flotilla testAllParallel", "flotilla quickDeploy p510", "flotilla quickDeploy p510", "flotilla diff p510",
 		`sed -i 's/from another Nix/built there for another/' hosts/p510/default.nix && sed -i 's/^\[hosts.p510\]/&\nbuild-host = "target"/' fleet.toml && flotilla quickDeploy p510`,
 		`sed -i 's/there for another/elsewhere/' hosts/p510/default.nix && sed -i 's/^build-host.*/build-host = "razer"/' fleet.toml && flotilla quickDeploy p510`,
 	} {
-		compat(line)
+		m.newer(line).exits(0)
 	}
 	m.settled("p510")
 	m.builders("razer\nmax-jobs = 2")
 	m.needs("p510", "", "compat:true")
-	compat("FLOTILLA_BUILD_HOST=builders flotilla testHost p510").says("1 on razer")
+	m.newer("FLOTILLA_BUILD_HOST=builders flotilla testHost p510").exits(0).says("1 on razer")
 }
