@@ -227,13 +227,16 @@ func (n *nixpkgsFleet) compare(what string, ours, other time.Duration) {
 func (n *nixpkgsFleet) tell() {
 	for _, what := range slices.Sorted(maps.Keys(n.figures)) {
 		all := slices.Sorted(slices.Values(n.figures[what]))
-		n.t.Logf("%s: %s (%s to %s)", what, all[len(all)/2].Round(time.Millisecond), all[0].Round(time.Millisecond), all[len(all)-1].Round(time.Millisecond))
+		n.t.Logf("%s: %s (%s to %s)", what, middle(all).Round(time.Millisecond), all[0].Round(time.Millisecond), all[len(all)-1].Round(time.Millisecond))
 	}
 	for _, what := range slices.Sorted(maps.Keys(n.ratios)) {
 		all := slices.Sorted(slices.Values(n.ratios[what]))
-		n.t.Logf("%s: %.2f times (%.2f to %.2f)", what, all[len(all)/2], all[0], all[len(all)-1])
+		n.t.Logf("%s: %.2f times (%.2f to %.2f)", what, middle(all), all[0], all[len(all)-1])
 	}
 }
+
+// middle is the median of what is sorted.
+func middle[T time.Duration | float64](all []T) T { return (all[(len(all)-1)/2] + all[len(all)/2]) / 2 }
 
 // testRounds is how often FLOTILLA_TEST_ROUNDS wants everything measured.
 func testRounds() int {
