@@ -91,9 +91,6 @@ func (k *keeper) warn(err error) {
 	}
 }
 
-// tellTime is how long a Pushgateway is waited for, and a receiver of traces.
-const tellTime = 3 * time.Second
-
 // tell gives what all runs came to whom [metrics] names. That it cannot is a
 // warning, and no more.
 func (k *keeper) tell(ctx context.Context) {
@@ -111,8 +108,6 @@ func (k *keeper) tell(ctx context.Context) {
 		err = s.WriteFile(m.Textfile)
 	}
 	if m.Pushgateway != "" {
-		ctx, cancel := context.WithTimeout(ctx, tellTime)
-		defer cancel()
 		err = errors.Join(err, s.Push(ctx, m.Pushgateway, k.run.Machine))
 	}
 	if err != nil {

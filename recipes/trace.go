@@ -3,6 +3,7 @@ package recipes
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/nixflotilla/flotilla/internal/traces"
 	"github.com/nixflotilla/flotilla/internal/ui"
 )
+
+// exportTime is how long a receiver of traces is waited for.
+const exportTime = 3 * time.Second
 
 // trace begins the run's trace, if the environment asks for one; what is done with
 // the context that it returns belongs to it.
@@ -25,7 +29,7 @@ func (k *keeper) trace(ctx context.Context) context.Context {
 }
 
 // export ends the trace and exports it meanwhile; the function that it returns waits
-// for that, no longer than tellTime, nor after a second Ctrl-C.
+// for that, no longer than exportTime, nor after a second Ctrl-C.
 func (k *keeper) export(ctx context.Context, r *fleet.Report) (wait func()) {
 	if k.traced == nil {
 		return func() {}
@@ -35,7 +39,7 @@ func (k *keeper) export(ctx context.Context, r *fleet.Report) (wait func()) {
 		attributes = append(attributes, attribute.String("vcs.ref.head.revision", k.run.Revision))
 	}
 	k.traced.End(r.ExitCode(), attributes...)
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	ctx, cancel := context.WithTimeout(ctx, exportTime)
 	done := make(chan error, 1)
 	go func() {
 		done <- k.traced.Flush(ctx)

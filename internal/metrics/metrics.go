@@ -242,8 +242,11 @@ func (s Snapshot) WriteFile(path string) error {
 	return os.Chmod(path, 0o644)
 }
 
+// pushPatience is how long a Pushgateway may take: one that hangs holds up nobody.
+const pushPatience = 3 * time.Second
+
 // Push gives it to a Pushgateway, in the place of what this machine gave it before.
-// No error names the address's user and password.
+// It gives up after 3 seconds, or when ctx is done. No error names the address's user and password.
 func (s Snapshot) Push(ctx context.Context, gateway, machine string) error {
 	u, err := url.Parse(gateway)
 	if err != nil {
@@ -255,10 +258,15 @@ func (s Snapshot) Push(ctx context.Context, gateway, machine string) error {
 	if password, _ := user.Password(); user != nil {
 		p = p.BasicAuth(user.Username(), password)
 	}
+	ctx, cancel := context.WithTimeout(ctx, pushPatience)
+	defer cancel()
 	err = p.PushContext(ctx)
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		err = failed.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("no answer in time")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", u, err)

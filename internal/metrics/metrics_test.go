@@ -185,6 +185,14 @@ func TestPush(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("gateway refuses: %v", err)
 	}
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer hanging.Close()
+	if err = full().Push(t.Context(), hanging.URL, "control"); err == nil || err.Error() != hanging.URL+": no answer in time" {
+		t.Errorf("gateway hangs: %v", err)
+	}
 }
 
 func TestHandler(t *testing.T) {
