@@ -167,7 +167,8 @@ func TestHeldConnectionDies(t *testing.T) {
 		_, err := c.Fresh(t.Context(), Cmd{Script: "echo ran >>" + Quote(s.path("ran")), Hold: hold})
 		over <- err
 	}()
-	eventually(t, "the log-in", func() bool { return s.logins() == logins+1 && len(s.files(p)) > len(files) })
+	// Its log is there from the start, its socket once it is a connection.
+	eventually(t, "the connection", func() bool { return s.logins() == logins+1 && len(s.files(p)) >= len(files)+2 })
 	for _, pid := range s.children() {
 		if !slices.Contains(before, pid) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
