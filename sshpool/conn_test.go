@@ -157,18 +157,38 @@ func TestHeld(t *testing.T) {
 
 // A held connection that is dead when the command may be sent is made anew; of one that
 // is not needed nothing is left.
-func TestHeldConnectionIsGivenUp(t *testing.T) {
+func TestHeldConnectionDies(t *testing.T) {
 	s := startSSHD(t)
 	p := s.pool(Config{})
 	c := s.connect(p)
 	before, logins, files := s.children(), s.logins(), s.files(p)
-	over := make(chan error, 1)
+	hold, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := c.Fresh(t.Context(), Cmd{Script: "echo ran >>" + Quote(s.path("ran")), Hold: hold})
+		over <- err
+	}()
+	// Its log is there from the start, its socket once it is a connection.
+	eventually(t, "the connection", func() bool { return s.logins() == logins+1 && len(s.files(p)) >= len(files)+2 })
+	for _, pid := range s.children() {
+		if !slices.Contains(before, pid) {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			awaitEnd(t, pid)
+		}
+	}
+	eventually(t, "the connection's end", func() bool { return len(s.files(p)) <= len(files)+1 })
+	close(hold)
+	if err := <-over; err != nil || s.read("ran") != "ran\n" || s.logins() != logins+2 {
+		t.Errorf("%v, %q, %d log-ins more", err, s.read("ran"), s.logins()-logins)
+	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, err := c.Fresh(ctx, Cmd{Script: "exit 1", Hold: make(chan struct{})})
 		over <- err
 	}()
-	eventually(t, "another log-in", func() bool { return s.logins() == logins+1 })
+	eventually(t, "another log-in", func() bool { return s.logins() == logins+3 })
 	cancel()
 	<-over
 	eventually(t, "the connection's end", func() bool { return slices.Equal(s.children(), before) })
