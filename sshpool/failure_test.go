@@ -156,6 +156,48 @@ func TestCloseEndsAHandshake(t *testing.T) {
 	}
 }
 
+// An ssh that is killed while it makes its socket leaves the one it was at: see removeHalfMade.
+func TestHalfMadeSocketIsRemoved(t *testing.T) {
+	dir := shortDir(t)
+	program := filepath.Join(t.TempDir(), "ssh")
+	script := `#!/bin/sh
+for a; do
+	case $a in
+	-G) exit 0 ;;
+	ControlPath=*) : >"${a#ControlPath=}.u2ljztlc76IZCWHA" ;;
+	esac
+done
+exec sleep 1000
+`
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(Config{Dir: dir, Program: program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(context.Background()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() {
+		_, err := p.Connect(ctx, Target{Host: "h"})
+		over <- err
+	}()
+	made := func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, "*.u2ljztlc76IZCWHA"))
+		return err == nil && len(found) == 1
+	}
+	eventually(t, "ssh's half-made socket", made)
+	cancel()
+	var e *Error
+	if err := <-over; !errors.As(err, &e) || e.Kind != KindCancelled {
+		t.Errorf("got %v", err)
+	}
+	if made() {
+		t.Error("it is left")
+	}
+}
+
 // with returns a client configuration in which the given lines come first.
 func (s *sshd) with(lines string) string {
 	s.t.Helper()

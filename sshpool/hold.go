@@ -32,7 +32,8 @@ func (cmd Cmd) turn(ctx context.Context, t Target) error {
 func (h *host) held(ctx context.Context, cmd Cmd) (Result, error) {
 	base := filepath.Join(h.pool.config.Dir, strings.ToLower(rand.Text())[:socketNameLen])
 	own := &host{pool: h.pool, target: h.target, sock: base, log: base + ".log", life: heldLife}
-	defer func() { _ = os.Remove(own.log) }()
+	// A master that dies the moment it has made its socket leaves it.
+	defer func() { _, _ = os.Remove(own.log), os.Remove(own.sock) }()
 	got, err := own.handshake(ctx, nil)
 	if err != nil {
 		return Result{}, err

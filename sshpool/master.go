@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -104,11 +105,22 @@ func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	if pid, e := muxPID(context.WithoutCancel(ctx), h.sock); e == nil {
 		_ = muxEnd(context.WithoutCancel(ctx), h.sock, pid, false)
 	}
+	h.removeHalfMade()
 	failed := h.refused(ctx, limited, argv, res.Code, err)
 	if via != nil {
 		failed.behind(via.host.target)
 	}
 	return connected{}, failed
+}
+
+// removeHalfMade removes the socket of an ssh that was killed while it made it: it binds
+// one with 16 letters and digits after the path and links that to the path (muxserver_listen in OpenSSH's
+// mux.c).
+func (h *host) removeHalfMade() {
+	found, _ := filepath.Glob(h.sock + "." + strings.Repeat("[0-9A-Za-z]", 16))
+	for _, name := range found {
+		_ = os.Remove(name)
+	}
 }
 
 // behind corrects what was made of the messages of an ssh that goes through the

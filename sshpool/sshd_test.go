@@ -133,13 +133,18 @@ func (s *sshd) start(program string) {
 func (s *sshd) stop() {
 	// What is stopped makes no more children.
 	_ = s.proc.Process.Signal(syscall.SIGSTOP)
-	var all []int
-	for now := s.children(); !slices.Equal(now, all); now = s.children() {
-		for all = now; len(now) > 0; now = now[1:] {
-			_ = syscall.Kill(now[0], syscall.SIGSTOP)
+	// One whose parent has ended since is no child any more, but stopped all the same.
+	stopped := make(map[int]bool)
+	for found := true; found; {
+		found = false
+		for _, pid := range s.children() {
+			if !stopped[pid] {
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+				stopped[pid], found = true, true
+			}
 		}
 	}
-	for _, pid := range all {
+	for pid := range stopped {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = s.proc.Process.Kill()
