@@ -144,8 +144,9 @@ func (s *sshd) stop() {
 			}
 		}
 	}
+	// A fork that had begun when its process was told to stop ends all the same.
 	for pid := range stopped {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_, _ = syscall.Kill(-pid, syscall.SIGKILL), syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = s.proc.Process.Kill()
 	_ = s.proc.Wait()
