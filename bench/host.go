@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"slices"
 	"time"
@@ -12,8 +11,8 @@ import (
 
 // The phases of a host.
 const (
-	// Control is a fixed piece of work of this process's own, which says how fast
-	// the machine itself is at the time.
+	// Control is a fixed piece of work that has nothing to do with Nix or the fleet: it says
+	// how fast the machine itself is at the time.
 	Control Phase = "control"
 	// Survey: the host is asked what it runs, over a connection that exists.
 	Survey Phase = "survey"
@@ -136,17 +135,6 @@ func Host(ctx context.Context, f *fleet.Fleet, host fleet.Host, opt HostOptions)
 	}
 	r.Environment.LoadAfter = load()
 	return r, nil
-}
-
-// control hashes a fixed amount of zeros.
-func control(context.Context) (Sample, error) {
-	began := time.Now()
-	h, block := sha256.New(), make([]byte, 1<<16)
-	for range 1024 { // 64 MiB: longer than a turn on a busy machine
-		h.Write(block)
-	}
-	h.Sum(nil)
-	return Sample{Duration: time.Since(began)}, nil
 }
 
 // known finds out what the flake wants without an evaluator; to look at the tree is

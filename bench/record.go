@@ -59,7 +59,7 @@ type Row struct {
 // of other machines do not count. A change counts from LeastChange on; where the
 // Scatter of the phase is known, from 3.5 times that on, and LeastKnown. A difference
 // is Unclear if the machine was Busy before one of the two, or if the phase Control
-// differs in the same direction.
+// differs in the same direction, by LeastMachine; that is not corrected for the number of phases.
 func (r Record) Rows(earlier []Record) []Row {
 	earlier = slices.DeleteFunc(slices.Clone(earlier), func(e Record) bool { return e.Environment.Machine != r.Environment.Machine })
 	rows := make([]Row, len(r.Series))
@@ -68,11 +68,13 @@ func (r Record) Rows(earlier []Record) []Row {
 			return nil
 		}
 		c := Compare(e.Of(s.Phase).Seconds, s.Seconds, len(r.Series), least)
-		machine := Compare(e.Of(Control).Seconds, r.Of(Control).Seconds, len(r.Series), LeastChange)
-		differs := c.Verdict == Faster || c.Verdict == Slower
-		busy := e.Environment.Busy() || r.Environment.Busy()
-		if differs && (busy || s.Phase != Control && c.Verdict == machine.Verdict) {
+		machine := Compare(e.Of(Control).Seconds, r.Of(Control).Seconds, 1, LeastMachine)
+		switch differs := c.Verdict == Faster || c.Verdict == Slower; {
+		case !differs:
+		case e.Environment.Busy() || r.Environment.Busy():
 			c.Verdict = Unclear
+		case s.Phase != Control && c.Verdict == machine.Verdict:
+			c.Verdict, c.Machine = Unclear, machine.Change
 		}
 		return &c
 	}

@@ -21,6 +21,8 @@ const (
 	LeastChange = 0.13
 	// LeastKnown is the smallest where that is known.
 	LeastKnown = 0.05
+	// LeastMachine is that of the phase Control which makes others' changes unclear.
+	LeastMachine = 0.10
 	// LeastInterleaved is that between samples of the same rounds, which had the
 	// same machine.
 	LeastInterleaved = 0.03
@@ -81,6 +83,8 @@ type Comparison struct {
 	// P is how likely such samples, or ones that differ more, are if nothing has
 	// changed (Mann-Whitney U test); below Alpha it is not held for chance.
 	P, Alpha float64
+	// Machine is the change of the phase Control that makes this one Unclear; else 0.
+	Machine float64
 	// Warnings are benchmath's; nil if there are none.
 	Warnings []string
 }

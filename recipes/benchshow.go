@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -78,23 +79,29 @@ func (b benchmarked) notes() []string {
 	if known := b.leasts(); known != "" {
 		notes = append(notes, "a change counts from what runs with nothing changed have differed by: "+known)
 	}
-	for _, row := range b.rows {
-		if row.Phase != bench.Control {
-			continue
-		}
-		for _, c := range []struct {
-			with string
-			is   *bench.Comparison
-		}{{"last", row.Last}, {"best", row.Best}} {
-			if c.is != nil && (c.is.Verdict == bench.Faster || c.is.Verdict == bench.Slower) {
-				notes = append(notes, fmt.Sprintf("the machine itself (control) is %s than in the %s run: differences that may be due to that are unclear", c.is, c.with))
-			}
-		}
-	}
+	notes = append(notes, b.unclear("last", func(r bench.Row) *bench.Comparison { return r.Last })...)
+	notes = append(notes, b.unclear("best", func(r bench.Row) *bench.Comparison { return r.Best })...)
 	if b.skipped > 0 {
 		notes = append(notes, fmt.Sprintf("%d lines of %s could not be understood, and were passed over", b.skipped, b.path))
 	}
 	return append(notes, warnings(b.rows)...)
+}
+
+// unclear says how much faster or slower the machine itself was, if that makes changes
+// unclear.
+func (b benchmarked) unclear(with string, of func(bench.Row) *bench.Comparison) []string {
+	for _, row := range b.rows {
+		c := of(row)
+		if c == nil || c.Machine == 0 {
+			continue
+		}
+		is := bench.Slower
+		if c.Machine < 0 {
+			is = bench.Faster
+		}
+		return []string{fmt.Sprintf("unclear: the machine itself (control) was %.0f %% %s than in the %s run, too", 100*math.Abs(c.Machine), is, with)}
+	}
+	return nil
 }
 
 // leasts says of the phases whose scatter is known how much counts against the last

@@ -90,6 +90,23 @@ rebuild         62.5 s  61.2 to 63.8 s   17 % faster    25 % slower
 - 2 lines of /root/.local/state/flotilla/bench/0123456789abcdef/razer.jsonl
   could not be understood, and were passed over
 `)
+	slowed := aRecord(day(2), 1.2)
+	slowed.Series[0].Seconds = around(0.045)
+	wantText(t, shown(benchmarked{record: slowed, earlier: []bench.Record{aRecord(day(1), 1)}}), `
+razer: 10 rounds after one to warm up; 2 cores, load 0.2, Nix 2.26.3
+PHASE           MEDIAN  95 % INTERVAL    AGAINST LAST   AGAINST BEST
+control        45.0 ms  44.1 to 45.9 ms  no difference  no difference
+survey         12.1 ms  11.9 to 12.3 ms  no difference  no difference
+evaluate-cold   5.04 s  4.94 to 5.14 s   unclear        unclear
+evaluate-warm  61.0 ms  59.8 to 62.2 ms  no difference  no difference
+rebuild         62.5 s  61.2 to 63.8 s   17 % faster    17 % faster
+- rebuild: 2 derivations of its own, in Nix's check mode
+- last: 2026-11-01 12:00; best: each phase's lowest median of 1
+- unclear: the machine itself (control) was 12 % slower than in the last run,
+  too
+- unclear: the machine itself (control) was 12 % slower than in the best run,
+  too
+`)
 }
 
 func TestCachesText(t *testing.T) {
