@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -183,7 +182,7 @@ func (j *job) weigh(ctx context.Context, good Outcome, work func(context.Context
 			a.Bytes += w.Size
 		}
 		j.set(func(r *Result) { r.Analysis, r.Reason = a, short(a.System) })
-		return fmt.Sprintf("%d paths", len(a.Paths)), nil
+		return counted(len(a.Paths), "path"), nil
 	})
 	if err != nil {
 		return "", err

@@ -126,10 +126,7 @@ func (p *copyProgress) end(fetched int) string {
 	if w.Paths+fetched == 0 {
 		return "all paths were there"
 	}
-	text := fmt.Sprintf("%d paths", w.Paths)
-	if w.Paths == 1 {
-		text = "1 path"
-	}
+	text := counted(w.Paths, "path")
 	if w.Bytes > 0 && w.Paths > 0 {
 		text += ", " + bytesText(w.Bytes)
 	}

@@ -265,13 +265,13 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 		shares := at.shares(built)
 		j.set(func(r *Result) { r.Build, r.BuiltOn, r.Builders = work, at.name(), shares })
 		if len(built) == 0 && work.Paths > 0 {
-			return fmt.Sprintf("%d paths downloaded", work.Paths), nil
+			return counted(work.Paths, "path") + " downloaded", nil
 		}
 		if len(built) == 0 {
 			j.nothing(StepBuild)
 			return "was built before" + at.where(), nil
 		}
-		return fmt.Sprintf("%d derivations%s%s", len(built), at.where(), sharesText(shares)), nil
+		return counted(len(built), "derivation") + at.where() + sharesText(shares), nil
 	})
 }
 

@@ -281,10 +281,7 @@ func refuse(cache *nixcmd.BinaryCache, info nixcmd.NarInfo, keys []string) refus
 }
 
 func (r refusal) text(n int, last string) string {
-	paths := fmt.Sprintf("%d paths", n)
-	if n == 1 {
-		paths = "1 path"
-	}
+	paths := counted(n, "path")
 	switch r.kind {
 	case unsigned:
 		return paths + " of the fleet's cache not taken: nobody has signed them; sent from here. Sign what is put there ([cache] secret-key)"

@@ -92,7 +92,7 @@ func (j *job) find(ctx context.Context, s surveyed, p Prebuilt, opt DeployOption
 	if here == nil {
 		if n := fetched.FetchesDone; n > 0 {
 			j.set(func(r *Result) { r.Build.Paths, r.Build.Bytes = n, fetched.BytesDone })
-			return fmt.Sprintf("prebuilt, %d paths downloaded", n), lookHere(p.Toplevel), nil
+			return "prebuilt, " + counted(n, "path") + " downloaded", lookHere(p.Toplevel), nil
 		}
 		return "prebuilt", lookHere(p.Toplevel), nil
 	}

@@ -111,7 +111,7 @@ func (f *Fleet) OwnDerivations(ctx context.Context, hosts []Host) ([]Own, *Repor
 		own := Own{Host: j.host}
 		err = j.step(ctx, StepBuild, j.fleet.stages.builds, func(ctx context.Context) (string, error) {
 			err := j.findOwn(ctx, ev, &own)
-			return fmt.Sprintf("%d derivations", len(own.Derivations)), err
+			return counted(len(own.Derivations), "derivation"), err
 		})
 		if err != nil {
 			return "", err
@@ -214,7 +214,7 @@ func (f *Fleet) Rebuild(ctx context.Context, all []Own) *Report {
 				},
 			})
 			j.set(func(r *Result) { r.Rebuilt = times })
-			return fmt.Sprintf("%d derivations again", len(own.Derivations)), err
+			return counted(len(own.Derivations), "derivation") + " again", err
 		})
 		return Built, err
 	})

@@ -78,7 +78,7 @@ func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 			j.nothing(StepPush)
 			return "the cache has it all", nil
 		case err == nil:
-			return fmt.Sprintf("%d paths to %s", pushed, withoutPassword(c.Push)), nil
+			return counted(pushed, "path") + " to " + withoutPassword(c.Push), nil
 		case within.Err() != nil:
 			err = context.Cause(within)
 		}

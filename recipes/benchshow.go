@@ -36,7 +36,7 @@ func (b benchmarked) sheet() sheet {
 		n = b.rows[0].Summary.N
 	}
 	out := sheet{head: []ui.Cell{{Text: "PHASE"}, {Text: "MEDIAN", Right: true}, {Text: "95 % INTERVAL"}, {Text: "AGAINST LAST"}, {Text: "AGAINST BEST"}}}
-	out.before = append(out.before, fmt.Sprintf("%s: %d rounds after one to warm up; %d cores, load %.1f, Nix %s", b.record.Host, n, e.Cores, e.Load, e.Nix))
+	out.before = append(out.before, fmt.Sprintf("%s: %s after one to warm up; %d cores, load %.1f, Nix %s", b.record.Host, ui.Count(n, "round"), e.Cores, e.Load, e.Nix))
 	for _, r := range b.rows {
 		out.rows = append(out.rows, []ui.Cell{{Text: string(r.Phase)}, {Text: figure(r.Summary.Median), Right: true}, {Text: interval(r.Summary)},
 			verdictCell(r.Last), verdictCell(r.Best)})
@@ -60,7 +60,7 @@ func (b benchmarked) notes() []string {
 	r, e := b.record, b.record.Environment
 	var notes []string
 	if n := len(r.Rebuilt); n > 0 {
-		note := fmt.Sprintf("rebuild: %d derivations of its own, in Nix's check mode", n)
+		note := fmt.Sprintf("rebuild: %s of its own, in Nix's check mode", ui.Count(n, "derivation"))
 		if len(r.LeftOut) > 0 {
 			note += "; left out, because they cannot be built again: " + strings.Join(withoutDrv(r.LeftOut), ", ")
 		}

@@ -122,7 +122,7 @@ func TestCachesText(t *testing.T) {
 	var out bytes.Buffer
 	cachesSheet(r).text(&out)
 	wantText(t, out.String(), `
-3650 paths, 9.0 GiB, are the closures of 3 hosts
+the closures of 3 hosts: 3650 paths, 9.0 GiB
 CACHE                           LATENCY    HAS  USABLE  OF BYTES  THROUGHPUT
 https://cache.nixos.org         12.0 ms   99 %    99 %      99 %  32.0 MiB/s
 http://a-cache-with-a-long-na…  down, as was clear after 5.0 s

@@ -12,7 +12,7 @@ import (
 )
 
 func cachesSheet(r *fleet.CacheReport) sheet {
-	about := fmt.Sprintf("%d paths, %s, are the closures of %d hosts", r.Paths, ui.Bytes(r.Bytes), len(r.Hosts.Results)-len(r.NotBuilt))
+	about := fmt.Sprintf("the closures of %s: %s, %s", ui.Count(len(r.Hosts.Results)-len(r.NotBuilt), "host"), ui.Count(r.Paths, "path"), ui.Bytes(r.Bytes))
 	head := []ui.Cell{{Text: "CACHE"}, {Text: "LATENCY", Right: true}, {Text: "HAS", Right: true}, {Text: "USABLE", Right: true},
 		{Text: "OF BYTES", Right: true}, {Text: "THROUGHPUT", Right: true}}
 	var rows [][]ui.Cell

@@ -164,7 +164,7 @@ func (c compared) sheet() sheet {
 		n = max(n, len(h.After.Of(bench.EvaluateCold).Seconds))
 	}
 	out := sheet{
-		before: []string{fmt.Sprintf("from %s to %s: %d rounds of both after one to warm up; %d cores, load %.1f, Nix %s", c.name(c.Before), c.name(c.After), n, e.Cores, e.Load, e.Nix)},
+		before: []string{fmt.Sprintf("from %s to %s: %s of both after one to warm up; %d cores, load %.1f, Nix %s", c.name(c.Before), c.name(c.After), ui.Count(n, "round"), e.Cores, e.Load, e.Nix)},
 		head:   []ui.Cell{{Text: "HOST"}, {Text: "PHASE"}, {Text: "BEFORE", Right: true}, {Text: "AFTER", Right: true}, {Text: "95 % INTERVAL"}, {Text: "VERDICT"}},
 	}
 	var all []bench.Row

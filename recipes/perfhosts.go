@@ -95,7 +95,7 @@ func taken(r bench.HostsResult) string {
 		}
 	}
 	e := r.Environment
-	return fmt.Sprintf("%d rounds after one to warm up; %d cores, load %.1f, Nix %s", n, e.Cores, e.Load, e.Nix)
+	return fmt.Sprintf("%s after one to warm up; %d cores, load %.1f, Nix %s", ui.Count(n, "round"), e.Cores, e.Load, e.Nix)
 }
 
 func evaluationSheet(r bench.HostsResult) sheet {
@@ -169,7 +169,7 @@ func buildSheets(r bench.HostsResult) []sheet {
 			slowest = append(slowest, slow{h.Host, d, bench.Summarize(d.Seconds).Median})
 		}
 		if f := h.First; f != (bench.FirstBuild{}) {
-			note := fmt.Sprintf("- %s was not built: that took %s, together with the other hosts, for %d derivations", h.Host, figure(f.Seconds), f.Derivations)
+			note := fmt.Sprintf("- %s was not built: that took %s, together with the other hosts, for %s", h.Host, figure(f.Seconds), ui.Count(f.Derivations, "derivation"))
 			if f.Paths > 0 {
 				note += fmt.Sprintf(" and %d downloads, %s", f.Paths, ui.Bytes(f.Bytes))
 			}

@@ -95,8 +95,8 @@ func transportSheet(r bench.TransportResult) sheet {
 	if r.AtOnce != nil {
 		row("all", string(bench.CopySmall)+", at once", *r.AtOnce, 0)
 	}
-	out.before = []string{fmt.Sprintf("%d small paths of 3 kB, a large one of %s; %d rounds after one to warm up; %d cores, load %.1f, Nix %s",
-		r.Small, ui.Bytes(r.LargeBytes), rounds, e.Cores, e.Load, e.Nix)}
+	out.before = []string{fmt.Sprintf("%s of 3 kB, a large one of %s; %s after one to warm up; %d cores, load %.1f, Nix %s",
+		ui.Count(r.Small, "small path"), ui.Bytes(r.LargeBytes), ui.Count(rounds, "round"), e.Cores, e.Load, e.Nix)}
 	out.after = append(out.after, busyNotes(e)...)
 	return out.warned(warnings(all))
 }

@@ -64,7 +64,7 @@ func TestBenchHost(t *testing.T) {
 	m.restoreAtEnd()
 	m.run("flotilla quickDeploy p620").exits(0)
 	m.must(lab.Control, "rm -rf /root/.local/state/flotilla/bench")
-	m.run("flotilla benchHost p620 1").exits(0).says("p620: 1 rounds", "first run", "need >= 6 samples")
+	m.run("flotilla benchHost p620 1").exits(0).says("p620: 1 round after", "first run", "need >= 6 samples")
 	const stores = "nix-store --verify --check-contents && nix-store --query --hash $(find /nix/store -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*.lock' ! -name '*.chroot' | sort) 2>/dev/null | sha256sum; ls /nix/store | grep -v lock | wc -l"
 	here, there, before := m.must(lab.Control, stores), m.must("p620", stores), m.systems("p620")
 
@@ -232,7 +232,7 @@ func TestPerfCache(t *testing.T) {
 	if after := m.must(lab.Control, "ls /nix/store | wc -l"); after != before {
 		t.Errorf("%s paths in the store, before %s", after, before)
 	}
-	m.run(config+"flotilla perfCache -on="+lab.Hosts()[0]).exits(0).says("are the closures of 1 hosts", "http://192.0.2.1", "down, as was clear after", "100 %")
+	m.run(config+"flotilla perfCache -on="+lab.Hosts()[0]).exits(0).says("the closures of 1 host: ", "http://192.0.2.1", "down, as was clear after", "100 %")
 }
 
 // Ctrl-C in the middle of an activation that is measured: it comes to its end, and

@@ -25,7 +25,7 @@ func Analysis(w io.Writer, res fleet.Result) {
 		what = "what it runs"
 	}
 	fmt.Fprintf(w, "%s: %s, %s\n", s.paint(bold, plain(res.Host.Name)), what, plain(fleet.Short(a.System)))
-	fmt.Fprintf(w, "  closure: %s in %d paths\n", Bytes(a.Bytes), len(a.Paths))
+	fmt.Fprintf(w, "  closure: %s in %s\n", Bytes(a.Bytes), Count(len(a.Paths), "path"))
 	for _, g := range a.Growth {
 		grew(s, g)
 	}

@@ -90,6 +90,14 @@ func Seconds(d time.Duration) string {
 	}
 }
 
+// Count is "1 path", "2 paths".
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // Bytes writes a size in binary units.
 func Bytes(n int64) string {
 	sign := ""

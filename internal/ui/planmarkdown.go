@@ -36,7 +36,7 @@ func planMarkdown(r *fleet.Report) string {
 		}
 	}
 	if unchanged > 0 {
-		fmt.Fprintf(&b, "| %s | ✅ unchanged | | | | | |\n", plural(unchanged, "host"))
+		fmt.Fprintf(&b, "| %s | ✅ unchanged | | | | | |\n", Count(unchanged, "host"))
 	}
 	if left > 0 {
 		fmt.Fprintf(&b, "| … and %d more | | | | | | |\n", left)
@@ -54,7 +54,7 @@ func planMarkdown(r *fleet.Report) string {
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(&b, "The details of %s are left out here; <code>diff HOST</code> has them\\.\n\n", plural(left, "host"))
+		fmt.Fprintf(&b, "The details of %s are left out here; <code>diff HOST</code> has them\\.\n\n", Count(left, "host"))
 	}
 	return b.String()
 }
@@ -70,7 +70,7 @@ func planMarkdownRow(res fleet.Result) string {
 	var packages, units, copied, reboot string
 	if d := res.Difference; d != nil && res.Outcome != fleet.Unchanged {
 		packages, units = packageCount(d.Packages), unitCount(d)
-		copied = fmt.Sprintf("%s, %s", plural(d.Copy.Paths, "path"), Bytes(d.Copy.Bytes))
+		copied = fmt.Sprintf("%s, %s", Count(d.Copy.Paths, "path"), Bytes(d.Copy.Bytes))
 		if d.NoRoom() {
 			copied += ": ⚠️ no room"
 		}
@@ -105,7 +105,7 @@ func planMarkdownDetails(res fleet.Result) string {
 	item := func(lead, text string) {
 		fmt.Fprintf(&b, "- %s%s\n", lead, text)
 	}
-	item("", markdownText(fmt.Sprintf("%s rebuilt in the same version; closure %s", plural(rebuilt, "package"), closureText(d.Packages))))
+	item("", markdownText(fmt.Sprintf("%s rebuilt in the same version; closure %s", Count(rebuilt, "package"), closureText(d.Packages))))
 	switch {
 	case d.UnitsUnknown != "":
 		item("units: not known: ", markdownText(cut(d.UnitsUnknown, 400)))

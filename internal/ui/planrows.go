@@ -197,10 +197,10 @@ func inhibitorsText(all []fleet.SwitchInhibitor) string {
 func buildText(b fleet.BuildWork) string {
 	var parts []string
 	if b.Derivations > 0 {
-		parts = append(parts, plural(b.Derivations, "derivation")+" built")
+		parts = append(parts, Count(b.Derivations, "derivation")+" built")
 	}
 	if b.Paths > 0 {
-		parts = append(parts, fmt.Sprintf("%s downloaded (%s unpacked)", plural(b.Paths, "path"), Bytes(b.Bytes)))
+		parts = append(parts, fmt.Sprintf("%s downloaded (%s unpacked)", Count(b.Paths, "path"), Bytes(b.Bytes)))
 	}
 	if len(parts) == 0 {
 		return "nothing had to be built or downloaded"
@@ -212,19 +212,12 @@ func buildText(b fleet.BuildWork) string {
 func copyText(d *fleet.Difference) string {
 	text := "nothing that the host has not"
 	if d.Copy.Paths > 0 {
-		text = fmt.Sprintf("%s, %s", plural(d.Copy.Paths, "path"), Bytes(d.Copy.Bytes))
+		text = fmt.Sprintf("%s, %s", Count(d.Copy.Paths, "path"), Bytes(d.Copy.Bytes))
 	}
 	if d.FreeBytes >= 0 {
 		text += fmt.Sprintf("; %s free there", Bytes(d.FreeBytes))
 	}
 	return text
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // planWord is an outcome in a plan's words.

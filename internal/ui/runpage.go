@@ -124,7 +124,7 @@ func newPageHost(h history.Host, n int, whole time.Duration) pageHost {
 	out.Name, out.BuiltOn, out.Evaluation.Reason, out.Detail.Hint = plain(h.Name), plain(h.BuiltOn), plain(h.Evaluation.Reason), plain(h.Detail.Hint)
 	out.Changes = newPageChanges(h.Detail.Changes)
 	if b := h.Build; b != (fleet.BuildWork{}) {
-		out.Work = fmt.Sprintf("%d derivations built, %d paths downloaded (%s)", b.Derivations, b.Paths, Bytes(b.Bytes))
+		out.Work = fmt.Sprintf("%s built, %s downloaded (%s)", Count(b.Derivations, "derivation"), Count(b.Paths, "path"), Bytes(b.Bytes))
 	}
 	if c := h.Detail.Cache.String(); c != "" {
 		out.Work = strings.TrimPrefix(out.Work+"; "+c, "; ")
