@@ -25,10 +25,11 @@ type Cmd struct {
 	// Argv is the program and its arguments; the remote shell sees them
 	// quoted. With a Script they are the script's arguments, $1 and so on.
 	Argv []string
-	// Script is POSIX shell text for a remote `sh -s -- ARGV…`, sent over
-	// standard input. It is run only once all of it has arrived, so that a
-	// dying connection cannot run half of it; its commands find their standard
-	// input at the end of file.
+	// Script is POSIX shell text for a remote sh. It is run only once all of it has
+	// arrived, so that a dying connection cannot run half of it; its commands find their
+	// standard input at the end of file. One of up to some 10 KB is an argument of that sh,
+	// which saves a round trip and lets whoever is on the host read it (ps(1)), as they can
+	// read Argv: secrets belong into Stdin.
 	Script string
 	// Stdin is the command's standard input; nil means empty. It cannot be
 	// used with Script.
@@ -227,23 +228,6 @@ func (cmd Cmd) validate() error {
 		}
 	}
 	return nil
-}
-
-// argv is the remote command.
-func (cmd Cmd) argv() []string {
-	if cmd.Script == "" {
-		return cmd.Argv
-	}
-	return append([]string{"sh", "-s", "--"}, cmd.Argv...)
-}
-
-// stdin is the command's standard input. The braces make the shell read the
-// whole script before it runs any of it; the first line keeps its number.
-func (cmd Cmd) stdin() io.Reader {
-	if cmd.Script == "" {
-		return cmd.Stdin
-	}
-	return strings.NewReader("{ :; " + cmd.Script + "\n}\n")
 }
 
 // rewinder returns a function that puts a reader back to where it is now, and

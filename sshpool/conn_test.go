@@ -81,6 +81,10 @@ func TestScriptIsReadWhole(t *testing.T) {
 		if err != nil || string(res.Stdout) != "here it is\n" {
 			t.Errorf("%v: %q", err, res.Stdout)
 		}
+		long := "set -eu\ncat\n" + strings.Repeat("# a line of no use\n", longestArgument/10) + "echo \"it's $1\""
+		if res, err = do(t.Context(), Cmd{Script: long, Argv: []string{"long"}}); err != nil || string(res.Stdout) != "it's long\n" {
+			t.Errorf("%v: %q", err, res.Stdout)
+		}
 		if res, err = do(t.Context(), Cmd{Script: "# only a comment"}); err != nil {
 			t.Errorf("%v: %s", err, res.Stderr)
 		}
@@ -89,11 +93,15 @@ func TestScriptIsReadWhole(t *testing.T) {
 
 // Half a script must not run: its end may be what undoes its beginning.
 func TestTruncatedScriptRunsNothing(t *testing.T) {
-	whole, err := io.ReadAll(Cmd{Script: "echo began\necho ended"}.stdin())
+	long := "echo began\necho ended #" + strings.Repeat("#", longestArgument)
+	whole, err := io.ReadAll(Cmd{Script: long}.stdin())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range len(whole) - 2 {
+		if n > 100 && n < len(whole)-100 {
+			continue
+		}
 		res, _ := proc.Run(t.Context(), proc.Cmd{Argv: []string{"/bin/sh", "-s"}, Stdin: strings.NewReader(string(whole[:n]))})
 		if len(res.Stdout) != 0 {
 			t.Errorf("the first %d bytes printed %q", n, res.Stdout)

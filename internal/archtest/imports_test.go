@@ -56,7 +56,7 @@ func house() []folderRule {
 		{folder: "nixcmd", own: []string{"internal/proc"}, others: []string{sync}},
 		{folder: "sshpool", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{folder: "fleet", own: []string{"nixcmd", "sshpool", "internal/local", "internal/worktree", "internal/readset"}, others: slices.Concat([]string{sync, multierror, toml}, spans)},
-		{folder: "bench", own: []string{"fleet"}, others: []string{perf}},
+		{folder: "bench", own: []string{"fleet", "internal/proc"}, others: []string{perf}},
 		{folder: "internal/history", own: []string{"fleet"}, others: []string{sqlite, sys}},
 		{folder: "internal/metrics", own: []string{"fleet", "internal/history", "nixcmd"}, others: []string{prometheus}},
 		{folder: "internal/traces", others: []string{otel, otlp, protobuf}},
