@@ -63,7 +63,8 @@ type Error struct {
 	Target Target
 	// Kind is what to decide by.
 	Kind Kind
-	// Argv is the local ssh command; nil if none was run.
+	// Argv is the local ssh command, with `sh -s --` for a script, however that is sent; nil if
+	// none was run.
 	Argv []string
 	// ExitCode is ssh's exit code, or -1 if there is none.
 	ExitCode int

@@ -22,6 +22,14 @@ func (cmd Cmd) argv() []string {
 	if text := encoded(cmd.Script); len(text) <= longestArgument {
 		return append([]string{"sh", "-c", runArgument, "sh", text}, cmd.Argv...)
 	}
+	return cmd.onStdin()
+}
+
+// onStdin is the remote command if a script comes over standard input.
+func (cmd Cmd) onStdin() []string {
+	if cmd.Script == "" {
+		return cmd.Argv
+	}
 	return append([]string{"sh", "-s", "--"}, cmd.Argv...)
 }
 

@@ -39,3 +39,16 @@ func TestScriptAsAnArgument(t *testing.T) {
 		}
 	})
 }
+
+// What an error shows is the command that was run, without pages of script.
+func TestErrorsShowNoScript(t *testing.T) {
+	for want, cmd := range map[string]Cmd{
+		"sh -s -- 'a b'": {Script: "echo\necho", Argv: []string{"a b"}},
+		"echo 'a b'":     {Argv: []string{"echo", "a b"}},
+	} {
+		r := run{cmd: cmd, argv: sessionArgs(Config{Program: "ssh"}, Target{Host: "h"}, "/s", "/l", Quote(cmd.argv()...))}
+		if got := r.shown(); got[0] != "ssh" || len(got) != len(r.argv) || got[len(got)-1] != want {
+			t.Errorf("%q", got)
+		}
+	}
+}

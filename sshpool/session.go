@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
@@ -48,7 +49,7 @@ func (h *host) sessionError(ctx context.Context, m *master, r run, log string, c
 	if err == nil {
 		return nil
 	}
-	e := &Error{Target: h.target, Argv: r.argv, ExitCode: code, Stderr: messages(log), Err: err}
+	e := &Error{Target: h.target, Argv: r.shown(), ExitCode: code, Stderr: messages(log), Err: err}
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = KindCancelled, contextError(ctx)
@@ -115,7 +116,7 @@ func (h *host) freshError(ctx context.Context, r run, log string, code int, res 
 		}
 		code, err = -1, errKilled
 	}
-	e := &Error{Target: h.target, Argv: r.argv, ExitCode: code, Stderr: messages(log), Err: err, NotStarted: !freshBegun(log)}
+	e := &Error{Target: h.target, Argv: r.shown(), ExitCode: code, Stderr: messages(log), Err: err, NotStarted: !freshBegun(log)}
 	if signalled, ok := freshExit(log); ok && code == sshFailed {
 		if signalled {
 			code = -1
@@ -166,6 +167,12 @@ type run struct {
 	log      string
 	begun    func(log string) bool
 	patience time.Duration // until begun must be true; 0 means for ever
+}
+
+// shown is the ssh command as errors show it: without the text of a script.
+func (r run) shown() []string {
+	last := len(r.argv) - 1
+	return append(slices.Clone(r.argv[:last]), Quote(r.cmd.onStdin()...))
 }
 
 // do runs ssh and returns its exit code, -1 if there is none. Its error is
