@@ -259,6 +259,12 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 		}
 		return "", errors.Join(err, cause)
 	}
+	var activation *activationError
+	if errors.As(cause, &activation) && activation.status < 0 && ended.why != "" && ended.why != brief(cause) {
+		// The signal was the guard's, which has a reason.
+		ended.lines, ended.unit = activation.lines, activation.unit
+		return ended.outcome(), j.stepError(StepActivate, ended)
+	}
 	hint := "the old system was brought back: " + u.survey.nowRuns(storePath(ended.current))
 	if ended.code == 4 {
 		hint += ", with failed units of its own"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,6 +68,54 @@ func (h cutOff) Fresh(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, err
 		cmd.Stdout(line)
 	}
 	return sshpool.Result{}, nil
+}
+
+// stopped is a host whose guard ends an activation with a signal, and which says only later
+// why, or whose activation somebody else has ended.
+type stopped struct {
+	*fakeHost
+	why string
+}
+
+func (h stopped) Connect(context.Context, Host) (Remote, error) { return h, nil }
+
+func (h stopped) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	text := ""
+	if unit := sent(cmd); unit.Script == terse(unitScript) || unit.Script == activateScript() {
+		switch unit.Argv[0] {
+		case "activate":
+			text = fmt.Sprintf("flotilla-unit 1\nlog setting up /etc...\nresult timeout\ncode 2\nstatus 9\ncurrent %s\nprofile %s\nend ok\n", newSystem, oldSystem)
+		case "restore":
+			text = fmt.Sprintf("flotilla-unit 1\nresult success\ncode 1\nstatus 0\nended restored 0 %s\ncurrent %s\nprofile %[2]s\nend ok\n",
+				or(h.why, unit.Argv[len(unit.Argv)-2]), oldSystem)
+		}
+	}
+	if text == "" {
+		return h.fakeHost.Run(ctx, cmd)
+	}
+	for line := range strings.Lines(text) {
+		cmd.Stdout(strings.TrimSuffix(line, "\n"))
+	}
+	return sshpool.Result{Stdout: []byte(text)}, nil
+}
+
+// An activation that the guard has ended failed for the guard's reason, not for its signal.
+func TestGuardSaysWhyItEnded(t *testing.T) {
+	for why, want := range map[string]string{
+		"its activation did not end within 3s": "the host went back to the old system by itself: its activation did not end within 3s",
+		"":                                     "switch-to-configuration was ended by a signal",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, h := hospital(t, always(true))
+			f.dialer = stopped{h, why}
+			r := deployOne(t, f, DeployOptions{})
+			var se *StepError
+			if r.Outcome != RolledBack || !errors.As(r.Err, &se) || se.Step != StepActivate || se.Brief != want ||
+				!strings.Contains(se.Hint, "it runs and boots 0000000-old, as before") || !slices.Contains(se.Details, "setting up /etc...") {
+				t.Errorf("%s: %+v, want %q", r.Outcome, r.Err, want)
+			}
+		})
+	}
 }
 
 // A host that takes no new connection is tried until it has gone back, which is its
