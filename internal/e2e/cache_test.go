@@ -371,7 +371,7 @@ func TestDeployPrebuilt(t *testing.T) {
 	m.run("flotilla rollback p510 -yes").exits(0)
 	gone := "rm -f /root/.local/state/flotilla/roots/*/p510; nix-store --delete " + p510
 	m.must(lab.Control, "nix copy --to 'http://p620:5000?secret-key=/root/keys/p620-1' "+p510+"; "+gone)
-	m.run("flotilla deploy p510 -toplevel="+p510).exits(0).says("prebuilt, ", " paths downloaded", "p510: switched")
+	m.run("flotilla deploy p510 -toplevel="+p510).exits(0).says("prebuilt, ", " downloaded", "p510: switched")
 	if m.settled("p510") != p510 {
 		t.Errorf("p510 runs %s", m.settled("p510"))
 	}

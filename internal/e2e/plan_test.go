@@ -147,7 +147,7 @@ func TestDryRunsChangeNothing(t *testing.T) {
 		out=$(nix build --no-link --print-out-paths .#nixosConfigurations.p510.config.system.build.toplevel) &&
 			nix copy --to "file://$d/cache?secret-key=$d/key" $out && nix-store --delete $out &&
 			printf '\n[cache]\nurl = "file://%s/cache"\npublic-key = "%s"\n' $d "$(nix key convert-secret-to-public <$d/key)" >>fleet.toml`)
-	m.run("flotilla deployCached p510 -dry").exits(0).says("p510: to deploy", "here: 1 path downloaded (", "│ build    ", "paths downloaded")
+	m.run("flotilla deployCached p510 -dry").exits(0).says("p510: to deploy", "here: 1 path downloaded (", "│ build    ", " downloaded")
 	unchanged()
 	m.must(lab.Control, "git checkout -q fleet.toml")
 
