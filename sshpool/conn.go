@@ -27,7 +27,7 @@ type Cmd struct {
 	Argv []string
 	// Script is POSIX shell text for a remote sh. It is run only once all of it has
 	// arrived, so that a dying connection cannot run half of it; its commands find their
-	// standard input at the end of file. One of up to some 10 KB is an argument of that sh,
+	// standard input at the end of file. One of up to 8 KiB is an argument of that sh,
 	// which saves a round trip and lets whoever is on the host read it (ps(1)), as they can
 	// read Argv: secrets belong into Stdin.
 	Script string

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// longestArgument is how long a script may be, encoded, to be sent as an argument: what TCP sends
-// before it has to wait (ten segments, RFC 6928), with room for the rest.
-const longestArgument = 10 << 10
+// longestArgument is how long a script may be, in bytes, to be sent as an argument: with what encoding
+// and quoting add, about what TCP sends before it has to wait (ten segments, RFC 6928).
+const longestArgument = 8 << 10
 
 // runArgument runs the script that is its first argument.
 const runArgument = `script=$1; shift; eval "$(printf %b "$script")"`
@@ -19,8 +19,8 @@ func (cmd Cmd) argv() []string {
 	if cmd.Script == "" {
 		return cmd.Argv
 	}
-	if text := encoded(cmd.Script); len(text) <= longestArgument {
-		return append([]string{"sh", "-c", runArgument, "sh", text}, cmd.Argv...)
+	if len(cmd.Script) <= longestArgument {
+		return append([]string{"sh", "-c", runArgument, "sh", encoded(cmd.Script)}, cmd.Argv...)
 	}
 	return cmd.onStdin()
 }
@@ -33,17 +33,20 @@ func (cmd Cmd) onStdin() []string {
 	return append([]string{"sh", "-s", "--"}, cmd.Argv...)
 }
 
-// stdin is the command's standard input. The braces make the shell read the
-// whole script before it runs any of it; the first line keeps its number.
+// stdin is the command's standard input.
 func (cmd Cmd) stdin() io.Reader {
 	switch {
 	case cmd.Script == "":
 		return cmd.Stdin
-	case len(encoded(cmd.Script)) <= longestArgument:
+	case len(cmd.Script) <= longestArgument:
 		return nil
 	}
-	return strings.NewReader("{ :; " + cmd.Script + "\n}\n")
+	return strings.NewReader(readWhole(cmd.Script))
 }
+
+// readWhole is a script of which the shell reads all, for the braces, before it runs any of
+// it; the first line keeps its number.
+func readWhole(script string) string { return "{ :; " + script + "\n}\n" }
 
 // encoded is a text for printf's %b that is one line of ASCII without quotes, which Quote
 // would have to leave the quotes for, and csh for more.
