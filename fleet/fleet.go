@@ -35,6 +35,9 @@ type Config struct {
 	// called at most once for each host, from several goroutines. nil means that there
 	// are none. A password is tried on one host before it is given to any other.
 	Password func(context.Context, Host) (Password, error)
+	// SocketProgram is a command that calls PassSocket with the arguments that are appended
+	// to it, which makes new connections faster; see sshpool.Config. nil does without.
+	SocketProgram []string
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
@@ -106,7 +109,7 @@ func Open(c Config) (*Fleet, error) {
 		}
 		f.pool, err = sshpool.New(sshpool.Config{
 			Persist: inv.SSH.Persist, ConnectTimeout: inv.SSH.ConnectTimeout,
-			HostKeys: policy, ConfigFile: inv.SSH.ConfigFile,
+			HostKeys: policy, ConfigFile: inv.SSH.ConfigFile, SocketProgram: c.SocketProgram,
 		})
 		if err != nil {
 			return nil, err

@@ -23,7 +23,7 @@ func Disconnect(ctx context.Context, on *string, json *bool) error {
 	if on != nil && strings.TrimSpace(*on) == "" {
 		return failure(errors.New("-on names no host: leave it out for all connections"))
 	}
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

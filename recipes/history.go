@@ -31,7 +31,7 @@ func History(ctx context.Context, on *string, last *int, since, outcome, target 
 	if err != nil {
 		return failure(err)
 	}
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

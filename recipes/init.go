@@ -37,7 +37,7 @@ import _ "github.com/nixflotilla/flotilla/recipes"
 // The hosts are those of the flake's nixosConfigurations. Afterwards it says what
 // to run for `go tool mage -l`.
 func Init(ctx context.Context) error {
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

@@ -41,7 +41,7 @@ func measuringAfter(ctx context.Context, selector string, ask question, work fun
 		return failure(errNoHost)
 	}
 	p := &passwords{}
-	f, err := fleet.Open(fleet.Config{Password: p.of})
+	f, err := open(fleet.Config{Password: p.of})
 	if err != nil {
 		return failure(err)
 	}

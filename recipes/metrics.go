@@ -98,7 +98,7 @@ type surveyor struct {
 }
 
 func (q surveyor) take(ctx context.Context) (s metrics.Snapshot, err error) {
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return s, err
 	}
@@ -174,7 +174,7 @@ func within(r *http.Request) time.Duration {
 
 func (q surveyor) serve(ctx context.Context, address string) error {
 	// What is wrong with the fleet is told at once.
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

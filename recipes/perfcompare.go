@@ -99,7 +99,7 @@ func sideOf(ctx context.Context, rev, state string) (bench.Side, error) {
 		side.Revision = commit.ID
 	}
 	var err error
-	side.Fleet, err = fleet.Open(config)
+	side.Fleet, err = open(config)
 	return side, err
 }
 

@@ -27,7 +27,7 @@ func Report(ctx context.Context, run string, out *string) error {
 			return failure(fmt.Errorf("RUN is %q: give a number as history shows it, or last", run))
 		}
 	}
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

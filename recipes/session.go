@@ -101,7 +101,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
 	}
 	shown := &lateSink{}
-	f, err := fleet.Open(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1",
+	f, err := open(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1",
 		BuildHost: os.Getenv("FLOTILLA_BUILD_HOST")})
 	if err != nil {
 		return failure(err)

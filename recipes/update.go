@@ -24,7 +24,7 @@ func UpdateInput(ctx context.Context, name string, json *bool) error {
 	if name = strings.TrimSpace(name); name == "" {
 		return failure(fmt.Errorf("no input given: name one, or %q for all", fleet.AllInputs))
 	}
-	f, err := fleet.Open(fleet.Config{})
+	f, err := open(fleet.Config{})
 	if err != nil {
 		return failure(err)
 	}

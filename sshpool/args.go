@@ -26,9 +26,8 @@ const noFallback = "ProxyCommand=false"
 // masterOrphanLife ends a master that its pool was to end but did not live to.
 const masterOrphanLife = 10 * time.Minute
 
-// masterArgs starts the master of a target in the background, through the jump
-// host's if there is one.
-func masterArgs(c Config, t Target, via *route, sock, log string) []string {
+// masterArgs starts the master of a target in the background, with the settings of the way to it.
+func masterArgs(c Config, t Target, way []string, sock, log string) []string {
 	persist := c.Persist
 	if persist < 0 {
 		persist = masterOrphanLife
@@ -36,9 +35,7 @@ func masterArgs(c Config, t Target, via *route, sock, log string) []string {
 	a := start(c, log, "INFO")
 	a = append(a, "-N", "-f")
 	a = options(a, "ControlMaster=yes", "ControlPath="+sock, "ControlPersist="+seconds(persist))
-	if via != nil {
-		a = options(a, via.proxy(c, log)) // before any ProxyJump: the first one counts
-	}
+	a = options(a, way...) // before any ProxyJump: the first one counts
 	a = options(a, t.Options...)
 	a = defaults(a, c)
 	return destination(a, t)
@@ -53,10 +50,11 @@ func sessionArgs(c Config, t Target, sock, log, command string) []string {
 	return append(destination(a, t), command)
 }
 
-// freshArgs runs a command over a connection of its own.
-func freshArgs(c Config, t Target, log, command string) []string {
+// freshArgs runs a command over a connection of its own, with the settings of the way to it.
+func freshArgs(c Config, t Target, way []string, log, command string) []string {
 	a := start(c, log, "DEBUG1")
 	a = options(a, "ControlMaster=no", "ControlPath=none", "ControlPersist=no")
+	a = options(a, way...)
 	a = options(a, t.Options...)
 	a = defaults(a, c)
 	return append(destination(a, t), command)
@@ -68,7 +66,7 @@ func settingsArgs(c Config, t Target) []string {
 	if c.ConfigFile != "" {
 		a = append(a, "-F", c.ConfigFile)
 	}
-	return destination(options(forced(a), t.Options...), t)
+	return destination(defaults(options(forced(a), t.Options...), c), t)
 }
 
 // nixOpts are the words for NIX_SSHOPTS. Nix brings its own PermitLocalCommand

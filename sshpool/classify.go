@@ -158,6 +158,7 @@ func messages(log string) string {
 // isConsequence reports whether a line only follows from the one before it.
 func isConsequence(line string) bool {
 	return strings.HasPrefix(line, "Connection closed by UNKNOWN") ||
+		strings.HasPrefix(line, "mm_receive_fd: ") || strings.HasPrefix(line, "proxy dialer did not pass back") ||
 		strings.HasPrefix(line, "Disconnected from") ||
 		strings.HasPrefix(line, "Host key verification failed") ||
 		strings.HasPrefix(line, "kex_exchange_identification: Connection closed by remote host")

@@ -4,10 +4,10 @@
 // The connection ("master", ssh_config(5) ControlMaster) is started by the
 // first Connect, stays in the background for Config.Persist, and is found again
 // by later programs of the same user through its socket in Config.Dir. Only the
-// installed ssh program makes connections, so the user's ssh_config with its Match
+// installed ssh program logs in, so the user's ssh_config with its Match
 // and ProxyJump, agent, certificates, hardware keys and known_hosts apply as they
 // do at a prompt, except that nothing is ever asked for; OpenSSH 8.4 or newer is
-// expected. The user's own masters are neither used nor ended: ControlPath is always
+// expected. (Config.SocketProgram may make the TCP connection for it, which is faster.) The user's own masters are neither used nor ended: ControlPath is always
 // the package's. (Where ssh itself connects to a jump host, for Fresh and for nix,
 // ssh_config decides about that one.)
 //

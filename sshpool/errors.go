@@ -88,6 +88,7 @@ type Error struct {
 	reconnect bool // a new connection may well serve the same command
 	refused   bool // the host would open no further session
 	busy      bool // the host closed the connection before the log-in
+	unpassed  bool // Config.SocketProgram made no connection, for no reason of the host's
 }
 
 // Error names the target, the kind and the most telling line.

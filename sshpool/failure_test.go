@@ -21,6 +21,13 @@ var kindNames = map[Kind]string{
 }
 
 func TestConnectFailures(t *testing.T) {
+	for name, program := range map[string][]string{"ssh alone": {}, "a socket program": nil, "one that does not work": {"false"}} {
+		t.Run("by "+name, func(t *testing.T) { connectFailures(t, program) })
+	}
+}
+
+// connectFailures has a server of its own, which does not bear with many failures.
+func connectFailures(t *testing.T, program []string) {
 	noLeaks(t)
 	s := startSSHD(t)
 	other := startSSHD(t)
@@ -68,7 +75,7 @@ func TestConnectFailures(t *testing.T) {
 		"no-algorithm": {KindConfig, func(_ *Config, t0 *Target) { t0.Options = []string{"MACs=hmac-md5", "Ciphers=aes256-ctr"} }, "no matching"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config, target := Config{ConnectTimeout: secondsOf(2)}, s.target()
+			config, target := Config{ConnectTimeout: secondsOf(2), SocketProgram: program}, s.target()
 			config.ConfigFile = gated
 			c.change(&config, &target)
 			p := s.pool(config)
@@ -77,7 +84,9 @@ func TestConnectFailures(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
-			record(t, e, name)
+			if program != nil && len(program) == 0 {
+				record(t, e, name)
+			}
 			if e.Kind != c.kind || !e.NotStarted || e.ExitCode != 255 || e.Hint == "" || len(e.Argv) == 0 || !strings.Contains(e.Stderr, c.says) {
 				t.Errorf("%v\n%+v", err, e)
 			}

@@ -34,7 +34,7 @@ func (h *host) held(ctx context.Context, cmd Cmd) (Result, error) {
 	own := &host{pool: h.pool, target: h.target, sock: base, log: base + ".log", life: heldLife}
 	// A master that dies the moment it has made its socket leaves it.
 	defer func() { _, _ = os.Remove(own.log), os.Remove(own.sock) }()
-	got, err := own.handshake(ctx, nil)
+	got, err := own.handshake(ctx, nil, own.settings(ctx))
 	if err != nil {
 		return Result{}, err
 	}

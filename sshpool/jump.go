@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // route is the connection to a jump host that a master goes through.
@@ -22,8 +20,8 @@ type chain struct{}
 // route connects to the jump host that ssh would go through (ProxyJump), so that
 // all hosts behind it share one connection to it. It is nil if there is none, and
 // where it is better left to ssh.
-func (h *host) route(ctx context.Context) (*route, error) {
-	t, ok := h.jumpTarget(ctx)
+func (h *host) route(ctx context.Context, s settings) (*route, error) {
+	t, ok := parseJump(s["proxyjump"])
 	if !ok {
 		return nil, nil
 	}
@@ -70,7 +68,7 @@ func (r *route) works(ctx context.Context) bool {
 // proxy is the setting that makes ssh go through the jump host's master. What goes
 // wrong with that is written to log, since a master closes the standard error of
 // its ProxyCommand (OpenSSH, sshconnect.c, stderr_null).
-func (r *route) proxy(c Config, log string) string {
+func (r *route) proxy(c Config, log string) []string {
 	a := []string{c.Program, "-E", log}
 	if c.ConfigFile != "" {
 		a = append(a, "-F", c.ConfigFile)
@@ -80,23 +78,7 @@ func (r *route) proxy(c Config, log string) string {
 	words := strings.ReplaceAll(Quote(destination(a, r.host.target)...), "%", "%%")
 	// As ssh itself writes it for ProxyJump (OpenSSH, ssh.c).
 	head, tail, _ := cutLast(words, " -- ")
-	return "ProxyCommand=" + head + " -W '[%h]:%p' -- " + tail
-}
-
-// jumpTarget asks ssh which jump host it would go through.
-func (h *host) jumpTarget(ctx context.Context) (Target, bool) {
-	limited, cancel := context.WithTimeoutCause(ctx, h.pool.config.ConnectTimeout, errHandshake)
-	defer cancel()
-	res, err := proc.Run(limited, proc.Cmd{Argv: settingsArgs(h.pool.config, h.target), Env: h.pool.config.Env, Grace: cancelGrace})
-	if err != nil {
-		return Target{}, false // whatever it is, the handshake will tell
-	}
-	for line := range strings.Lines(string(res.Stdout)) {
-		if value, ok := strings.CutPrefix(line, "proxyjump "); ok {
-			return parseJump(strings.TrimSpace(value))
-		}
-	}
-	return Target{}, false
+	return []string{"ProxyCommand=" + head + " -W '[%h]:%p' -- " + tail}
 }
 
 // parseJump reads a ProxyJump as `ssh -G` prints it, [EXTRA,][USER@]HOST[:PORT]: the

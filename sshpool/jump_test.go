@@ -214,7 +214,7 @@ func TestParseJumpIsSafe(t *testing.T) {
 
 func TestProxyCommandQuotes(t *testing.T) {
 	r := &route{host: &host{sock: "/s/k", target: Target{Host: "fe80::1%eth0", User: "me", Port: 22}}}
-	got := r.proxy(Config{Program: "/a b/ssh"}, "/s/k.log")
+	got := strings.Join(r.proxy(Config{Program: "/a b/ssh"}, "/s/k.log"), "\n")
 	if !strings.HasPrefix(got, "ProxyCommand='/a b/ssh' -E /s/k.log -o ") || !strings.HasSuffix(got, " -l me -p 22 -W '[%h]:%p' -- 'fe80::1%%eth0'") || strings.Contains(got, "\n") {
 		t.Error(got)
 	}

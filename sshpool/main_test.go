@@ -31,12 +31,37 @@ type helperAnswer struct {
 	Err    string
 }
 
+// socketProgram makes the test binary the program of Config.SocketProgram, which writes a
+// line to the file socketsEnv names.
+const (
+	socketProgram = "pass-socket"
+	socketsEnv    = "FLOTILLA_TEST_SSHPOOL_SOCKETS"
+)
+
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == socketProgram {
+		os.Exit(socketMain(os.Args[2:]))
+	}
 	if call := os.Getenv(helperEnv); call != "" {
 		helper(call)
 		return
 	}
 	testscript.Main(m, map[string]func(){"fakessh": fakeSSH, "pool": poolCommand})
+}
+
+func socketMain(args []string) int {
+	if name := os.Getenv(socketsEnv); name != "" {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return 2
+		}
+		fmt.Fprintln(f, strings.Join(args[:2], " "))
+		_ = f.Close()
+	}
+	if err := PassSocket(context.Background(), args); err != nil {
+		return 1
+	}
+	return 0
 }
 
 func helper(call string) {

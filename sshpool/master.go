@@ -37,17 +37,18 @@ const startTries = 3
 // start starts the master and waits until it takes sessions. The caller holds
 // the lock.
 func (h *host) start(ctx context.Context) (connected, error) {
-	via, err := h.route(ctx)
+	s := h.settings(ctx)
+	via, err := h.route(ctx, s)
 	if err != nil {
 		return connected{}, err
 	}
-	got, err := h.dial(ctx, via)
+	got, err := h.dial(ctx, via, s)
 	var e *Error
 	if via != nil && errors.As(err, &e) && e.Kind == KindUnreachable && ctx.Err() == nil && !via.works(ctx) {
 		if err := via.connect(ctx, h.target); err != nil {
 			return connected{}, err
 		}
-		got, err = h.dial(ctx, via)
+		got, err = h.dial(ctx, via, s)
 	}
 	if via != nil && err == nil {
 		via.master.proven.Store(true)
@@ -56,9 +57,9 @@ func (h *host) start(ctx context.Context) (connected, error) {
 }
 
 // dial makes the handshake, more than once if the host is busy.
-func (h *host) dial(ctx context.Context, via *route) (connected, error) {
+func (h *host) dial(ctx context.Context, via *route, s settings) (connected, error) {
 	for try := 1; ; try++ {
-		got, err := h.handshake(ctx, via)
+		got, err := h.handshake(ctx, via, s)
 		var e *Error
 		if try == startTries || !errors.As(err, &e) || !e.busy {
 			return got, err
@@ -71,7 +72,23 @@ func (h *host) dial(ctx context.Context, via *route) (connected, error) {
 	}
 }
 
-func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
+// handshake makes the handshake, by ssh alone if Config.SocketProgram is of no use.
+func (h *host) handshake(ctx context.Context, via *route, s settings) (connected, error) {
+	h.pool.handshakes.Add(1)
+	way := h.way(s, h.log)
+	if via != nil {
+		way = via.proxy(h.pool.config, h.log)
+	}
+	got, err := h.attempt(ctx, via, way)
+	var e *Error
+	if errors.As(err, &e) && e.unpassed {
+		return h.attempt(ctx, via, nil)
+	}
+	return got, err
+}
+
+// attempt makes one handshake, with the settings of the way.
+func (h *host) attempt(ctx context.Context, via *route, way []string) (connected, error) {
 	p := h.pool
 	if err := p.connecting.Acquire(ctx, 1); err != nil {
 		return connected{}, cancelled(ctx, h.target)
@@ -83,12 +100,11 @@ func (h *host) handshake(ctx context.Context, via *route) (connected, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, handshakeFactor*p.config.ConnectTimeout, errHandshake)
 	defer cancel()
 
-	p.handshakes.Add(1)
 	config := p.config
 	if h.life > 0 {
 		config.Persist = h.life
 	}
-	argv := masterArgs(config, h.target, via, h.sock, h.log)
+	argv := masterArgs(config, h.target, way, h.sock, h.log)
 	res, err := proc.Run(limited, proc.Cmd{
 		Argv:  detached(h.log, argv),
 		Name:  "ssh connect",
@@ -145,7 +161,7 @@ func (e *Error) behind(jump Target) {
 // refused explains a handshake that failed.
 func (h *host) refused(ctx, limited context.Context, argv []string, code int, err error) *Error {
 	text := messages(readLog(h.log))
-	e := &Error{Target: h.target, Argv: argv, ExitCode: code, Stderr: text, NotStarted: true, Err: err}
+	e := &Error{Target: h.target, Argv: argv, ExitCode: code, Stderr: text, NotStarted: true, Err: err, unpassed: unpassed(text)}
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = KindCancelled, contextError(ctx)

@@ -93,6 +93,18 @@ func (h *host) sessionError(ctx context.Context, m *master, r run, log string, c
 
 // fresh runs the command once over a connection of its own.
 func (h *host) fresh(ctx context.Context, cmd Cmd) (Result, error) {
+	h.pool.handshakes.Add(1)
+	h.pool.sessions.Add(1)
+	s := h.settings(ctx)
+	res, err := h.freshOnce(ctx, cmd, s)
+	var e *Error
+	if errors.As(err, &e) && e.unpassed {
+		return h.freshOnce(ctx, cmd, nil)
+	}
+	return res, err
+}
+
+func (h *host) freshOnce(ctx context.Context, cmd Cmd, s settings) (Result, error) {
 	log, err := h.newLog()
 	if err != nil {
 		return Result{}, h.failure(ctx, err)
@@ -101,9 +113,7 @@ func (h *host) fresh(ctx context.Context, cmd Cmd) (Result, error) {
 
 	c := h.pool.config
 	r := run{host: h, cmd: cmd, log: log, begun: freshBegun, patience: handshakeFactor * c.ConnectTimeout,
-		argv: freshArgs(c, h.target, log, Quote(cmd.argv()...))}
-	h.pool.handshakes.Add(1)
-	h.pool.sessions.Add(1)
+		argv: freshArgs(c, h.target, h.way(s, log), log, Quote(cmd.argv()...))}
 	res, code, err := r.do(ctx)
 	return res, h.freshError(ctx, r, readLog(log), code, res, err)
 }
@@ -136,6 +146,7 @@ func (h *host) freshError(ctx context.Context, r run, log string, code int, res 
 		// Without a session there is no remote standard error: what is there
 		// is ssh's, from before it opened its log, or a banner.
 		e.Stderr = messages(log + string(res.Stderr))
+		e.unpassed = unpassed(e.Stderr)
 		e.diagnose()
 	default:
 		e.Kind = KindLost

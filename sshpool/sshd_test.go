@@ -207,6 +207,9 @@ func (s *sshd) pool(c Config) *Pool {
 	if c.ConfigFile == "" {
 		c.ConfigFile = s.config
 	}
+	if c.SocketProgram == nil {
+		c.SocketProgram = ownSocketProgram(s.t)
+	}
 	p, err := New(c)
 	if err != nil {
 		s.t.Fatal(err)
@@ -218,6 +221,15 @@ func (s *sshd) pool(c Config) *Pool {
 		endMasters(s.t, c.Dir)
 	})
 	return p
+}
+
+func ownSocketProgram(t testing.TB) []string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{self, socketProgram}
 }
 
 func (s *sshd) connect(p *Pool) *Conn {

@@ -13,7 +13,17 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
+// passSocket is the first argument with which this program connects to a host for its ssh, which
+// makes new connections faster; see fleet.Config.SocketProgram.
+const passSocket = "pass-socket"
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == passSocket {
+		if err := fleet.PassSocket(context.Background(), os.Args[2:]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: embed DIR TAG")
 		os.Exit(2)
@@ -30,7 +40,11 @@ func main() {
 // run returns the exit code, and an error if something is wrong that no report
 // tells.
 func run(ctx context.Context, dir, tag string) (int, error) {
-	f, err := fleet.Open(fleet.Config{Dir: dir, Sink: fleet.SinkFunc(print)})
+	config := fleet.Config{Dir: dir, Sink: fleet.SinkFunc(print)}
+	if self, err := os.Executable(); err == nil {
+		config.SocketProgram = []string{self, passSocket}
+	}
+	f, err := fleet.Open(config)
 	if err != nil {
 		return fleet.ExitFailed, err
 	}

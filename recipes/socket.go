@@ -1,0 +1,33 @@
+package recipes
+
+import (
+	"context"
+	"os"
+
+	"github.com/nixflotilla/flotilla/fleet"
+)
+
+// passSocket is the first argument with which a program that has these recipes is no Mage but
+// connects to a host for an ssh of its own; see fleet.Config.SocketProgram.
+const passSocket = "flotilla-pass-socket"
+
+// Mage's main knows targets only, and one would be listed and read the inventory
+// first. ADR 23 has why this is the one init there is.
+func init() {
+	if len(os.Args) < 2 || os.Args[1] != passSocket {
+		return
+	}
+	if err := fleet.PassSocket(context.Background(), os.Args[2:]); err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// open opens the fleet of the working directory, with this program to connect for ssh.
+func open(c fleet.Config) (*fleet.Fleet, error) {
+	// Where this program has been removed meanwhile ssh connects by itself.
+	if program, err := os.Executable(); err == nil {
+		c.SocketProgram = []string{program, passSocket}
+	}
+	return fleet.Open(c)
+}
