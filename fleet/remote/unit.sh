@@ -44,7 +44,7 @@ base=/run/flotilla
 id=${2:-}
 id=${id##*-}
 dir=$base/$id
-listens= said=
+listens= said= begun=
 
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
@@ -104,7 +104,9 @@ follow() {
       # Not yet, if its start is still queued.
       */inactive/*) case $job in '' | 0) break ;; esac ;;
     esac
-    [ "$soon" -gt 0 ] || journal
+    # What has only just begun has not said anything.
+    [ "$soon" -gt 0 ] || [ -n "$begun" ] || journal
+    begun=
     rest
   done
   case $result/$code/$status in success/1/0) activated ;; esac
@@ -191,6 +193,7 @@ launch() {
   systemd-run --quiet --unit="$unit" --service-type=exec --no-ask-password \
     -p RemainAfterExit=yes -p StandardOutput=journal -p StandardError=journal \
     -E PATH="$system" -E LC_ALL=C.UTF-8 "$@" 2>&1 | sed 's/^/problem /'
+  begun=yes
 }
 
 # A unit that still runs is never stopped.
