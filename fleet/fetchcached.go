@@ -103,8 +103,8 @@ type fetched struct {
 	lacked, lacks map[nixcmd.StorePath]bool
 	// keys are those that it trusts, if it still lacks something.
 	keys []string
-	// last is the last thing that Nix complained of there; "" if nothing.
-	last string
+	// says is what Nix complained of there; "" if of nothing.
+	says string
 }
 
 // askToFetch runs fetch.sh, and tells of its progress.
@@ -118,7 +118,8 @@ func (j *job) askToFetch(ctx context.Context, conn Remote, wanted []nixcmd.PathI
 		fmt.Fprintf(&input, "%d %s\n", info.NarSize, info.Path)
 	}
 	var mu sync.Mutex
-	begun, lacked, last := 0, 0, ""
+	begun, lacked := 0, 0
+	var said complaints
 	res, err := conn.Run(ctx, sshpool.Cmd{
 		Argv: []string{"sh", "-c", fetchScript, "sh", mode, j.cache.URL,
 			strconv.Itoa(int(fetchLeast / time.Second)), strconv.Itoa(fetchRate)},
@@ -141,19 +142,41 @@ func (j *job) askToFetch(ctx context.Context, conn Remote, wanted []nixcmd.PathI
 				}
 				return
 			}
-			for _, prefix := range []string{"error: ", "warning: "} {
-				if text, ok := strings.CutPrefix(line, prefix); ok {
-					last = text
-				}
-			}
+			said.add(line)
 		},
 	})
 	if err != nil {
 		return fetched{}, err
 	}
 	answer, err := parseFetched(string(res.Stdout))
-	answer.last = last
+	answer.says = said.cause()
 	return answer, err
+}
+
+// complaints are what the host's Nix says of a fetch that does not go well.
+type complaints struct {
+	first, last, warning string
+}
+
+func (c *complaints) add(line string) {
+	line = strings.TrimSpace(line)
+	if text, ok := strings.CutPrefix(line, "warning: "); ok {
+		c.warning = text
+	}
+	if text, ok := strings.CutPrefix(line, "error: "); ok {
+		if c.last = text; c.first == "" {
+			c.first = text
+		}
+	}
+}
+
+// cause is what came first: in the end Nix only sums up that all of it failed.
+func (c *complaints) cause() string {
+	text := c.first
+	if c.first == c.last {
+		text = or(c.warning, c.first)
+	}
+	return strings.TrimRight(text, ";:. ")
 }
 
 func parseFetched(text string) (fetched, error) {
@@ -204,8 +227,8 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 	}
 	cache, err := nixcmd.OpenBinaryCache(j.cache.URL)
 	if err != nil {
-		if f.last != "" && errors.Is(err, nixcmd.ErrCacheKind) {
-			j.warn(StepCopy, fmt.Sprintf("%d paths were not fetched from the fleet's cache; the host's Nix says: %s", len(f.lacks), f.last))
+		if f.says != "" && errors.Is(err, nixcmd.ErrCacheKind) {
+			j.warn(StepCopy, fmt.Sprintf("%d paths were not fetched from the fleet's cache; the host's Nix says: %s", len(f.lacks), f.says))
 		}
 		return
 	}
@@ -239,12 +262,12 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 	}
 	for _, why := range []refusal{{kind: unsigned}, {kind: notFetched}} {
 		if n := reasons[why]; n > 0 {
-			j.warn(StepCopy, why.text(n, f.last))
+			j.warn(StepCopy, why.text(n, f.says))
 		}
 		delete(reasons, why)
 	}
 	for why, n := range reasons {
-		j.warn(StepCopy, why.text(n, f.last))
+		j.warn(StepCopy, why.text(n, f.says))
 	}
 }
 

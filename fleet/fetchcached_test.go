@@ -117,3 +117,25 @@ func TestCacheProbe(t *testing.T) {
 		t.Errorf("%v %q", rate.Rate(), rate.String())
 	}
 }
+
+// Nix sums up in the end that nothing came; what came first says why. (The texts are those
+// of Nix 2.26.)
+func TestComplaints(t *testing.T) {
+	const sum = "\nerror: build of '/nix/store/33333333333333333333333333333333-gone', '/nix/store/44444444444444444444444444444444-etc' failed"
+	for _, c := range []struct{ said, want string }{
+		{"copying path '" + string(gone) + "' from 'http://c'...\nerror: failed to read compressed data (Truncated zstd input)" + sum, "failed to read compressed data (Truncated zstd input)"},
+		{"error: hash mismatch importing path '" + string(gone) + "';\n         specified: sha256:a\n         got:       sha256:b" + sum, "hash mismatch importing path '" + string(gone) + "'"},
+		{"error:\n       … while it was fetched\n\n       error: no" + sum, "no"},
+		{"warning: ignoring the client-specified setting 'substituters'" + sum, "ignoring the client-specified setting 'substituters'"},
+		{"error: there is no daemon", "there is no daemon"},
+		{"these 2 paths will be fetched", ""},
+	} {
+		var said complaints
+		for line := range strings.Lines(c.said) {
+			said.add(line)
+		}
+		if got := said.cause(); got != c.want {
+			t.Errorf("%q: %q", c.said, got)
+		}
+	}
+}
