@@ -256,6 +256,10 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 	if ctx.Err() != nil {
 		return
 	}
+	if errors.Is(err, nixcmd.ErrCacheAnswer) {
+		j.warn(StepCopy, fmt.Sprintf("the fleet's cache %s is of no use: %v; %s sent from here", withoutPassword(j.cache.URL), err, counted(len(f.lacks), "path")))
+		return
+	}
 	if err != nil {
 		j.warn(StepCopy, fmt.Sprintf("the fleet's cache stopped answering (%v); %d paths are sent from here", causeOf(asking, err), len(f.lacks)))
 		return
