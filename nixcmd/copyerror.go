@@ -38,12 +38,13 @@ func copyMessage(stderr string) string {
 	page := false
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
-		switch page = page && !strings.HasPrefix(line, "error:"); {
+		switch page = page && !strings.HasPrefix(line, "error"); {
 		case page, line == "", line == "error:", strings.HasPrefix(line, "copying "), strings.HasPrefix(line, "error (ignored): "):
 			continue
 		}
-		line, page = strings.CutSuffix(line, "response body:")
-		said = append(said, strings.TrimRight(strings.TrimPrefix(line, "error: "), "; "))
+		if line, page = strings.CutSuffix(line, "response body:"); line != "" {
+			said = append(said, strings.TrimRight(strings.TrimPrefix(line, "error: "), "; "))
+		}
 	}
 	const most = 10
 	return strings.Join(said[max(len(said)-most, 0):], "\n")

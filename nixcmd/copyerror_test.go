@@ -6,10 +6,10 @@ import "testing"
 // without titles of nothing.
 func TestCopyMessage(t *testing.T) {
 	for _, c := range []struct{ stderr, want string }{
-		{"copying 2 paths...\nerror: while uploading to HTTP binary cache at 'http://c': error: unable to upload 'http://c/nar/x': HTTP error 500; response body:\n\n       <html>\n       <head><title>500</title></head>\n       </html>\n",
+		{"copying 2 paths...\nerror: while uploading to HTTP binary cache at 'http://c': error: unable to upload 'http://c/nar/x': HTTP error 500\n\n              response body:\n\n              <html>\n       <head><title>500</title></head>\n       </html>\n",
 			"while uploading to HTTP binary cache at 'http://c': error: unable to upload 'http://c/nar/x': HTTP error 500"},
-		{"error: unable to upload 'http://c/a': HTTP error 507; response body:\n <html>\nerror: unable to upload 'http://c/b': HTTP error 507; response body:\n <html>\n",
-			"unable to upload 'http://c/a': HTTP error 507\nunable to upload 'http://c/b': HTTP error 507"},
+		{"error (ignored): error: unable to upload 'http://c/a': HTTP error 507\n\n response body:\n\n <html>\nerror: unable to upload 'http://c/b': HTTP error 507; response body:\n <html>\n",
+			"unable to upload 'http://c/b': HTTP error 507"},
 		{"error:\n       … writing file '/c/x'\n\n       error: writing to file: No space left on device\n",
 			"… writing file '/c/x'\nwriting to file: No space left on device"},
 		{"ssh: no route;\nerror: failed to start SSH connection to 'h'\n", "ssh: no route\nfailed to start SSH connection to 'h'"},
