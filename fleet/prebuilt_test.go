@@ -262,6 +262,9 @@ func TestPush(t *testing.T) {
 			if r.Err != nil {
 				text = r.Err.Error()
 			}
+			if r.NotPushed != warned {
+				t.Errorf("the report says %q, the warning %q", r.NotPushed, warned)
+			}
 			if (text == "") != (c.says == "") || !strings.Contains(text, c.says) || (warned == "") != (c.warns == "") || !strings.Contains(warned, c.warns) {
 				t.Errorf("says %q, warns %q", text, warned)
 			}

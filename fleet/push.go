@@ -51,7 +51,7 @@ func (j *job) startPush(ctx context.Context, toplevel nixcmd.StorePath) *push {
 			p.err = j.stepError(StepPush, why)
 			return p
 		}
-		j.warn(StepPush, why.Error())
+		j.notPushed(why)
 		return nil
 	}
 	go func() {
@@ -82,9 +82,15 @@ func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 			return "", err
 		}
 		j.nothing(StepPush)
-		j.warn(StepPush, err.Error())
+		j.notPushed(err)
 		return "not pushed", nil
 	})
+}
+
+// notPushed tells that the cache has not got the system, or not with a signature.
+func (j *job) notPushed(why error) {
+	j.set(func(r *Result) { r.NotPushed = why.Error() })
+	j.warn(StepPush, why.Error())
 }
 
 // pushWithin pushes within the time for that, and says what it did.
