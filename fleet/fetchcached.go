@@ -103,6 +103,8 @@ type fetched struct {
 	lacked, lacks map[nixcmd.StorePath]bool
 	// keys are those that it trusts, if it still lacks something.
 	keys []string
+	// gaveUp is whether it left the cache, which took too long.
+	gaveUp bool
 	// says is what Nix complained of there; "" if of nothing.
 	says string
 }
@@ -197,6 +199,9 @@ func parseFetched(text string) (fetched, error) {
 				return f, fmt.Errorf("%w: %w", errNoStoreAnswer, err)
 			}
 			into[p] = true
+		case "status":
+			// timeout(1): 124, and 137 if it had to kill.
+			f.gaveUp = value == "124" || value == "137"
 		case "key":
 			f.keys = append(f.keys, value)
 		case "end":
@@ -248,6 +253,9 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 			return err
 		}
 		why := refuse(cache, info, f.keys)
+		if why.kind == notFetched && f.gaveUp {
+			why.kind = tooSlow
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		reasons[why]++
@@ -288,6 +296,7 @@ const (
 	unsigned            // nobody has signed it
 	notTrusted          // nobody whom the host trusts has
 	badSignature        // a signature by a trusted name is not by its key
+	tooSlow             // the host left the cache before
 )
 
 // refuse finds out why a host that trusts the keys has not taken a path.
@@ -316,6 +325,9 @@ func (r refusal) text(n int, last string) string {
 		return paths + " of the fleet's cache not taken: signed by " + r.keys + ", whom the host does not trust; sent from here. If that is the cache's key, add it to the host's nix.settings.trusted-public-keys"
 	case badSignature:
 		return paths + " of the fleet's cache not taken: what is signed as " + r.keys + " is not signed by the key that the host has under that name; sent from here. Somebody else's key, or a changed path: look into it"
+	}
+	if r.kind == tooSlow {
+		return paths + " of the fleet's cache not fetched: it brought less than " + bytesText(fetchRate) + " a second; sent from here"
 	}
 	text := paths + " of the fleet's cache could not be fetched; sent from here"
 	if last != "" {

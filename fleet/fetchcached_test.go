@@ -21,6 +21,14 @@ func TestParseFetched(t *testing.T) {
 	if err != nil || len(f.lacked) != 2 || len(f.lacks) != 1 || !f.lacks[gone] || strings.Join(f.keys, " ") != "a:x b:y" {
 		t.Errorf("%+v, %v", f, err)
 	}
+	for status, want := range map[string]bool{"0": false, "1": false, "123": false, "124": true, "137": true} {
+		if f, err := parseFetched("flotilla-fetch 1\nstatus " + status + "\nend ok\n"); err != nil || f.gaveUp != want {
+			t.Errorf("status %s: %+v, %v", status, f, err)
+		}
+	}
+	if got := (refusal{kind: tooSlow}).text(2, "interrupted by the user"); got != "2 paths of the fleet's cache not fetched: it brought less than 128 KiB a second; sent from here" {
+		t.Errorf("%q", got)
+	}
 	for _, text := range []string{"", "end ok\n", "flotilla-fetch 1\n", "flotilla-fetch 2\nend ok\n", "flotilla-fetch 1\nlacks /etc\nend ok\n", "Welcome!\n"} {
 		if f, err := parseFetched(text); err == nil {
 			t.Errorf("%q: %+v", text, f)

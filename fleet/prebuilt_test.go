@@ -26,6 +26,8 @@ type depot struct {
 	// in a store that is not this machine's.
 	lists  string
 	signed int
+	// untrusted is whether the Nix of hosts does not trust the remote user.
+	untrusted bool
 }
 
 func (d *depot) Realise(_ context.Context, paths []nixcmd.StorePath, opt nixcmd.BuildOptions) error {
@@ -64,6 +66,9 @@ func (s depotSession) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result,
 	if cmd.Script == lookScript {
 		s.note("look on %s %v", s.host.Name, cmd.Argv[:3])
 		return sshpool.Result{Stdout: []byte(s.depot.there + "end ok\n")}, nil
+	}
+	if cmd.Script == trustScript && s.depot.untrusted {
+		return sshpool.Result{Stdout: []byte(`{"trusted":0}`)}, nil
 	}
 	if s.depot.lists != "" && len(cmd.Argv) > 0 && cmd.Argv[0] == "nix" {
 		s.note("closure on %s", s.host.Name)
@@ -296,7 +301,7 @@ func TestPushFails(t *testing.T) {
 			}
 		})
 		r := f.Deploy(t.Context(), hosts, DeployOptions{}).Results[0]
-		const text = "pushing to the fleet's cache file:///c failed, with up to 1 of 3 paths there: it is on fire; and smoking"
+		const text = "pushing to the fleet's cache file:///c failed, with 2 of 3 paths begun: it is on fire; and smoking"
 		activates := slices.ContainsFunc(d.did, func(what string) bool { return strings.HasPrefix(what, "run on a: [activate") })
 		if required == "true" && (activates || !strings.Contains(r.Err.Error(), "a: push: "+text)) ||
 			required == "false" && (!activates || !strings.Contains(warned, text)) {
@@ -388,5 +393,19 @@ func TestShutStoreIsTriedOnce(t *testing.T) {
 			!strings.Contains(warned[1], "not pushed to the fleet's cache file:///c, which could not be pushed to for "+warned[0][:1])) {
 			t.Errorf("%q", warned)
 		}
+	}
+}
+
+// Who may not push to a host of the fleet is told what to do.
+func TestPushAsSomebodyWhoIsNotTrusted(t *testing.T) {
+	d := &depot{world: &world{}, untrusted: true}
+	d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+		opt.Progress(nixcmd.CopyEvent{Path: newSystem, Expected: 1})
+		return &nixcmd.CopyError{Message: "it lacks a signature"}
+	}
+	f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"ssh-ng://b\"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n")
+	r := f.Test(t.Context(), hosts[1:], TestOptions{Push: true}).Results[0]
+	if want := "pushing to the fleet's cache ssh-ng://b failed, with 1 of 1 paths begun: it lacks a signature; the Nix of b does not trust u: add that to its nix.settings.trusted-users"; r.NotPushed != want {
+		t.Errorf("%q", r.NotPushed)
 	}
 }

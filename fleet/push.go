@@ -119,12 +119,6 @@ func (j *job) pushWithin(ctx context.Context, c Cache, toplevel nixcmd.StorePath
 	isUnsigned := errors.As(err, &unsigned)
 	if within.Err() != nil {
 		err = context.Cause(within)
-	} else if isUnsigned {
-		err = unsigned.err
-	}
-	// Its own text names the store as Nix has it.
-	if failed := (*nixcmd.CopyError)(nil); errors.As(err, &failed) {
-		err = errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
 	}
 	switch {
 	case isUnsigned:
@@ -133,8 +127,17 @@ func (j *job) pushWithin(ctx context.Context, c Cache, toplevel nixcmd.StorePath
 		j.fleet.shut.close(j.host.Name, err)
 		return "", fmt.Errorf("pushing to %s failed: %w", where, err)
 	}
-	// The path that was under way is not there, or several: Nix does not say how many those are.
-	return "", fmt.Errorf("pushing to %s failed, with up to %d of %d paths there: %w", where, max(0, pushed-1), last.Expected, err)
+	// How many are there Nix does not say: several are under way at a time.
+	return "", fmt.Errorf("pushing to %s failed, with %d of %d paths begun: %w", where, pushed, last.Expected, err)
+}
+
+// pushCopy copies to the cache. Its errors do not name the store, which they would as Nix has it.
+func (j *job) pushCopy(ctx context.Context, toplevel nixcmd.StorePath, opt nixcmd.CopyOptions) error {
+	err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{toplevel}, opt)
+	if failed := (*nixcmd.CopyError)(nil); errors.As(err, &failed) {
+		return errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
+	}
+	return err
 }
 
 // shutStore remembers that the store that is pushed to could not be opened, for as long as
@@ -184,7 +187,7 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 			return 0, err
 		}
 		opt.To, there.Store = binaryCacheURL(*u, c.SecretKey), binaryCacheURL(*u, "")
-		if err := j.fleet.nix.Copy(ctx, paths, opt); err != nil || c.SecretKey == "" {
+		if err := j.pushCopy(ctx, toplevel, opt); err != nil || c.SecretKey == "" {
 			return 0, err
 		}
 		return j.signThere(ctx, paths, there)
@@ -198,15 +201,21 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 	if err != nil || u.RawQuery != "" || u.User != nil && u.User.Username() != h.User {
 		// What Nix itself starts must not ask for anything, nor wait for ever.
 		opt.SSHOpts = "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
-		return 0, j.fleet.nix.Copy(ctx, paths, opt)
+		return 0, j.pushCopy(ctx, toplevel, opt)
 	}
 	conn, err := j.fleet.dialer.Connect(ctx, h)
 	if err != nil {
 		return 0, err
 	}
 	opt.To, opt.SSHOpts = nixcmd.CopyURL(h.User, h.Address), conn.NixSSHOpts()
-	if err := j.fleet.nix.Copy(ctx, paths, opt); err != nil || c.SecretKey == "" {
+	if err := j.pushCopy(ctx, toplevel, opt); err != nil {
+		if ctx.Err() == nil && untrusted(ctx, conn) {
+			err = fmt.Errorf("%w; the Nix of %s does not trust %s: add that to its nix.settings.trusted-users", err, h.Name, or(h.User, "the user there"))
+		}
 		return 0, err
+	}
+	if c.SecretKey == "" {
+		return 0, nil
 	}
 	// One session, where Nix would ask for each path, a round trip each.
 	closure, err := remoteClosure(ctx, conn, toplevel)
