@@ -147,3 +147,27 @@ func TestComplaints(t *testing.T) {
 		}
 	}
 }
+
+// A web server that does not answer is not waited for once more to push to it; one that
+// answers, but is no cache yet, is pushed to.
+func TestPushToACacheThatIsLeftOut(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	for _, c := range []struct {
+		url, push string
+		copies    bool
+		says      string
+	}{
+		{"http://127.0.0.1:1", "http://127.0.0.1:1?compression=xz", false, "not pushed to the fleet's cache http://127.0.0.1:1?compression=xz, which does not answer"},
+		{"http://127.0.0.1:1", server.URL, true, ""},
+		{server.URL, server.URL, true, ""},
+	} {
+		d := &depot{world: &world{}}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \""+c.url+"\"\npublic-key = \""+goodKey+"\"\npush = \""+c.push+"\"\n[hosts.a]\n")
+		r := f.Deploy(t.Context(), hosts, DeployOptions{FromCache: true}).Results[0]
+		copies := strings.Contains(strings.Join(d.did, "\n"), `copy to="http`)
+		if copies != c.copies || r.NotPushed != c.says {
+			t.Errorf("%s, %s: %q, %q", c.url, c.push, r.NotPushed, d.did)
+		}
+	}
+}

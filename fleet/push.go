@@ -69,14 +69,12 @@ func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 	c := j.fleet.Inventory.Cache
 	return j.step(ctx, StepPush, j.fleet.stages.pushes, func(ctx context.Context) (string, error) {
 		where := "the fleet's cache " + withoutPassword(c.Push)
-		host, err := j.fleet.shut.closed()
-		if err != nil {
-			err = fmt.Errorf("not pushed to %s, which could not be pushed to for %s", where, host)
-		} else {
-			var said string
-			if said, err = j.pushWithin(ctx, c, toplevel, where); err == nil {
-				return said, nil
-			}
+		var said string
+		var err error
+		if why := j.fleet.shut.closed(); why != "" {
+			err = fmt.Errorf("not pushed to %s, which %s", where, why)
+		} else if said, err = j.pushWithin(ctx, c, toplevel, where); err == nil {
+			return said, nil
 		}
 		if c.RequirePush {
 			return "", err
@@ -124,7 +122,7 @@ func (j *job) pushWithin(ctx context.Context, c Cache, toplevel nixcmd.StorePath
 	case isUnsigned:
 		return "", fmt.Errorf("what %s had before could not be signed: %w", where, err)
 	case last.Expected == 0 && ctx.Err() == nil:
-		j.fleet.shut.close(j.host.Name, err)
+		j.fleet.shut.close("could not be pushed to for " + j.host.Name)
 		return "", fmt.Errorf("pushing to %s failed: %w", where, err)
 	}
 	// How many are there Nix does not say: several are under way at a time.
@@ -144,26 +142,25 @@ func (j *job) pushCopy(ctx context.Context, toplevel nixcmd.StorePath, opt nixcm
 // other answers of the cache are held to be true: each host would wait for it in turn. The
 // zero value is ready, and may be used concurrently.
 type shutStore struct {
-	mu   sync.Mutex
-	at   time.Time
-	host string
-	err  error
+	mu  sync.Mutex
+	at  time.Time
+	why string
 }
 
-func (s *shutStore) close(host string, err error) {
+func (s *shutStore) close(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.host, s.err = time.Now(), host, err
+	s.at, s.why = time.Now(), why
 }
 
-// closed returns why, and for which host that was found out; nil if it may be open.
-func (s *shutStore) closed() (host string, err error) {
+// closed returns how that is known; "" if it may be open.
+func (s *shutStore) closed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil || time.Since(s.at) >= probeHolds {
-		return "", nil
+	if time.Since(s.at) >= probeHolds {
+		return ""
 	}
-	return s.host, s.err
+	return s.why
 }
 
 // unsignedError is that all is in the cache, but not all of it is known to be signed.
