@@ -117,7 +117,7 @@ func TestCacheProbe(t *testing.T) {
 			t.Errorf("a bucket whose server is down: %v", err)
 		}
 		u, _ := url.Parse("s3://bucket?endpoint=" + endpoint)
-		if err := answersPush(t.Context(), *u, newSystem); err == nil {
+		if err := answersPush(t.Context(), *u); err == nil {
 			t.Error("a push to a bucket whose server is down")
 		}
 	}

@@ -409,3 +409,31 @@ func TestPushAsSomebodyWhoIsNotTrusted(t *testing.T) {
 		t.Errorf("%q", r.NotPushed)
 	}
 }
+
+// A web server that has no nix-cache-info gets one from Nix, whatever Nix remembers of it.
+func TestPushMakesACache(t *testing.T) {
+	for _, is := range []bool{false, true} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !is {
+				http.NotFound(w, r)
+				return
+			}
+			_, _ = w.Write([]byte("StoreDir: /nix/store\n"))
+		}))
+		defer server.Close()
+		d := &depot{world: &world{}}
+		dir := ""
+		d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+			if dir = opt.Memory; dir != "" {
+				_, err := os.Stat(dir)
+				return err
+			}
+			return nil
+		}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \""+server.URL+"\"\n[hosts.a]\n")
+		r := f.Test(t.Context(), hosts, TestOptions{Push: true}).Results[0]
+		if _, err := os.Stat(dir); r.NotPushed != "" || (dir == "") != is || err == nil {
+			t.Errorf("a cache %t: %q, %q, %v", is, r.NotPushed, dir, err)
+		}
+	}
+}

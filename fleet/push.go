@@ -180,7 +180,15 @@ func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, ea
 		return 0, err
 	}
 	if u.Scheme != "ssh-ng" {
-		if err := answersPush(ctx, *u, toplevel); err != nil {
+		err := answersPush(ctx, *u)
+		if errors.Is(err, nixcmd.ErrNoCacheInfo) {
+			// Nix makes one, unless it remembers one from before the cache was cleared.
+			if opt.Memory, err = os.MkdirTemp("", "flotilla-push-"); err == nil {
+				defer func() { _ = os.RemoveAll(opt.Memory) }()
+				there.Memory = opt.Memory
+			}
+		}
+		if err != nil {
 			return 0, err
 		}
 		opt.To, there.Store = binaryCacheURL(*u, c.SecretKey), binaryCacheURL(*u, "")
@@ -238,25 +246,12 @@ func (j *job) signThere(ctx context.Context, paths []nixcmd.StorePath, opt nixcm
 }
 
 // answersPush finds out whether a web server, or that of a bucket, answers, before Nix waits
-// for it. It need not be a binary cache yet: the first push makes it one.
-func answersPush(ctx context.Context, u url.URL, toplevel nixcmd.StorePath) error {
+// for it. It may be no binary cache yet, which is nixcmd.ErrNoCacheInfo.
+func answersPush(ctx context.Context, u url.URL) error {
 	if u.Scheme == "file" {
 		return nil
 	}
-	if u.Scheme == "s3" {
-		return pingCache(ctx, u.String())
-	}
-	cache, err := nixcmd.OpenBinaryCache(u.String())
-	if err != nil {
-		return err
-	}
-	defer cache.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, probePatience, errCacheSlow)
-	defer cancel()
-	if _, _, err = cache.Lookup(ctx, toplevel); err != nil {
-		return causeOf(ctx, err)
-	}
-	return nil
+	return pingCache(ctx, u.String())
 }
 
 // binaryCacheURL is the URL of a cache of files that signs what it is given. Unless the

@@ -31,6 +31,9 @@ var ErrCacheKind = errors.New("only http://, https:// and file:// caches can be 
 // ErrCacheAnswer says that a cache answers, but with what is no answer to the question.
 var ErrCacheAnswer = errors.New("its answer is not a cache's")
 
+// ErrNoCacheInfo says that a web server or a directory is no binary cache, or not yet.
+var ErrNoCacheInfo = errors.New("it has no nix-cache-info: it is not a binary cache")
+
 // OpenBinaryCache takes a store URL, and contacts nothing. Proxies are those of
 // the environment; a netrc file is not read.
 func OpenBinaryCache(storeURL string) (*BinaryCache, error) {
@@ -119,7 +122,7 @@ func (c *BinaryCache) Ping(ctx context.Context) (time.Duration, error) {
 	case err != nil:
 		return 0, err
 	case first(fields, "StoreDir") == "":
-		return 0, errors.New("it has no nix-cache-info: it is not a binary cache")
+		return 0, ErrNoCacheInfo
 	case first(fields, "StoreDir") != StoreDir:
 		return 0, errors.New("it is for another store than " + StoreDir)
 	}

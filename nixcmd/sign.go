@@ -20,8 +20,8 @@ type SignOptions struct {
 	// asked for each path, a round trip each. Of a binary cache Nix believes what it
 	// remembers, such as from a copy a moment ago (CopyOptions.Anew).
 	Store string
-	// SSHOpts is as in CopyOptions.
-	SSHOpts string
+	// SSHOpts and Memory are as in CopyOptions.
+	SSHOpts, Memory string
 	// ConnectTimeout and StallTimeout are as in CopyOptions.
 	ConnectTimeout, StallTimeout time.Duration
 }
@@ -42,9 +42,10 @@ func (c *Client) Sign(ctx context.Context, paths []StorePath, opt SignOptions) (
 	if _, err := c.Version(ctx); err != nil {
 		return 0, err
 	}
+	env := c.cfg.environ(append(sshOpts(opt.SSHOpts), memory(opt.Memory)...)...)
 	var res proc.Result
 	err = untilFree(ctx, func() (err error) {
-		res, err = c.run(ctx, op, proc.Cmd{Argv: argv, Env: c.cfg.environ(sshOpts(opt.SSHOpts)...)})
+		res, err = c.run(ctx, op, proc.Cmd{Argv: argv, Env: env})
 		return err
 	})
 	return added(string(res.Stderr)), err

@@ -328,6 +328,14 @@ func TestPushSignsWhatTheCacheHad(t *testing.T) {
 			t.Errorf("%s: %s", version, info)
 		}
 		run("flotilla buildAllParallel -on=razer").exits(0).says("the cache has it all")
+
+		// Nix remembers for a week that the cache is one.
+		m.must("p620", "rm -rf /srv/cache/*")
+		run("flotilla buildAllParallel -on=razer").exits(0).says(" paths to http://" + cacheAddress)
+		m.must("p620", "cat /srv/cache/nix-cache-info")
+		if info := m.must("p620", narinfo); !strings.Contains(info, "Sig: p620-1:") {
+			t.Errorf("%s, cleared: %s", version, info)
+		}
 		m.must(lab.Control, "sed -i '/^secret-key/d' fleet.toml")
 	}
 }
