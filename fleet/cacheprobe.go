@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +76,23 @@ func (j *job) useCache(ctx context.Context) {
 	case err == nil:
 		j.cache = c.forNix()
 	case ctx.Err() == nil:
+		if noAnswer(err) && sameServer(c.URL, c.Push) {
+			j.fleet.shut.close("does not answer")
+		}
 		j.warn(StepSurvey, fmt.Sprintf("the fleet's cache %s is left out: %v", withoutPassword(c.URL), err))
 	}
+}
+
+// noAnswer tells a server that is not there from one that is no cache, or not yet: the first
+// push makes it one.
+func noAnswer(err error) bool {
+	var failed net.Error
+	return errors.Is(err, errCacheSlow) || errors.As(err, &failed)
+}
+
+// sameServer reports whether two stores are served by the same web server.
+func sameServer(a, b string) bool {
+	u, err := url.Parse(a)
+	v, err2 := url.Parse(b)
+	return err == nil && err2 == nil && u.Host != "" && u.Host == v.Host && u.Scheme == v.Scheme && strings.HasPrefix(u.Scheme, "http")
 }

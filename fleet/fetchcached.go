@@ -103,8 +103,10 @@ type fetched struct {
 	lacked, lacks map[nixcmd.StorePath]bool
 	// keys are those that it trusts, if it still lacks something.
 	keys []string
-	// last is the last thing that Nix complained of there; "" if nothing.
-	last string
+	// gaveUp is whether it left the cache, which took too long.
+	gaveUp bool
+	// says is what Nix complained of there; "" if of nothing.
+	says string
 }
 
 // askToFetch runs fetch.sh, and tells of its progress.
@@ -118,7 +120,8 @@ func (j *job) askToFetch(ctx context.Context, conn Remote, wanted []nixcmd.PathI
 		fmt.Fprintf(&input, "%d %s\n", info.NarSize, info.Path)
 	}
 	var mu sync.Mutex
-	begun, lacked, last := 0, 0, ""
+	begun, lacked := 0, 0
+	var said complaints
 	res, err := conn.Run(ctx, sshpool.Cmd{
 		Argv: []string{"sh", "-c", fetchScript, "sh", mode, j.cache.URL,
 			strconv.Itoa(int(fetchLeast / time.Second)), strconv.Itoa(fetchRate)},
@@ -141,19 +144,41 @@ func (j *job) askToFetch(ctx context.Context, conn Remote, wanted []nixcmd.PathI
 				}
 				return
 			}
-			for _, prefix := range []string{"error: ", "warning: "} {
-				if text, ok := strings.CutPrefix(line, prefix); ok {
-					last = text
-				}
-			}
+			said.add(line)
 		},
 	})
 	if err != nil {
 		return fetched{}, err
 	}
 	answer, err := parseFetched(string(res.Stdout))
-	answer.last = last
+	answer.says = said.cause()
 	return answer, err
+}
+
+// complaints are what the host's Nix says of a fetch that does not go well.
+type complaints struct {
+	first, last, warning string
+}
+
+func (c *complaints) add(line string) {
+	line = strings.TrimSpace(line)
+	if text, ok := strings.CutPrefix(line, "warning: "); ok {
+		c.warning = text
+	}
+	if text, ok := strings.CutPrefix(line, "error: "); ok {
+		if c.last = text; c.first == "" {
+			c.first = text
+		}
+	}
+}
+
+// cause is what came first: in the end Nix only sums up that all of it failed.
+func (c *complaints) cause() string {
+	text := c.first
+	if c.first == c.last {
+		text = or(c.warning, c.first)
+	}
+	return strings.TrimRight(text, ";:. ")
 }
 
 func parseFetched(text string) (fetched, error) {
@@ -174,6 +199,9 @@ func parseFetched(text string) (fetched, error) {
 				return f, fmt.Errorf("%w: %w", errNoStoreAnswer, err)
 			}
 			into[p] = true
+		case "status":
+			// timeout(1): 124, and 137 if it had to kill.
+			f.gaveUp = value == "124" || value == "137"
 		case "key":
 			f.keys = append(f.keys, value)
 		case "end":
@@ -204,8 +232,8 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 	}
 	cache, err := nixcmd.OpenBinaryCache(j.cache.URL)
 	if err != nil {
-		if f.last != "" && errors.Is(err, nixcmd.ErrCacheKind) {
-			j.warn(StepCopy, fmt.Sprintf("%d paths were not fetched from the fleet's cache; the host's Nix says: %s", len(f.lacks), f.last))
+		if f.says != "" && errors.Is(err, nixcmd.ErrCacheKind) {
+			j.warn(StepCopy, fmt.Sprintf("%d paths were not fetched from the fleet's cache; the host's Nix says: %s", len(f.lacks), f.says))
 		}
 		return
 	}
@@ -225,6 +253,9 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 			return err
 		}
 		why := refuse(cache, info, f.keys)
+		if why.kind == notFetched && f.gaveUp {
+			why.kind = tooSlow
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		reasons[why]++
@@ -233,18 +264,22 @@ func (j *job) explainUnfetched(ctx context.Context, f fetched) {
 	if ctx.Err() != nil {
 		return
 	}
+	if errors.Is(err, nixcmd.ErrCacheAnswer) {
+		j.warn(StepCopy, fmt.Sprintf("the fleet's cache %s is of no use: %v; %s sent from here", withoutPassword(j.cache.URL), err, counted(len(f.lacks), "path")))
+		return
+	}
 	if err != nil {
 		j.warn(StepCopy, fmt.Sprintf("the fleet's cache stopped answering (%v); %d paths are sent from here", causeOf(asking, err), len(f.lacks)))
 		return
 	}
 	for _, why := range []refusal{{kind: unsigned}, {kind: notFetched}} {
 		if n := reasons[why]; n > 0 {
-			j.warn(StepCopy, why.text(n, f.last))
+			j.warn(StepCopy, why.text(n, f.says))
 		}
 		delete(reasons, why)
 	}
 	for why, n := range reasons {
-		j.warn(StepCopy, why.text(n, f.last))
+		j.warn(StepCopy, why.text(n, f.says))
 	}
 }
 
@@ -261,6 +296,7 @@ const (
 	unsigned            // nobody has signed it
 	notTrusted          // nobody whom the host trusts has
 	badSignature        // a signature by a trusted name is not by its key
+	tooSlow             // the host left the cache before
 )
 
 // refuse finds out why a host that trusts the keys has not taken a path.
@@ -289,6 +325,9 @@ func (r refusal) text(n int, last string) string {
 		return paths + " of the fleet's cache not taken: signed by " + r.keys + ", whom the host does not trust; sent from here. If that is the cache's key, add it to the host's nix.settings.trusted-public-keys"
 	case badSignature:
 		return paths + " of the fleet's cache not taken: what is signed as " + r.keys + " is not signed by the key that the host has under that name; sent from here. Somebody else's key, or a changed path: look into it"
+	}
+	if r.kind == tooSlow {
+		return paths + " of the fleet's cache not fetched: it brought less than " + bytesText(fetchRate) + " a second; sent from here"
 	}
 	text := paths + " of the fleet's cache could not be fetched; sent from here"
 	if last != "" {

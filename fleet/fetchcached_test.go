@@ -21,6 +21,14 @@ func TestParseFetched(t *testing.T) {
 	if err != nil || len(f.lacked) != 2 || len(f.lacks) != 1 || !f.lacks[gone] || strings.Join(f.keys, " ") != "a:x b:y" {
 		t.Errorf("%+v, %v", f, err)
 	}
+	for status, want := range map[string]bool{"0": false, "1": false, "123": false, "124": true, "137": true} {
+		if f, err := parseFetched("flotilla-fetch 1\nstatus " + status + "\nend ok\n"); err != nil || f.gaveUp != want {
+			t.Errorf("status %s: %+v, %v", status, f, err)
+		}
+	}
+	if got := (refusal{kind: tooSlow}).text(2, "interrupted by the user"); got != "2 paths of the fleet's cache not fetched: it brought less than 128 KiB a second; sent from here" {
+		t.Errorf("%q", got)
+	}
 	for _, text := range []string{"", "end ok\n", "flotilla-fetch 1\n", "flotilla-fetch 2\nend ok\n", "flotilla-fetch 1\nlacks /etc\nend ok\n", "Welcome!\n"} {
 		if f, err := parseFetched(text); err == nil {
 			t.Errorf("%q: %+v", text, f)
@@ -109,11 +117,57 @@ func TestCacheProbe(t *testing.T) {
 			t.Errorf("a bucket whose server is down: %v", err)
 		}
 		u, _ := url.Parse("s3://bucket?endpoint=" + endpoint)
-		if err := answersPush(t.Context(), *u, newSystem); err == nil {
+		if err := answersPush(t.Context(), *u); err == nil {
 			t.Error("a push to a bucket whose server is down")
 		}
 	}
 	if rate := (CacheUse{LackedPaths: 4, LackedBytes: 200, FetchedPaths: 3, FetchedBytes: 50}); rate.Rate() != 0.25 || rate.String() == "" || (CacheUse{}).String() != "" {
 		t.Errorf("%v %q", rate.Rate(), rate.String())
+	}
+}
+
+// Nix sums up in the end that nothing came; what came first says why. (The texts are those
+// of Nix 2.26.)
+func TestComplaints(t *testing.T) {
+	const sum = "\nerror: build of '/nix/store/33333333333333333333333333333333-gone', '/nix/store/44444444444444444444444444444444-etc' failed"
+	for _, c := range []struct{ said, want string }{
+		{"copying path '" + string(gone) + "' from 'http://c'...\nerror: failed to read compressed data (Truncated zstd input)" + sum, "failed to read compressed data (Truncated zstd input)"},
+		{"error: hash mismatch importing path '" + string(gone) + "';\n         specified: sha256:a\n         got:       sha256:b" + sum, "hash mismatch importing path '" + string(gone) + "'"},
+		{"error:\n       … while it was fetched\n\n       error: no" + sum, "no"},
+		{"warning: ignoring the client-specified setting 'substituters'" + sum, "ignoring the client-specified setting 'substituters'"},
+		{"error: there is no daemon", "there is no daemon"},
+		{"these 2 paths will be fetched", ""},
+	} {
+		var said complaints
+		for line := range strings.Lines(c.said) {
+			said.add(line)
+		}
+		if got := said.cause(); got != c.want {
+			t.Errorf("%q: %q", c.said, got)
+		}
+	}
+}
+
+// A web server that does not answer is not waited for once more to push to it; one that
+// answers, but is no cache yet, is pushed to.
+func TestPushToACacheThatIsLeftOut(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	for _, c := range []struct {
+		url, push string
+		copies    bool
+		says      string
+	}{
+		{"http://127.0.0.1:1", "http://127.0.0.1:1?compression=xz", false, "not pushed to the fleet's cache http://127.0.0.1:1?compression=xz, which does not answer"},
+		{"http://127.0.0.1:1", server.URL, true, ""},
+		{server.URL, server.URL, true, ""},
+	} {
+		d := &depot{world: &world{}}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \""+c.url+"\"\npublic-key = \""+goodKey+"\"\npush = \""+c.push+"\"\n[hosts.a]\n")
+		r := f.Deploy(t.Context(), hosts, DeployOptions{FromCache: true}).Results[0]
+		copies := strings.Contains(strings.Join(d.did, "\n"), `copy to="http`)
+		if copies != c.copies || r.NotPushed != c.says {
+			t.Errorf("%s, %s: %q, %q", c.url, c.push, r.NotPushed, d.did)
+		}
 	}
 }

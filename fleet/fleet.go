@@ -69,6 +69,7 @@ type Fleet struct {
 	crew          crew
 	passwords     passwords
 	cacheProbe    cacheProbe
+	shut          shutStore
 	pool          *sshpool.Pool
 
 	sinkMu sync.Mutex

@@ -33,8 +33,9 @@ type Nix interface {
 type Caches interface {
 	// Realise fetches paths that are no derivations to the local store.
 	Realise(context.Context, []nixcmd.StorePath, nixcmd.BuildOptions) error
-	// Sign signs closures of the local store with the key in a file.
-	Sign(context.Context, []nixcmd.StorePath, string) error
+	// Sign signs closures of the local store, or of another, with the key in a file, and
+	// returns how many paths had no signature of it.
+	Sign(context.Context, []nixcmd.StorePath, nixcmd.SignOptions) (int, error)
 }
 
 // Locker is what the fleet needs of Nix to change a flake's lock.

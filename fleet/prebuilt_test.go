@@ -22,6 +22,12 @@ type depot struct {
 	// of it.
 	here  error
 	there string
+	// lists is what a host's `nix path-info` prints, signed how many paths get a signature
+	// in a store that is not this machine's.
+	lists  string
+	signed int
+	// untrusted is whether the Nix of hosts does not trust the remote user.
+	untrusted bool
 }
 
 func (d *depot) Realise(_ context.Context, paths []nixcmd.StorePath, opt nixcmd.BuildOptions) error {
@@ -36,9 +42,15 @@ func (d *depot) Missing(_ context.Context, paths []nixcmd.StorePath) ([]nixcmd.S
 	return nil, nil
 }
 
-func (d *depot) Sign(_ context.Context, _ []nixcmd.StorePath, key string) error {
-	d.note("sign with %s", filepath.Base(key))
-	return nil
+func (d *depot) Sign(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.SignOptions) (int, error) {
+	d.note("sign with %s store=%q ssh=%q", filepath.Base(opt.KeyFile), opt.Store, opt.SSHOpts)
+	if opt.Store == "" {
+		return 7, nil
+	}
+	if d.signed < 0 {
+		return 0, errors.New("no trust")
+	}
+	return d.signed, nil
 }
 
 func (d *depot) Connect(_ context.Context, h Host) (Remote, error) {
@@ -54,6 +66,13 @@ func (s depotSession) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result,
 	if cmd.Script == lookScript {
 		s.note("look on %s %v", s.host.Name, cmd.Argv[:3])
 		return sshpool.Result{Stdout: []byte(s.depot.there + "end ok\n")}, nil
+	}
+	if cmd.Script == trustScript && s.depot.untrusted {
+		return sshpool.Result{Stdout: []byte(`{"trusted":0}`)}, nil
+	}
+	if s.depot.lists != "" && len(cmd.Argv) > 0 && cmd.Argv[0] == "nix" {
+		s.note("closure on %s", s.host.Name)
+		return sshpool.Result{Stdout: []byte(s.depot.lists)}, nil
 	}
 	return s.session.Run(ctx, cmd)
 }
@@ -213,14 +232,17 @@ func TestPush(t *testing.T) {
 		says, warns  string
 	}{
 		{"ssh to a host of the fleet", `push = "ssh-ng://b"` + "\nsecret-key = \"" + dir + "/good\"",
-			[]string{"sign with good", `copy to="ssh-ng://u@b?max-connections=1" ssh="to b" substitute=false`}, "", ""},
+			[]string{`sign with good store="" ssh=""`, `copy to="ssh-ng://u@b?max-connections=1" ssh="to b" substitute=false`, "closure on b"}, "", ""},
+		{"as its user", `push = "ssh-ng://u@b"`, []string{`copy to="ssh-ng://u@b?max-connections=1" ssh="to b" substitute=false`}, "", ""},
+		{"as another user", `push = "ssh-ng://me@b"`,
+			[]string{`copy to="ssh-ng://me@b" ssh="-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5" substitute=false`}, "", ""},
 		{"ssh elsewhere", `push = "ssh-ng://me@elsewhere"`,
 			[]string{`copy to="ssh-ng://me@elsewhere" ssh="-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5" substitute=false`}, "", ""},
 		{"files", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/good\"",
-			[]string{`copy to="file:///c?compression=zstd&secret-key=` + strings.ReplaceAll(dir, "/", "%2F") + `%2Fgood" ssh="" substitute=false`}, "", ""},
+			[]string{`copy to="file:///c?compression=zstd&secret-key=` + strings.ReplaceAll(dir, "/", "%2F") + `%2Fgood" ssh="" substitute=false`, `sign with good store="file:///c?compression=zstd" ssh=""`}, "", ""},
 		{"http, as it says", `push = "` + server.URL + `?compression=xz"`, []string{`copy to="` + server.URL + `?compression=xz" ssh="" substitute=false`}, "", ""},
-		{"http that is down", `push = "http://127.0.0.1:1"`, nil, "", "pushing to the fleet's cache http://127.0.0.1:1 failed, with 0 of 0 paths there: dial tcp"},
-		{"no key here", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/none\"", nil, "", "no such file"},
+		{"http that is down", `push = "http://127.0.0.1:1"`, nil, "", "pushing to the fleet's cache http://127.0.0.1:1 failed: dial tcp"},
+		{"no key here", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/none\"", nil, "", "cache.secret-key: " + dir + "/none: no such file"},
 		{"but it must", `push = "file:///c"` + "\nrequire-push = true\nsecret-key = \"" + dir + "/none\"", nil, "no such file", ""},
 		{"an open key", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/open\"", nil, "others can read it (mode 0644)", ""},
 		{"another key", `push = "file:///c"` + "\nsecret-key = \"" + dir + "/other\"", nil, "is not the secret half of cache.public-key", ""},
@@ -244,6 +266,9 @@ func TestPush(t *testing.T) {
 			text := ""
 			if r.Err != nil {
 				text = r.Err.Error()
+			}
+			if r.NotPushed != warned {
+				t.Errorf("the report says %q, the warning %q", r.NotPushed, warned)
 			}
 			if (text == "") != (c.says == "") || !strings.Contains(text, c.says) || (warned == "") != (c.warns == "") || !strings.Contains(warned, c.warns) {
 				t.Errorf("says %q, warns %q", text, warned)
@@ -276,11 +301,139 @@ func TestPushFails(t *testing.T) {
 			}
 		})
 		r := f.Deploy(t.Context(), hosts, DeployOptions{}).Results[0]
-		const text = "pushing to the fleet's cache file:///c failed, with 1 of 3 paths there: it is on fire; and smoking"
+		const text = "pushing to the fleet's cache file:///c failed, with 2 of 3 paths begun: it is on fire; and smoking"
 		activates := slices.ContainsFunc(d.did, func(what string) bool { return strings.HasPrefix(what, "run on a: [activate") })
 		if required == "true" && (activates || !strings.Contains(r.Err.Error(), "a: push: "+text)) ||
 			required == "false" && (!activates || !strings.Contains(warned, text)) {
 			t.Errorf("%s: did %q, says %v, warns %q", required, d.did, r.Err, warned)
+		}
+	}
+}
+
+// What the store had before it is signed as well: Nix copies no signature of a path that is
+// there, and hosts would never take those.
+func TestPushSignsWhatWasThere(t *testing.T) {
+	const public, secret = "k:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "k:nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
+	key := filepath.Join(t.TempDir(), "k")
+	if err := os.WriteFile(key, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lists := func(sigs string) string {
+		return `{"` + string(newSystem) + `":{"narSize":7,"references":[],"signatures":[` + sigs + `]}}`
+	}
+	const again = `sign with k store="ssh-ng://u@b?max-connections=1" ssh="to b"`
+	for title, c := range map[string]struct {
+		push, lists string
+		signed      int
+		required    bool
+		asks        bool
+		says        string
+	}{
+		"signed":           {"ssh-ng://b", lists(`"x:s","k:s"`), 0, false, false, "the cache has it all"},
+		"by another":       {"ssh-ng://b", lists(`"x:s"`), 1, false, true, "signed 1 path that the cache had"},
+		"by nobody":        {"ssh-ng://b", lists(""), 1, false, true, "signed 1 path that the cache had"},
+		"in files":         {"file:///c", "", 4, false, false, "signed 4 paths that the cache had"},
+		"not to be signed": {"ssh-ng://b", lists(""), -1, false, true, "what the fleet's cache ssh-ng://b had before could not be signed: no trust"},
+		"but it must be":   {"file:///c", "", -1, true, false, "what the fleet's cache file:///c had before could not be signed: no trust"},
+		"not known":        {"ssh-ng://b", "Welcome!", 0, false, false, "had before could not be signed: unexpected output"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			d := &depot{world: &world{}, lists: c.lists, signed: c.signed}
+			toml := "[cache]\nurl = \"s3://c\"\npublic-key = \"" + public + "\"\npush = \"" + c.push + "\"\nsecret-key = \"" + key + "\"\n"
+			if c.required {
+				toml += "require-push = true\n"
+			}
+			f, hosts := depotOf(t, d, toml+"[hosts.b]\nuser=\"u\"\n[hosts.a]\n")
+			said := ""
+			f.sink = SinkFunc(func(e Event) {
+				if e.Step == StepPush {
+					said += e.Text + "\n"
+				}
+			})
+			r := f.Test(t.Context(), hosts[1:], TestOptions{Push: true}).Results[0]
+			if r.Err != nil {
+				said += r.Err.Error()
+			}
+			if (r.Err != nil) != c.required || !strings.Contains(said, c.says) || slices.Contains(d.did, again) != c.asks {
+				t.Errorf("did %q, says %q", d.did, said)
+			}
+		})
+	}
+}
+
+// A store that cannot be opened is tried once, not for each host in turn; what failed later,
+// or was cancelled, says nothing of the next.
+func TestShutStoreIsTriedOnce(t *testing.T) {
+	for title, c := range map[string]struct {
+		expected, copies int
+	}{"shut": {0, 1}, "full": {3, 2}} {
+		d := &depot{world: &world{}}
+		d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+			opt.Progress(nixcmd.CopyEvent{Text: "no", Expected: c.expected})
+			return &nixcmd.CopyError{Message: "no"}
+		}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"file:///c\"\n[hosts.b]\n[hosts.a]\n")
+		warned := []string{}
+		f.sink = SinkFunc(func(e Event) {
+			if e.Kind == KindWarning {
+				warned = append(warned, e.Host+" "+e.Text)
+			}
+		})
+		f.Test(t.Context(), hosts, TestOptions{Push: true})
+		copies := 0
+		for _, what := range d.did {
+			if strings.HasPrefix(what, "copy ") {
+				copies++
+			}
+		}
+		if copies != c.copies || len(warned) != 2 {
+			t.Errorf("%s: %d copies, %q", title, copies, warned)
+		}
+		if title == "shut" && (!strings.Contains(warned[0], "pushing to the fleet's cache file:///c failed: no") ||
+			!strings.Contains(warned[1], "not pushed to the fleet's cache file:///c, which could not be pushed to for "+warned[0][:1])) {
+			t.Errorf("%q", warned)
+		}
+	}
+}
+
+// Who may not push to a host of the fleet is told what to do.
+func TestPushAsSomebodyWhoIsNotTrusted(t *testing.T) {
+	d := &depot{world: &world{}, untrusted: true}
+	d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+		opt.Progress(nixcmd.CopyEvent{Path: newSystem, Expected: 1})
+		return &nixcmd.CopyError{Message: "it lacks a signature"}
+	}
+	f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \"ssh-ng://b\"\n[hosts.b]\nuser=\"u\"\n[hosts.a]\n")
+	r := f.Test(t.Context(), hosts[1:], TestOptions{Push: true}).Results[0]
+	if want := "pushing to the fleet's cache ssh-ng://b failed, with 1 of 1 paths begun: it lacks a signature; the Nix of b does not trust u: add that to its nix.settings.trusted-users"; r.NotPushed != want {
+		t.Errorf("%q", r.NotPushed)
+	}
+}
+
+// A web server that has no nix-cache-info gets one from Nix, whatever Nix remembers of it.
+func TestPushMakesACache(t *testing.T) {
+	for _, is := range []bool{false, true} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !is {
+				http.NotFound(w, r)
+				return
+			}
+			_, _ = w.Write([]byte("StoreDir: /nix/store\n"))
+		}))
+		defer server.Close()
+		d := &depot{world: &world{}}
+		dir := ""
+		d.copy = func(_ context.Context, opt nixcmd.CopyOptions) error {
+			if dir = opt.Memory; dir != "" {
+				_, err := os.Stat(dir)
+				return err
+			}
+			return nil
+		}
+		f, hosts := depotOf(t, d, "[cache]\nurl = \"s3://c\"\npublic-key = \""+goodKey+"\"\npush = \""+server.URL+"\"\n[hosts.a]\n")
+		r := f.Test(t.Context(), hosts, TestOptions{Push: true}).Results[0]
+		if _, err := os.Stat(dir); r.NotPushed != "" || (dir == "") != is || err == nil {
+			t.Errorf("a cache %t: %q, %q, %v", is, r.NotPushed, dir, err)
 		}
 	}
 }

@@ -9,7 +9,11 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -47,7 +51,7 @@ func (j *job) startPush(ctx context.Context, toplevel nixcmd.StorePath) *push {
 			p.err = j.stepError(StepPush, why)
 			return p
 		}
-		j.warn(StepPush, why.Error())
+		j.notPushed(why)
 		return nil
 	}
 	go func() {
@@ -59,95 +63,195 @@ func (j *job) startPush(ctx context.Context, toplevel nixcmd.StorePath) *push {
 
 var errPushSlow = errors.New("it took too long (push-timeout)")
 
-// push signs a closure, and copies of it what the cache lacks. Unless it has to get
+// push copies of a closure what the cache lacks, and signs it. Unless it has to get
 // there, that it does not is a word, and no error.
 func (j *job) push(ctx context.Context, toplevel nixcmd.StorePath) error {
 	c := j.fleet.Inventory.Cache
 	return j.step(ctx, StepPush, j.fleet.stages.pushes, func(ctx context.Context) (string, error) {
-		within, cancel := context.WithTimeoutCause(ctx, or(c.PushTimeout, pushTimeout), errPushSlow)
-		defer cancel()
-		var last nixcmd.CopyEvent
-		pushed := 0
-		err := j.pushTo(within, c, toplevel, func(e nixcmd.CopyEvent) {
-			if last = e; e.Path != "" {
-				pushed++
-			}
-		})
-		switch {
-		case err == nil && pushed == 0:
-			j.nothing(StepPush)
-			return "the cache has it all", nil
-		case err == nil:
-			return counted(pushed, "path") + " to " + withoutPassword(c.Push), nil
-		case within.Err() != nil:
-			err = context.Cause(within)
+		where := "the fleet's cache " + withoutPassword(c.Push)
+		var said string
+		var err error
+		if why := j.fleet.shut.closed(); why != "" {
+			err = fmt.Errorf("not pushed to %s, which %s", where, why)
+		} else if said, err = j.pushWithin(ctx, c, toplevel, where); err == nil {
+			return said, nil
 		}
-		// Its own text names the store as Nix has it.
-		if failed := (*nixcmd.CopyError)(nil); errors.As(err, &failed) {
-			err = errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
-		}
-		// The path that was under way is not there.
-		err = fmt.Errorf("pushing to the fleet's cache %s failed, with %d of %d paths there: %w", withoutPassword(c.Push), max(0, pushed-1), last.Expected, err)
 		if c.RequirePush {
 			return "", err
 		}
 		j.nothing(StepPush)
-		j.warn(StepPush, err.Error())
+		j.notPushed(err)
 		return "not pushed", nil
 	})
 }
 
-func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, each func(nixcmd.CopyEvent)) error {
+// notPushed tells that the cache has not got the system, or not with a signature.
+func (j *job) notPushed(why error) {
+	j.set(func(r *Result) { r.NotPushed = why.Error() })
+	j.warn(StepPush, why.Error())
+}
+
+// pushWithin pushes within the time for that, and says what it did.
+func (j *job) pushWithin(ctx context.Context, c Cache, toplevel nixcmd.StorePath, where string) (string, error) {
+	within, cancel := context.WithTimeoutCause(ctx, or(c.PushTimeout, pushTimeout), errPushSlow)
+	defer cancel()
+	var last nixcmd.CopyEvent
+	pushed := 0
+	signed, err := j.pushTo(within, c, toplevel, func(e nixcmd.CopyEvent) {
+		if last = e; e.Path != "" {
+			pushed++
+		}
+	})
+	switch {
+	case err == nil && pushed == 0 && signed == 0:
+		j.nothing(StepPush)
+		return "the cache has it all", nil
+	case err == nil && pushed == 0:
+		return "signed " + counted(signed, "path") + " that the cache had", nil
+	case err == nil && signed == 0:
+		return counted(pushed, "path") + " to " + withoutPassword(c.Push), nil
+	case err == nil:
+		return counted(pushed, "path") + " to " + withoutPassword(c.Push) + ", and signed " + strconv.Itoa(signed) + " that it had", nil
+	}
+	var unsigned *unsignedError
+	isUnsigned := errors.As(err, &unsigned)
+	if within.Err() != nil {
+		err = context.Cause(within)
+	}
+	switch {
+	case isUnsigned:
+		return "", fmt.Errorf("what %s had before could not be signed: %w", where, err)
+	case last.Expected == 0 && ctx.Err() == nil:
+		j.fleet.shut.close("could not be pushed to for " + j.host.Name)
+		return "", fmt.Errorf("pushing to %s failed: %w", where, err)
+	}
+	// How many are there Nix does not say: several are under way at a time.
+	return "", fmt.Errorf("pushing to %s failed, with %d of %d paths begun: %w", where, pushed, last.Expected, err)
+}
+
+// pushCopy copies to the cache. Its errors do not name the store, which they would as Nix has it.
+func (j *job) pushCopy(ctx context.Context, toplevel nixcmd.StorePath, opt nixcmd.CopyOptions) error {
+	err := j.fleet.nix.Copy(ctx, []nixcmd.StorePath{toplevel}, opt)
+	if failed := (*nixcmd.CopyError)(nil); errors.As(err, &failed) {
+		return errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
+	}
+	return err
+}
+
+// shutStore remembers that the store that is pushed to could not be opened, for as long as
+// other answers of the cache are held to be true: each host would wait for it in turn. The
+// zero value is ready, and may be used concurrently.
+type shutStore struct {
+	mu  sync.Mutex
+	at  time.Time
+	why string
+}
+
+func (s *shutStore) close(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.why = time.Now(), why
+}
+
+// closed returns how that is known; "" if it may be open.
+func (s *shutStore) closed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.at) >= probeHolds {
+		return ""
+	}
+	return s.why
+}
+
+// unsignedError is that all is in the cache, but not all of it is known to be signed.
+type unsignedError struct{ err error }
+
+func (e *unsignedError) Error() string { return e.err.Error() }
+func (e *unsignedError) Unwrap() error { return e.err }
+
+// pushTo copies what the store lacks, and returns how many paths it had, and has signed now.
+// Nix copies no signature of a path that is there.
+func (j *job) pushTo(ctx context.Context, c Cache, toplevel nixcmd.StorePath, each func(nixcmd.CopyEvent)) (signed int, err error) {
 	paths := []nixcmd.StorePath{toplevel}
 	opt := nixcmd.CopyOptions{To: c.Push, NoCheckSigs: true, Anew: true, ConnectTimeout: cacheConnect, StallTimeout: cacheStall, Progress: each}
+	there := nixcmd.SignOptions{KeyFile: c.SecretKey, ConnectTimeout: cacheConnect, StallTimeout: cacheStall}
 	u, err := url.Parse(c.Push)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if u.Scheme != "ssh-ng" {
-		if err := answersPush(ctx, *u, toplevel); err != nil {
-			return err
+		err := answersPush(ctx, *u)
+		if errors.Is(err, nixcmd.ErrNoCacheInfo) {
+			// Nix makes one, unless it remembers one from before the cache was cleared.
+			if opt.Memory, err = os.MkdirTemp("", "flotilla-push-"); err == nil {
+				defer func() { _ = os.RemoveAll(opt.Memory) }()
+				there.Memory = opt.Memory
+			}
 		}
-		opt.To = binaryCacheURL(*u, c.SecretKey)
-		return j.fleet.nix.Copy(ctx, paths, opt)
+		if err != nil {
+			return 0, err
+		}
+		opt.To, there.Store = binaryCacheURL(*u, c.SecretKey), binaryCacheURL(*u, "")
+		if err := j.pushCopy(ctx, toplevel, opt); err != nil || c.SecretKey == "" {
+			return 0, err
+		}
+		return j.signThere(ctx, paths, there)
 	}
 	if c.SecretKey != "" {
-		if err := j.fleet.nix.Sign(ctx, paths, c.SecretKey); err != nil {
-			return err
+		if _, err := j.fleet.nix.Sign(ctx, paths, nixcmd.SignOptions{KeyFile: c.SecretKey}); err != nil {
+			return 0, err
 		}
 	}
-	// What Nix itself starts must not ask for anything, nor wait for ever.
-	opt.SSHOpts = "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
-	if h, err := j.fleet.named(u.Host); err == nil && u.User == nil && u.RawQuery == "" {
-		conn, err := j.fleet.dialer.Connect(ctx, h)
-		if err != nil {
-			return err
-		}
-		opt.To, opt.SSHOpts = nixcmd.CopyURL(h.User, h.Address), conn.NixSSHOpts()
+	h, err := j.fleet.named(u.Host)
+	if err != nil || u.RawQuery != "" || u.User != nil && u.User.Username() != h.User {
+		// What Nix itself starts must not ask for anything, nor wait for ever.
+		opt.SSHOpts = "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5"
+		return 0, j.pushCopy(ctx, toplevel, opt)
 	}
-	return j.fleet.nix.Copy(ctx, paths, opt)
+	conn, err := j.fleet.dialer.Connect(ctx, h)
+	if err != nil {
+		return 0, err
+	}
+	opt.To, opt.SSHOpts = nixcmd.CopyURL(h.User, h.Address), conn.NixSSHOpts()
+	if err := j.pushCopy(ctx, toplevel, opt); err != nil {
+		if ctx.Err() == nil && untrusted(ctx, conn) {
+			err = fmt.Errorf("%w; the Nix of %s does not trust %s: add that to its nix.settings.trusted-users", err, h.Name, or(h.User, "the user there"))
+		}
+		return 0, err
+	}
+	if c.SecretKey == "" {
+		return 0, nil
+	}
+	// One session, where Nix would ask for each path, a round trip each.
+	closure, err := remoteClosure(ctx, conn, toplevel)
+	if err != nil {
+		return 0, &unsignedError{err}
+	}
+	key, _, _ := strings.Cut(c.PublicKey, ":")
+	if !slices.ContainsFunc(closure, func(info nixcmd.PathInfo) bool { return !slices.Contains(info.Signers, key) }) {
+		return 0, nil
+	}
+	there.Store, there.SSHOpts = opt.To, opt.SSHOpts
+	return j.signThere(ctx, paths, there)
+}
+
+// signThere signs what the store that was pushed to had before, and nobody has signed with
+// the key: hosts would never take it.
+func (j *job) signThere(ctx context.Context, paths []nixcmd.StorePath, opt nixcmd.SignOptions) (int, error) {
+	signed, err := j.fleet.nix.Sign(ctx, paths, opt)
+	if err != nil {
+		return signed, &unsignedError{err}
+	}
+	return signed, nil
 }
 
 // answersPush finds out whether a web server, or that of a bucket, answers, before Nix waits
-// for it. It need not be a binary cache yet: the first push makes it one.
-func answersPush(ctx context.Context, u url.URL, toplevel nixcmd.StorePath) error {
+// for it. It may be no binary cache yet, which is nixcmd.ErrNoCacheInfo.
+func answersPush(ctx context.Context, u url.URL) error {
 	if u.Scheme == "file" {
 		return nil
 	}
-	if u.Scheme == "s3" {
-		return pingCache(ctx, u.String())
-	}
-	cache, err := nixcmd.OpenBinaryCache(u.String())
-	if err != nil {
-		return err
-	}
-	defer cache.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, probePatience, errCacheSlow)
-	defer cancel()
-	if _, _, err = cache.Lookup(ctx, toplevel); err != nil {
-		return causeOf(ctx, err)
-	}
-	return nil
+	return pingCache(ctx, u.String())
 }
 
 // binaryCacheURL is the URL of a cache of files that signs what it is given. Unless the
@@ -188,7 +292,11 @@ func (c Cache) checkSecretKey() error {
 	info, err := os.Stat(c.SecretKey)
 	switch {
 	case err != nil:
-		return &hintedError{fmt.Errorf("cache.secret-key: %w", err), "make one with `nix key generate-secret --key-name NAME`, or correct the path in " + FileName}
+		var failed *fs.PathError // which says also what was asked of the system
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return &hintedError{fmt.Errorf("cache.secret-key: %s: %w", c.SecretKey, err), "make one with `nix key generate-secret --key-name NAME`, or correct the path in " + FileName}
 	case !info.Mode().IsRegular():
 		return bad("is not a file", "name the file that `nix key generate-secret` was written to")
 	case info.Mode().Perm()&0o077 != 0:

@@ -43,6 +43,9 @@ type Result struct {
 	Build BuildWork
 	// Cache is how much of it came to the host from the fleet's cache.
 	Cache CacheUse
+	// NotPushed says why its system was not brought to the fleet's cache though it was to
+	// be; "" if it was, or was not to be, or that is the error.
+	NotPushed string
 	// Builders says which of Inventory.Builders built how many of those derivations, this
 	// machine among them, most first; nil if it was not theirs to build.
 	Builders []BuilderShare

@@ -28,6 +28,12 @@ type BinaryCache struct {
 // ErrCacheKind says that a store URL is not one of http://, https:// and file://.
 var ErrCacheKind = errors.New("only http://, https:// and file:// caches can be looked into")
 
+// ErrCacheAnswer says that a cache answers, but with what is no answer to the question.
+var ErrCacheAnswer = errors.New("its answer is not a cache's")
+
+// ErrNoCacheInfo says that a web server or a directory is no binary cache, or not yet.
+var ErrNoCacheInfo = errors.New("it has no nix-cache-info: it is not a binary cache")
+
 // OpenBinaryCache takes a store URL, and contacts nothing. Proxies are those of
 // the environment; a netrc file is not read.
 func OpenBinaryCache(storeURL string) (*BinaryCache, error) {
@@ -116,7 +122,7 @@ func (c *BinaryCache) Ping(ctx context.Context) (time.Duration, error) {
 	case err != nil:
 		return 0, err
 	case first(fields, "StoreDir") == "":
-		return 0, errors.New("it has no nix-cache-info: it is not a binary cache")
+		return 0, ErrNoCacheInfo
 	case first(fields, "StoreDir") != StoreDir:
 		return 0, errors.New("it is for another store than " + StoreDir)
 	}
@@ -157,12 +163,12 @@ func (c *BinaryCache) Lookup(ctx context.Context, p StorePath) (info NarInfo, fo
 		return NarInfo{}, false, err
 	}
 	if first(fields, "StorePath") != string(p) {
-		return NarInfo{}, false, fmt.Errorf("%s is of another path", name)
+		return NarInfo{}, false, fmt.Errorf("%w: %s is of another path", ErrCacheAnswer, name)
 	}
 	info = NarInfo{Path: p, URL: first(fields, "URL"), FileHash: first(fields, "FileHash"), sigs: fields["Sig"], content: first(fields, "CA") != ""}
 	info.NarSize, err = strconv.ParseInt(first(fields, "NarSize"), 10, 64)
 	if err != nil || info.NarSize < 0 || info.URL == "" {
-		return NarInfo{}, false, fmt.Errorf("%s cannot be understood", name)
+		return NarInfo{}, false, fmt.Errorf("%w: %s cannot be understood", ErrCacheAnswer, name)
 	}
 	// Optional; and a file's size is near the archive's at most.
 	if info.FileSize, err = strconv.ParseInt(first(fields, "FileSize"), 10, 64); err != nil || info.FileSize < 0 {

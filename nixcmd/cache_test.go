@@ -25,7 +25,9 @@ func TestCacheArgs(t *testing.T) {
 		joined(cfg.copyArgs([]StorePath{somePath}, CopyOptions{To: "http://c?secret-key=/k", ConnectTimeout: 5 * time.Second, StallTimeout: 15 * time.Second, Anew: true})): "nix copy " + features +
 			"--option connect-timeout 5 --option download-attempts 1 --option stalled-download-timeout 15 --option narinfo-cache-positive-ttl 0 --option narinfo-cache-negative-ttl 0 " +
 			"--log-format raw --to http://c?secret-key=/k -- " + string(somePath),
-		joined(cfg.signArgs([]StorePath{somePath}, "/k")): "nix store sign " + features + "--recursive --key-file /k -- " + string(somePath),
+		joined(cfg.signArgs([]StorePath{somePath}, SignOptions{KeyFile: "/k"})): "nix store sign " + features + "--recursive --key-file /k -- " + string(somePath),
+		joined(cfg.signArgs([]StorePath{somePath}, SignOptions{KeyFile: "/k", Store: "ssh-ng://c", ConnectTimeout: time.Second, StallTimeout: time.Second})): "nix store sign " + features +
+			"--option connect-timeout 1 --option download-attempts 1 --option stalled-download-timeout 1 --store ssh-ng://c?max-connections=1 --recursive --key-file /k -- " + string(somePath),
 	} {
 		if got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -36,11 +38,16 @@ func TestCacheArgs(t *testing.T) {
 // What is no path of something built, or no file, gets as far as no command.
 func TestCacheRefusesArguments(t *testing.T) {
 	c := New(Config{Program: "/nonexistent/nix"})
+	sign := func(p StorePath, opt SignOptions) error {
+		_, err := c.Sign(t.Context(), []StorePath{p}, opt)
+		return err
+	}
 	for what, err := range map[string]error{
 		"a derivation": c.Realise(t.Context(), []StorePath{somePath + ".drv"}, BuildOptions{}),
 		"an option":    c.Realise(t.Context(), []StorePath{"--help"}, BuildOptions{}),
-		"no file":      c.Sign(t.Context(), []StorePath{somePath}, "--all"),
-		"no path":      c.Sign(t.Context(), []StorePath{"--all"}, "/k"),
+		"no file":      sign(somePath, SignOptions{KeyFile: "--all"}),
+		"no path":      sign("--all", SignOptions{KeyFile: "/k"}),
+		"no store":     sign(somePath, SignOptions{KeyFile: "/k", Store: "--all"}),
 	} {
 		if err == nil || strings.Contains(err.Error(), "nonexistent") {
 			t.Errorf("%s: %v", what, err)
@@ -49,8 +56,24 @@ func TestCacheRefusesArguments(t *testing.T) {
 	if err := c.Realise(t.Context(), nil, BuildOptions{}); err != nil {
 		t.Error(err)
 	}
-	if err := c.Sign(t.Context(), nil, "/k"); err != nil {
+	if _, err := c.Sign(t.Context(), nil, SignOptions{KeyFile: "/k"}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAdded(t *testing.T) {
+	for text, want := range map[string]int{"added 5 signatures\n": 5, "warning: no\nadded 58 signatures": 58, "added 0 signatures": 0, "added many": 0, "": 0} {
+		if got := added(text); got != want {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+// A signature of an unknown kind is nobody's.
+func TestUnknownSignatures(t *testing.T) {
+	infos, err := ParsePathInfo([]byte(`{"` + string(somePath) + `":{"narSize":7,"signatures":[7,null]}}`))
+	if err != nil || len(infos) != 1 || strings.Join(infos[0].Signers, "") != "" {
+		t.Errorf("%+v, %v", infos, err)
 	}
 }
 

@@ -21,6 +21,8 @@ type PathInfo struct {
 	NarSize int64
 	// References are the paths it refers to, sorted; it may be one of them.
 	References []StorePath
+	// Signers are the names of the keys that are said to have signed it there.
+	Signers []string
 }
 
 // ClosureArgs are the arguments with which a nix of unknown version, also on
@@ -83,10 +85,31 @@ func (c *Client) closure(ctx context.Context, p StorePath, background bool) ([]P
 // pathInfo is the part of the entries that this package reads; it is the same
 // in every format but for base names in place of paths.
 type pathInfo struct {
-	Path       string   `json:"path"`
-	Valid      *bool    `json:"valid"`
-	NarSize    int64    `json:"narSize"`
-	References []string `json:"references"`
+	Path       string      `json:"path"`
+	Valid      *bool       `json:"valid"`
+	NarSize    int64       `json:"narSize"`
+	References []string    `json:"references"`
+	Signatures []signature `json:"signatures"`
+}
+
+// signature is the name of the key of one: a text NAME:BASE64, or an object with the name.
+type signature string
+
+// UnmarshalJSON takes both; of anything else nobody is known to be the signer.
+func (s *signature) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		text, _, _ = strings.Cut(text, ":")
+		*s = signature(text)
+		return nil
+	}
+	var parts struct {
+		KeyName string `json:"keyName"`
+	}
+	if json.Unmarshal(data, &parts) == nil {
+		*s = signature(parts.KeyName)
+	}
+	return nil
 }
 
 // ParsePathInfo reads the output of `nix path-info --json` of any Nix from 2.18
@@ -164,6 +187,9 @@ func (e *pathInfo) parse() (PathInfo, error) {
 		info.References = append(info.References, ref)
 	}
 	slices.Sort(info.References)
+	for _, s := range e.Signatures {
+		info.Signers = append(info.Signers, string(s))
+	}
 	return info, nil
 }
 

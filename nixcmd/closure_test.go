@@ -15,16 +15,16 @@ func TestParsePathInfoFormats(t *testing.T) {
 	)
 	want := []PathInfo{
 		{Path: StoreDir + "/" + a, NarSize: 120},
-		{Path: StoreDir + "/" + b, NarSize: 9007199254740993, References: []StorePath{StoreDir + "/" + a, StoreDir + "/" + b}},
+		{Path: StoreDir + "/" + b, NarSize: 9007199254740993, References: []StorePath{StoreDir + "/" + a, StoreDir + "/" + b}, Signers: []string{"k"}},
 	}
 	for name, in := range map[string]string{
 		"2.18, a list": `[
-			{"narHash":"sha256-x","narSize":9007199254740993,"path":"/nix/store/B","references":["/nix/store/B","/nix/store/A"],"valid":true},
+			{"narHash":"sha256-x","narSize":9007199254740993,"path":"/nix/store/B","references":["/nix/store/B","/nix/store/A"],"signatures":["k:s"],"valid":true},
 			{"narSize":120,"path":"/nix/store/A","references":[],"valid":true},
 			{"path":"/nix/store/22222222222222222222222222222222-gone","valid":false}]`,
-		"2.19, a map": `{"/nix/store/B":{"ca":null,"narSize":9007199254740993,"references":["/nix/store/A","/nix/store/B"]},
+		"2.19, a map": `{"/nix/store/B":{"ca":null,"narSize":9007199254740993,"references":["/nix/store/A","/nix/store/B"],"signatures":["k:s"]},
 			"/nix/store/A":{"narSize":120,"references":[]},"/nix/store/22222222222222222222222222222222-gone":null}`,
-		"format 2": `{"info":{"B":{"narSize":9007199254740993,"references":["A","B"],"storeDir":"/nix/store","version":2},
+		"format 2": `{"info":{"B":{"narSize":9007199254740993,"references":["A","B"],"signatures":["k:s"],"storeDir":"/nix/store","version":2},
 			"A":{"narSize":120,"references":[],"version":2}},"storeDir":"/nix/store","version":2}`,
 		"format 3, structured signatures": `{"info":{"B":{"narSize":9007199254740993,"references":["A","B"],"signatures":[{"keyName":"k","sig":"s"}],"version":3},
 			"A":{"narSize":120,"references":[],"signatures":[],"version":3}},"storeDir":"/nix/store","version":3}`,

@@ -37,6 +37,10 @@ type CopyOptions struct {
 	// Anew asks a binary cache which paths it has, whatever Nix remembers of it: for up
 	// to 30 days that it has one, though it may have been cleaned since.
 	Anew bool
+	// Memory is a directory for what Nix remembers of binary caches, in place of its own:
+	// for a week that one has its nix-cache-info, which it then does not write. "" is
+	// Nix's own.
+	Memory string
 	// Progress is called with every line that nix prints, and four times a second
 	// if more was sent by then, one at a time and not after Copy has returned. nil
 	// means nobody looks.
@@ -77,7 +81,7 @@ func (c *Client) Copy(ctx context.Context, paths []StorePath, opt CopyOptions) e
 	if _, err := c.Version(ctx); err != nil {
 		return err
 	}
-	env := sshOpts(opt.SSHOpts)
+	env := append(sshOpts(opt.SSHOpts), memory(opt.Memory)...)
 	return untilFree(ctx, func() error { return c.copy(ctx, op, argv, env, opt) })
 }
 
@@ -87,6 +91,14 @@ func sshOpts(opts string) []string {
 		return nil
 	}
 	return []string{"NIX_SSHOPTS=" + opts}
+}
+
+// memory is the setting of the environment for a Memory (NIX_CACHE_HOME since Nix 2.25).
+func memory(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	return []string{"XDG_CACHE_HOME=" + dir, "NIX_CACHE_HOME=" + dir}
 }
 
 func (c *Client) copy(ctx context.Context, op string, argv, env []string, opt CopyOptions) error {

@@ -31,15 +31,20 @@ func (e *CopyError) Error() string {
 func (e *CopyError) Hint() string { return e.hint }
 
 // copyMessage is what a plain log says besides that something is being copied:
-// where ssh fails, its own words matter more than what Nix makes of them.
+// where ssh fails, its own words matter more than what Nix makes of them. The page that a
+// web server sends with an error is left out.
 func copyMessage(stderr string) string {
 	var said []string
+	page := false
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "copying ") || strings.HasPrefix(line, "error (ignored): ") {
+		switch page = page && !strings.HasPrefix(line, "error"); {
+		case page, line == "", line == "error:", strings.HasPrefix(line, "copying "), strings.HasPrefix(line, "error (ignored): "):
 			continue
 		}
-		said = append(said, strings.TrimPrefix(line, "error: "))
+		if line, page = strings.CutSuffix(line, "response body:"); line != "" {
+			said = append(said, strings.TrimRight(strings.TrimPrefix(line, "error: "), "; "))
+		}
 	}
 	const most = 10
 	return strings.Join(said[max(len(said)-most, 0):], "\n")

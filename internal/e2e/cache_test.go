@@ -147,7 +147,7 @@ func TestDeployCached(t *testing.T) {
 	m.next("truncated", "p620-1")
 	m.must("p620", `find /srv/cache/nar -newer /srv/nginx.pid -type f | while read -r f; do truncate -s "$(($(stat -c %s "$f") / 2))" "$f"; done`)
 	o, use = m.cached("flotilla deployCached p510")
-	o.says("could not be fetched; sent from here")
+	o.says("could not be fetched; sent from here. The host's Nix says: ", "archive (").saysNot("The host's Nix says: build of")
 	if use.LackedPaths == 0 || use.FetchedPaths != 0 {
 		t.Errorf("truncated: %+v", use)
 	}
@@ -275,7 +275,8 @@ func TestPushToTheCache(t *testing.T) {
 
 	m.must("p620", "systemctl stop lab-cache")
 	m.set("razer", `environment.etc.issue.text = "not pushed";`)
-	m.run("flotilla quickDeploy razer").exits(0).says("pushing to the fleet's cache http://p620:5000 failed", "razer: switched")
+	m.run("flotilla quickDeploy razer").exits(0).says("pushing to the fleet's cache http://p620:5000 failed", "razer: switched", "not pushed to the fleet's cache")
+	m.run("flotilla buildAllParallel -on=razer,p510").exits(0).says("which could not be pushed to for", "2 not pushed to the fleet's cache")
 	m.settled("razer")
 	m.cacheSetting("require-push = true")
 	m.set("razer", `environment.etc.motd.text = "not pushed either";`)
@@ -292,14 +293,50 @@ func TestPushToTheCache(t *testing.T) {
 	m.cacheSetting(`push = "ssh-ng://p620"`)
 	m.cacheSetting(`secret-key = "/root/keys/p620-1"`)
 	built := strings.Fields(m.run("flotilla buildAllParallel -on=razer").exits(0).stdout)[1]
-	if sigs := m.must("p620", "nix path-info --json "+built); !strings.Contains(sigs, "p620-1:") {
+	// Most of it p620 had before, from its own deployments, signed by nobody.
+	if sigs := m.must("p620", "nix path-info -r --json "+built); !strings.Contains(sigs, "p620-1:") || strings.Contains(sigs, `"signatures":[]`) {
 		t.Errorf("p620 has it without a signature: %s", sigs)
 	}
+	m.run("flotilla buildAllParallel -on=razer").exits(0).says("the cache has it all")
 
 	m.must(lab.Control, `sed -i 's|^push = .*|push = "file:///root/keys/cache"|' fleet.toml`)
 	m.run("flotilla buildAllParallel -on=razer").exits(0).says(" paths to file:///root/keys/cache")
 	if info := m.must(lab.Control, "cat /root/keys/cache/$(basename "+built+" | cut -c 1-32).narinfo"); !strings.Contains(info, "Sig: p620-1:") || !strings.Contains(info, "Compression: zstd") {
 		t.Errorf("%s", info)
+	}
+}
+
+// What was pushed before there was a key is signed by the next push: hosts would never take
+// it, and the cache has it all.
+func TestPushSignsWhatTheCacheHad(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.serveCache("")
+	m.must(lab.Control, "cp /root/keys/p620-1 /root/.ssh/cache-key")
+	t.Cleanup(func() { m.must(lab.Control, "rm -f /root/.ssh/cache-key") })
+	m.cacheSetting(`push = "http://` + cacheAddress + `"`)
+	for version, run := range map[string]func(string) outcome{"2.26": m.run, "2.34": m.newer} {
+		m.set("razer", `environment.etc.motd.text = "pushed by Nix `+version+`";`)
+		o := run("flotilla buildAllParallel -on=razer").exits(0).says(" paths to http://" + cacheAddress)
+		narinfo := "cat /srv/cache/$(basename " + strings.Fields(o.stdout)[1] + " | cut -c 1-32).narinfo"
+		if info := m.must("p620", narinfo); strings.Contains(info, "Sig:") {
+			t.Errorf("%s: %s", version, info)
+		}
+		m.cacheSetting(`secret-key = "/root/.ssh/cache-key"`)
+		run("flotilla buildAllParallel -on=razer").exits(0).says("│ push ", "signed ", " that the cache had")
+		if info := m.must("p620", narinfo); !strings.Contains(info, "Sig: p620-1:") {
+			t.Errorf("%s: %s", version, info)
+		}
+		run("flotilla buildAllParallel -on=razer").exits(0).says("the cache has it all")
+
+		// Nix remembers for a week that the cache is one.
+		m.must("p620", "rm -rf /srv/cache/*")
+		run("flotilla buildAllParallel -on=razer").exits(0).says(" paths to http://" + cacheAddress)
+		m.must("p620", "cat /srv/cache/nix-cache-info")
+		if info := m.must("p620", narinfo); !strings.Contains(info, "Sig: p620-1:") {
+			t.Errorf("%s, cleared: %s", version, info)
+		}
+		m.must(lab.Control, "sed -i '/^secret-key/d' fleet.toml")
 	}
 }
 

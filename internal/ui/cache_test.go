@@ -34,3 +34,21 @@ func TestCacheUse(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A system that did not get to the fleet's cache is in the summary, and in JSON with the reason:
+// its host is well, and has no error.
+func TestNotPushed(t *testing.T) {
+	r := &fleet.Report{Duration: time.Second, Results: []fleet.Result{
+		{Host: fleet.Host{Name: "a"}, Outcome: fleet.Built, NotPushed: "no room"}, {Host: fleet.Host{Name: "b"}, Outcome: fleet.Built},
+	}}
+	if got, want := Summary(r), "2 hosts: 2 built, 1.0 s, 1 not pushed to the fleet's cache"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if hosts := newJSONReport(r).Hosts; hosts[0].NotPushed != "no room" || hosts[1].NotPushed != "" {
+		t.Errorf("%+v", hosts)
+	}
+	r.Results = r.Results[:1]
+	if got, want := Summary(r), "a: built, 1.0 s, not pushed to the fleet's cache"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -31,6 +31,7 @@ type jsonHost struct {
 	Steps      []jsonStep      `json:"steps,omitempty"`
 	Build      *jsonBuild      `json:"build,omitempty"`
 	Cache      *jsonCache      `json:"cache,omitempty"`
+	NotPushed  string          `json:"not_pushed,omitempty"`
 	Builders   []jsonShare     `json:"builders,omitempty"`
 	Difference *jsonDifference `json:"difference,omitempty"`
 	Change     *jsonChange     `json:"change,omitempty"`
@@ -163,7 +164,7 @@ func newJSONReport(r *fleet.Report) *jsonReport {
 		if res.Build != (fleet.BuildWork{}) {
 			h.Build = &jsonBuild{res.Build.Derivations, res.Build.Paths, res.Build.Bytes}
 		}
-		h.Cache = newJSONCache(res.Cache)
+		h.Cache, h.NotPushed = newJSONCache(res.Cache), harmless(res.NotPushed)
 		for _, c := range res.Health {
 			h.Health = append(h.Health, jsonHealth{c.Check, c.OK, c.FailedBefore, plain(c.Answer), c.Tries, seconds(c.Duration)})
 		}

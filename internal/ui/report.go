@@ -87,7 +87,25 @@ func Summary(r *fleet.Report) string {
 	if r.Planned {
 		return outcomes(r, planWordIn(r)) + " (a plan: nothing was activated)"
 	}
-	return outcomes(r, func(o fleet.Outcome) string { return string(o) }) + cached(r)
+	return outcomes(r, func(o fleet.Outcome) string { return string(o) }) + cached(r) + notPushed(r)
+}
+
+// notPushed says how many systems should have got to the fleet's cache and did not: the
+// hosts are well, and nothing else in the end tells.
+func notPushed(r *fleet.Report) string {
+	n := 0
+	for _, res := range r.Results {
+		if res.NotPushed != "" {
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case len(r.Results) == 1:
+		return ", not pushed to the fleet's cache"
+	}
+	return fmt.Sprintf(", %d not pushed to the fleet's cache", n)
 }
 
 // cached says how much came from the fleet's cache, if it was asked.
