@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
@@ -136,31 +134,6 @@ func (j *job) pushCopy(ctx context.Context, toplevel nixcmd.StorePath, opt nixcm
 		return errors.New(strings.ReplaceAll(failed.Message, "\n", "; "))
 	}
 	return err
-}
-
-// shutStore remembers that the store that is pushed to could not be opened, for as long as
-// other answers of the cache are held to be true: each host would wait for it in turn. The
-// zero value is ready, and may be used concurrently.
-type shutStore struct {
-	mu  sync.Mutex
-	at  time.Time
-	why string
-}
-
-func (s *shutStore) close(why string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at, s.why = time.Now(), why
-}
-
-// closed returns how that is known; "" if it may be open.
-func (s *shutStore) closed() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.at) >= probeHolds {
-		return ""
-	}
-	return s.why
 }
 
 // unsignedError is that all is in the cache, but not all of it is known to be signed.
