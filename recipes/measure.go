@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -37,8 +36,8 @@ func measuring(ctx context.Context, selector string, work func(context.Context, 
 
 // measuringAfter is measuring with a question before it; nil means none.
 func measuringAfter(ctx context.Context, selector string, ask question, work func(context.Context, measurement) error) error {
-	if strings.TrimSpace(selector) == "" {
-		return failure(errNoHost)
+	if err := named(selector); err != nil {
+		return failure(err)
 	}
 	p := &passwords{}
 	f, err := open(fleet.Config{Password: p.of})
@@ -59,8 +58,6 @@ func measuringAfter(ctx context.Context, selector string, ask question, work fun
 	}
 	return measured(ctx, m, work)
 }
-
-var errNoHost = errors.New("no host given: name one, several with commas, or '*' for all")
 
 // measured is measuring once the hosts are picked.
 func measured(ctx context.Context, m measurement, work func(context.Context, measurement) error) error {

@@ -35,8 +35,8 @@ func PerfCompare(ctx context.Context, rev1, rev2 string, on *string, json *bool,
 	if files.err != nil {
 		return failure(files.err)
 	}
-	if strings.TrimSpace(text(on, everyone)) == "" {
-		return failure(errNoHost)
+	if err := named(text(on, everyone)); err != nil {
+		return failure(err)
 	}
 	scratch, err := os.MkdirTemp("", "flotilla-compare-*")
 	if err != nil {

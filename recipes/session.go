@@ -96,9 +96,8 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	if how.passwords == nil {
 		how.passwords = &passwords{}
 	}
-	// An unset variable in a script must not mean the whole fleet.
-	if strings.TrimSpace(selector) == "" {
-		return failure(errors.New("no host given: name one, several with commas, or '*' for all"))
+	if err := named(selector); err != nil {
+		return failure(err)
 	}
 	shown := &lateSink{}
 	f, err := open(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1",

@@ -15,6 +15,18 @@ import (
 // own. Where hosts have targets named after them, as in the guide, `mage plan
 // razer` would make a plan of all hosts and then deploy razer.
 
+// named refuses a selector that names nobody: an unset variable in a script must not mean the
+// whole fleet, and options come after what a target takes, help before the target.
+func named(selector string) error {
+	switch {
+	case strings.TrimSpace(selector) == "":
+		return errors.New("no host given: name one, several with commas, or '*' for all")
+	case strings.HasPrefix(selector, "-"):
+		return fmt.Errorf("%s is where the host belongs: options come after it, and -h before the target tells of them", selector)
+	}
+	return nil
+}
+
 // strayHost refuses a target for all hosts that is followed by a host.
 func strayHost(words []string, selector string, inv *fleet.Inventory) error {
 	if len(words) != 2 || selector != everyone || !isHost(inv, words[1]) {

@@ -6,6 +6,14 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
+func TestNamed(t *testing.T) {
+	for selector, bad := range map[string]bool{"razer": false, "*": false, "!p620": false, "@laptop": false, "a,b": false, "": true, " ": true, "-h": true, "--help": true, "-dry": true} {
+		if err := named(selector); (err != nil) != bad {
+			t.Errorf("%q: %v", selector, err)
+		}
+	}
+}
+
 func TestStrayWords(t *testing.T) {
 	inv := &fleet.Inventory{Hosts: []fleet.Host{{Name: "razer"}, {Name: "p620"}}}
 	for _, c := range []struct {
