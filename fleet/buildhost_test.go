@@ -187,7 +187,7 @@ func TestWhereBuildsGo(t *testing.T) {
 // closure goes straight; else, or if that fails, through here. It is asked once.
 func TestStraightOrThroughHere(t *testing.T) {
 	const bootID = "0b8f" // of goodSurvey
-	const straight = "copy on b: nix copy --extra-experimental-features nix-command flakes --no-check-sigs --log-format raw --to ssh-ng://root@a?max-connections=1 -- " + string(newSystem)
+	const straight = "copy on b: nix copy --extra-experimental-features nix-command flakes --no-check-sigs --log-format raw --to ssh-ng://root@a?max-connections=1&remote-program=env%20FLOTILLA_COPY%3D"
 	for _, c := range []struct {
 		name, reach string
 		stuck       error
@@ -208,8 +208,9 @@ func TestStraightOrThroughHere(t *testing.T) {
 			f.sink = SinkFunc(func(e Event) { said.WriteString(e.Text + "\n") })
 			r := f.Deploy(t.Context(), hosts[1:], DeployOptions{}).Results[0]
 			var copies []string
-			asked := 0
+			asked, ended := 0, false
 			for _, d := range w.did {
+				ended = ended || strings.HasPrefix(d, "run on a: ["+nixcmd.MarkName+"=")
 				if strings.HasPrefix(d, "reach ") {
 					asked++
 				}
@@ -217,7 +218,7 @@ func TestStraightOrThroughHere(t *testing.T) {
 					copies = append(copies, d)
 				}
 			}
-			if !slices.EqualFunc(copies, c.want, strings.HasPrefix) || asked != 1 {
+			if !slices.EqualFunc(copies, c.want, strings.HasPrefix) || asked != 1 || ended != (c.stuck != nil) {
 				t.Errorf("did %q", w.did)
 			}
 			if !strings.Contains(said.String(), c.says) || r.CopiedFrom != c.from || r.Outcome != c.outcome {
