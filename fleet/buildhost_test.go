@@ -244,6 +244,37 @@ func TestDeployOfWhatWasTestedElsewhere(t *testing.T) {
 	}
 }
 
+// A build host with MaxSessions 1 had "Nix daemon disconnected unexpectedly (maybe it crashed?)" said of it.
+func TestBuildHostThatOpensOneSession(t *testing.T) {
+	w := &world{fail: &nixcmd.BuildError{Messages: []string{"Nix daemon disconnected unexpectedly (maybe it crashed?)"}}}
+	for sessions, hinted := range map[int]bool{1: true, 8: false} {
+		f, hosts := fleetOf(t, w, threeOfThem+"build-host = \"b\"\n")
+		f.dialer = oneSession{f.dialer, sessions}
+		r := f.Test(t.Context(), hosts[1:], TestOptions{}).Results[0]
+		var step *StepError
+		if !errors.As(r.Err, &step) || strings.Contains(step.Hint, "b opens one session at a time") != hinted {
+			t.Errorf("%d sessions: %+v", sessions, r.Err)
+		}
+	}
+}
+
+type oneSession struct {
+	Dialer
+	sessions int
+}
+
+func (d oneSession) Connect(ctx context.Context, h Host) (Remote, error) {
+	r, err := d.Dialer.Connect(ctx, h)
+	return counting{r, d.sessions}, err
+}
+
+type counting struct {
+	Remote
+	sessions int
+}
+
+func (c counting) Sessions() int { return c.sessions }
+
 // A build host that is down, unknown or out of its mind fails the host alone,
 // with its name.
 func TestBuildHostFails(t *testing.T) {
