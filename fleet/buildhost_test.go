@@ -252,7 +252,7 @@ func TestBuildHostThatOpensOneSession(t *testing.T) {
 		f.dialer = oneSession{f.dialer, sessions}
 		r := f.Test(t.Context(), hosts[1:], TestOptions{}).Results[0]
 		var step *StepError
-		if !errors.As(r.Err, &step) || strings.Contains(step.Hint, "b opens one session at a time") != hinted {
+		if !errors.As(r.Err, &step) || strings.Contains(step.Hint, "b opens one session at a time") != hinted || strings.Contains(step.Brief, "lost") {
 			t.Errorf("%d sessions: %+v", sessions, r.Err)
 		}
 	}
@@ -274,6 +274,14 @@ type counting struct {
 }
 
 func (c counting) Sessions() int { return c.sessions }
+
+// Run lets no survey get through after a build.
+func (c counting) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if c.sessions == 1 && cmd.Script == surveyScript {
+		return sshpool.Result{}, &sshpool.Error{NotStarted: true, Stderr: "Session open refused by peer"}
+	}
+	return c.Remote.Run(ctx, cmd)
+}
 
 // A build host that is down, unknown or out of its mind fails the host alone,
 // with its name.

@@ -138,7 +138,7 @@ func (p place) explain(ctx context.Context, err error) error {
 	now, surveyErr := survey(ctx, p.conn, BecomeNone)
 	var gone *sshpool.Error
 	switch {
-	case errors.As(surveyErr, &gone):
+	case errors.As(surveyErr, &gone) && gone.Kind != sshpool.KindUnknown: // no more sessions, say
 		return fmt.Errorf("build host %s: it was lost while it built: %w", p.name(), surveyErr)
 	case surveyErr == nil && now.FreeBytes >= 0 && now.FreeBytes <= lowSpace:
 		err = &hintedError{err, fmt.Sprintf("the store of %s has only %d MiB left: free space there (nix-collect-garbage), then try again", p.name(), now.FreeBytes>>20)}
