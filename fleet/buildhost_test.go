@@ -187,7 +187,7 @@ func TestWhereBuildsGo(t *testing.T) {
 // closure goes straight; else, or if that fails, through here. It is asked once.
 func TestStraightOrThroughHere(t *testing.T) {
 	const bootID = "0b8f" // of goodSurvey
-	const straight = "copy on b: nix copy --extra-experimental-features nix-command flakes --no-check-sigs --log-format raw --to ssh-ng://root@a?max-connections=1 -- " + string(newSystem)
+	const straight = "copy on b: nix copy --extra-experimental-features nix-command flakes --no-check-sigs --log-format raw --to ssh-ng://root@a?max-connections=1&remote-program=env%20FLOTILLA_COPY%3D"
 	for _, c := range []struct {
 		name, reach string
 		stuck       error
@@ -208,8 +208,9 @@ func TestStraightOrThroughHere(t *testing.T) {
 			f.sink = SinkFunc(func(e Event) { said.WriteString(e.Text + "\n") })
 			r := f.Deploy(t.Context(), hosts[1:], DeployOptions{}).Results[0]
 			var copies []string
-			asked := 0
+			asked, ended := 0, false
 			for _, d := range w.did {
+				ended = ended || strings.HasPrefix(d, "run on a: ["+nixcmd.MarkName+"=")
 				if strings.HasPrefix(d, "reach ") {
 					asked++
 				}
@@ -217,7 +218,7 @@ func TestStraightOrThroughHere(t *testing.T) {
 					copies = append(copies, d)
 				}
 			}
-			if !slices.EqualFunc(copies, c.want, strings.HasPrefix) || asked != 1 {
+			if !slices.EqualFunc(copies, c.want, strings.HasPrefix) || asked != 1 || ended != (c.stuck != nil) {
 				t.Errorf("did %q", w.did)
 			}
 			if !strings.Contains(said.String(), c.says) || r.CopiedFrom != c.from || r.Outcome != c.outcome {
@@ -241,6 +242,45 @@ func TestDeployOfWhatWasTestedElsewhere(t *testing.T) {
 	if rest := w.did[len(want):]; len(rest) != 2 || !strings.HasPrefix(rest[1], "run on a: [activate") {
 		t.Errorf("did %q", rest)
 	}
+}
+
+// A build host with MaxSessions 1 had "Nix daemon disconnected unexpectedly (maybe it crashed?)" said of it.
+func TestBuildHostThatOpensOneSession(t *testing.T) {
+	w := &world{fail: &nixcmd.BuildError{Messages: []string{"Nix daemon disconnected unexpectedly (maybe it crashed?)"}}}
+	for sessions, hinted := range map[int]bool{1: true, 8: false} {
+		f, hosts := fleetOf(t, w, threeOfThem+"build-host = \"b\"\n")
+		f.dialer = oneSession{f.dialer, sessions}
+		r := f.Test(t.Context(), hosts[1:], TestOptions{}).Results[0]
+		var step *StepError
+		if !errors.As(r.Err, &step) || strings.Contains(step.Hint, "b opens one session at a time") != hinted || strings.Contains(step.Brief, "lost") {
+			t.Errorf("%d sessions: %+v", sessions, r.Err)
+		}
+	}
+}
+
+type oneSession struct {
+	Dialer
+	sessions int
+}
+
+func (d oneSession) Connect(ctx context.Context, h Host) (Remote, error) {
+	r, err := d.Dialer.Connect(ctx, h)
+	return counting{r, d.sessions}, err
+}
+
+type counting struct {
+	Remote
+	sessions int
+}
+
+func (c counting) Sessions() int { return c.sessions }
+
+// Run lets no survey get through after a build.
+func (c counting) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if c.sessions == 1 && cmd.Script == surveyScript {
+		return sshpool.Result{}, &sshpool.Error{NotStarted: true, Stderr: "Session open refused by peer"}
+	}
+	return c.Remote.Run(ctx, cmd)
 }
 
 // A build host that is down, unknown or out of its mind fails the host alone,

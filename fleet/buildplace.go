@@ -118,7 +118,7 @@ func (j *job) connectBuilder(ctx context.Context, b Host) (Remote, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("build host %s: %w", b.Name, err)
+		return nil, fmt.Errorf("build host %s: %w", b.Name, crowded(conn, b.Name, err))
 	case daemon == "":
 		return nil, fmt.Errorf("build host %s: %w", b.Name, noNixDaemon())
 	}
@@ -138,12 +138,21 @@ func (p place) explain(ctx context.Context, err error) error {
 	now, surveyErr := survey(ctx, p.conn, BecomeNone)
 	var gone *sshpool.Error
 	switch {
-	case errors.As(surveyErr, &gone):
+	case errors.As(surveyErr, &gone) && gone.Kind != sshpool.KindUnknown: // no more sessions, say
 		return fmt.Errorf("build host %s: it was lost while it built: %w", p.name(), surveyErr)
 	case surveyErr == nil && now.FreeBytes >= 0 && now.FreeBytes <= lowSpace:
 		err = &hintedError{err, fmt.Sprintf("the store of %s has only %d MiB left: free space there (nix-collect-garbage), then try again", p.name(), now.FreeBytes>>20)}
 	}
-	return fmt.Errorf("build host %s: %w", p.name(), err)
+	return fmt.Errorf("build host %s: %w", p.name(), crowded(p.conn, p.name(), err))
+}
+
+// crowded says what to do about an error of a build host that opens one session at a time, and
+// none for Nix while there is another. Nix's own words are of a daemon that may have crashed.
+func crowded(r Remote, name string, err error) error {
+	if c, ok := r.(interface{ Sessions() int }); !ok || c.Sessions() > 1 {
+		return err
+	}
+	return &hintedError{err, fmt.Sprintf("%s opens one session at a time, and refuses Nix's while another is open: raise MaxSessions in its sshd_config(5) (10 is its default)", name)}
 }
 
 // elsewhereError is a failed build on another machine.
@@ -172,7 +181,7 @@ func (p place) keep(ctx context.Context, toplevel nixcmd.StorePath) error {
 		_, err = parseAnswer(string(res.Stdout))
 	}
 	if err != nil {
-		return fmt.Errorf("build host %s: the built system cannot be kept there: %w", p.name(), err)
+		return fmt.Errorf("build host %s: the built system cannot be kept there: %w", p.name(), crowded(p.conn, p.name(), err))
 	}
 	return nil
 }

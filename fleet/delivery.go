@@ -17,7 +17,9 @@ type delivery struct {
 	fetched  int // paths, by the host from its substituters
 	// settled says that the choice whether to compress is made.
 	settled bool
-	release func() // of the place to compress in; nil if there is none
+	// stallTold says that people know that the host takes nothing.
+	stallTold bool
+	release   func() // of the place to compress in; nil if there is none
 }
 
 // deliver copies the system, and returns how many paths the host has fetched from
@@ -37,13 +39,14 @@ func (j *job) deliver(ctx context.Context, s surveyed, p *copyProgress) (fetched
 func (d *delivery) once(ctx context.Context) error {
 	j := d.job
 	within, stop := context.WithCancelCause(ctx)
-	watched := d.watch(within, stop)
+	watched, told := d.watch(within, stop), d.tellStall(within)
 	fetched, err := j.send(within, []nixcmd.StorePath{d.s.eval.Toplevel}, nixcmd.CopyOptions{
 		To: nixcmd.CopyURL(j.host.User, j.host.Address), SSHOpts: d.conn.NixSSHOpts(), NoCheckSigs: true, Mark: d.mark,
 		Progress: func(e nixcmd.CopyEvent) { j.copying(d.progress, e) },
 	})
 	stop(nil)
 	watched()
+	told()
 	d.fetched += fetched
 	var slow *slowLink
 	if errors.As(err, &slow) && ctx.Err() == nil {

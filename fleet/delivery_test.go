@@ -302,6 +302,37 @@ func TestDeliveryGivesUp(t *testing.T) {
 	}
 }
 
+// A copy of an earlier run, whose connection the host did not know to be gone, held the lock of the path,
+// and the next run waited for that without a word.
+func TestDeliveryTellsThatNothingIsTaken(t *testing.T) {
+	for name, stalls := range map[string]bool{"takes nothing": true, "takes some": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{paths: []nixcmd.StorePath{storePathNo(1)}, arrived: map[nixcmd.StorePath]bool{}}
+				w.copies = append(w.copies, func(ctx context.Context, left []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
+					opt.Progress(nixcmd.CopyEvent{Text: "copying path", Path: left[0], Expected: 1, Bytes: 1 << 19})
+					if pause(ctx, stallFor-2*time.Second); !stalls {
+						opt.Progress(nixcmd.CopyEvent{Expected: 1, Bytes: 1<<19 + 1})
+					}
+					pause(ctx, stallFor-2*time.Second)
+					return ctx.Err()
+				})
+				var warnings []string
+				f := &Fleet{Inventory: &Inventory{}, nix: w, dialer: w, patience: time.Minute, stages: newStages(Limits{}),
+					sink: SinkFunc(func(e Event) { warnings = append(warnings, textsOf([]Event{e}, KindWarning)...) })}
+				j := &job{fleet: f, host: Host{Name: "a", Address: "a"}}
+				conn, _ := w.Connect(t.Context(), j.host)
+				var p copyProgress
+				p.know(map[nixcmd.StorePath]int64{w.paths[0]: 1 << 20}, nil)
+				_, err := j.deliver(t.Context(), surveyed{conn: conn, eval: nixcmd.Evaluation{Toplevel: w.paths[0]}}, &p)
+				if err != nil || (len(warnings) == 1) != stalls || len(warnings) > 1 || stalls && !strings.Contains(warnings[0], "for 20s the host has taken nothing more") {
+					t.Errorf("%v; warned %q", err, warnings)
+				}
+			})
+		})
+	}
+}
+
 // Ctrl-C ends the wait for a host that is gone.
 func TestDeliveryIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
 	"github.com/nixflotilla/flotilla/sshpool"
@@ -28,7 +29,23 @@ type straightCopy struct {
 // *straightError, or those of the connection to the build host.
 func (j *job) copyStraight(ctx context.Context, way route, s surveyed, p *copyProgress) error {
 	c := straightCopy{crossing: j.crossing(way.conn, "the connection to "+way.on.Name+" dropped while that sent paths"), way: way, s: s, progress: p}
-	return c.cross(ctx, &c)
+	err := c.cross(ctx, &c)
+	if err != nil {
+		c.endThere(ctx)
+	}
+	return err
+}
+
+// endThereTime bounds how long the host may take to end what a copy has left on it.
+const endThereTime = 3 * time.Second
+
+// endThere ends what the copy has left on the host. If it is between the build host and the
+// host that the link was cut, the host learns nothing of it, for hours at worst, and has the next
+// copy wait for the lock of the path that this one was at.
+func (c *straightCopy) endThere(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endThereTime)
+	defer cancel()
+	_, _ = c.s.conn.Run(ctx, sshpool.Cmd{Script: endCopyScript, Argv: []string{nixcmd.MarkName + "=" + c.mark}})
 }
 
 // again asks the host what has arrived.
@@ -66,7 +83,7 @@ func (r route) passable(err error) bool {
 func (c *straightCopy) once(ctx context.Context) error {
 	j, r := c.job, c.way
 	to := j.onward()
-	opt := nixcmd.CopyOptions{To: nixcmd.CopyURL(to.User, to.Host), NoCheckSigs: true}
+	opt := nixcmd.CopyOptions{To: nixcmd.CopyURL(to.User, to.Host), NoCheckSigs: true, Mark: c.mark}
 	args, err := nixcmd.RemoteCopyArgs([]nixcmd.StorePath{c.s.eval.Toplevel}, opt)
 	if err != nil {
 		return err

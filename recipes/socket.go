@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -25,9 +26,22 @@ func init() {
 
 // open opens the fleet of the working directory, with this program to connect for ssh.
 func open(c fleet.Config) (*fleet.Fleet, error) {
-	// Where this program has been removed meanwhile ssh connects by itself.
-	if program, err := os.Executable(); err == nil {
+	if program := self(); program != "" {
 		c.SocketProgram = []string{program, passSocket}
 	}
 	return fleet.Open(c)
+}
+
+// self is what this program can be started as for as long as it runs; "" if that is not known. Under its
+// path there may be another program by then: the next version, or one that knows nothing of passSocket.
+func self() string {
+	running := fmt.Sprintf("/proc/%d/exe", os.Getpid()) // Linux's
+	if _, err := os.Stat(running); err == nil {
+		return running
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
 }

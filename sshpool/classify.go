@@ -140,15 +140,18 @@ func freshExit(log string) (signalled, ok bool) {
 // exits with 0 in that case (OpenSSH 8.4) or 255.
 func freshKilled(log string) bool { return strings.Contains(log, "Killed by signal ") }
 
-// messages returns a log without its debugging lines, line ends made plain.
+// messages returns a log without its debugging lines, line ends made plain, and without what
+// ssh adds to what the socket program has said for it.
 func messages(log string) string {
 	var keep []string
+	told := strings.Contains(log, "ssh: connect to host")
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
 		debug := strings.HasPrefix(line, "debug") && len(line) > 7 && line[6] == ':'
 		chatter := strings.HasPrefix(line, "Authenticated to ") || strings.HasPrefix(line, "Authenticated using ") ||
 			strings.HasPrefix(line, "Transferred: ") || strings.HasPrefix(line, "Bytes per second: ")
-		if !debug && !chatter {
+		unpassed := told && (strings.HasPrefix(line, "mm_receive_fd: ") || strings.HasPrefix(line, "proxy dialer did not pass back"))
+		if !debug && !chatter && !unpassed {
 			keep = append(keep, line)
 		}
 	}

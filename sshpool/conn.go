@@ -184,6 +184,10 @@ func (c *Conn) Master(ctx context.Context) int {
 	return pid
 }
 
+// Sessions is how many sessions at once the host is known to open: Config.MaxSessions, or
+// fewer if it has refused one.
+func (c *Conn) Sessions() int { return c.host.sessions.most() }
+
 // Close gives the connection up. The last Close of a master that the pool
 // started ends it if Config.Persist is negative; every other master stays. A
 // second Close does nothing.

@@ -366,7 +366,7 @@ func TestHostRefusesMoreSessions(t *testing.T) {
 		})
 	}
 	<-up
-	eventually(t, "refusals", func() bool { return p.Stats().Sessions == int64(cap(up)) && c.host.sessions.known() == 1 })
+	eventually(t, "refusals", func() bool { return p.Stats().Sessions == int64(cap(up)) && c.Sessions() == 1 })
 	for n := range cap(up) {
 		if len(up) != 0 {
 			t.Error("two at once")
@@ -382,12 +382,6 @@ func TestHostRefusesMoreSessions(t *testing.T) {
 	if n := s.logins(); n != 1 {
 		t.Errorf("the server saw %d log-ins, want 1", n)
 	}
-}
-
-func (s *slots) known() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.limit
 }
 
 // A session that is not the pool's own, such as Nix's, is waited for, but not for ever.
@@ -417,7 +411,7 @@ func TestHostIsFullOfOthers(t *testing.T) {
 		_, err := c.Run(t.Context(), Cmd{Argv: []string{"true"}})
 		got <- err
 	}()
-	eventually(t, "a refusal", func() bool { return c.host.sessions.known() == 1 })
+	eventually(t, "a refusal", func() bool { return c.Sessions() == 1 })
 	_ = w.Close()
 	if err := errors.Join(<-ended, <-got); err != nil {
 		t.Error(err)

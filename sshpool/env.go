@@ -1,6 +1,8 @@
 package sshpool
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,11 +16,27 @@ import (
 func environment(env []string) []string {
 	settings := []string{"LC_ALL=C", "SSH_ASKPASS=false", "SSH_ASKPASS_REQUIRE=force"}
 	if env == nil {
-		return proc.Environ(settings...)
+		env = os.Environ()
+	}
+	for _, kv := range env {
+		if shell, ok := strings.CutPrefix(kv, "SHELL="); ok && !runsCommands(shell) {
+			settings = append(settings, "SHELL=/bin/sh")
+		}
 	}
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 	})
 	return append(env, settings...)
+}
+
+// runsCommands reports whether ssh can have the shell run a ProxyCommand, ours to a jump host
+// included: that of an account that nobody logs in to, such as a service's, cannot.
+func runsCommands(shell string) bool {
+	switch filepath.Base(shell) {
+	case "nologin", "false", "true":
+		return false
+	}
+	_, err := proc.LookPath(shell)
+	return shell == "" || err == nil // ssh takes an empty one for none
 }

@@ -81,8 +81,8 @@ func (h *host) handshake(ctx context.Context, via *route, s settings) (connected
 	}
 	got, err := h.attempt(ctx, via, way)
 	var e *Error
-	if errors.As(err, &e) && e.unpassed {
-		return h.attempt(ctx, via, nil)
+	if via == nil && way != nil && errors.As(err, &e) && e.unpassed {
+		return h.attempt(ctx, nil, nil)
 	}
 	return got, err
 }

@@ -98,7 +98,7 @@ func (h *host) fresh(ctx context.Context, cmd Cmd) (Result, error) {
 	s := h.settings(ctx)
 	res, err := h.freshOnce(ctx, cmd, s)
 	var e *Error
-	if errors.As(err, &e) && e.unpassed {
+	if errors.As(err, &e) && e.unpassed && h.way(s, "") != nil {
 		return h.freshOnce(ctx, cmd, nil)
 	}
 	return res, err

@@ -46,7 +46,8 @@ func (h *host) way(s settings, log string) []string {
 	c := h.pool.config
 	if len(c.SocketProgram) == 0 || s["hostname"] == "" ||
 		s.isSet("proxyjump", "") || s.isSet("proxycommand", "") || s.isSet("bindaddress", "") || s.isSet("bindinterface", "") ||
-		s.isSet("canonicalizehostname", "false") || s.isSet("checkhostip", "no") || s.isSet("connectionattempts", "1") {
+		s.isSet("canonicalizehostname", "false") || s.isSet("checkhostip", "no") || s.isSet("connectionattempts", "1") ||
+		s.isSet("nohostauthenticationforlocalhost", "no") { // behind a ProxyCommand ssh knows no address to be local
 		return nil
 	}
 	call := socketCall{host: "%h", port: "%p", family: "ip", keepAlive: s.isSet("tcpkeepalive", "no"), patience: c.ConnectTimeout, log: log}

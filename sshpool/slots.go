@@ -36,6 +36,12 @@ func (s *slots) refused() (held bool) {
 	return true
 }
 
+func (s *slots) most() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit
+}
+
 // refusal waits until a session that the host refused to open is worth another
 // try: at the end of one of our own, or after a moment where it is others', such
 // as Nix's, that are in the way. It reports false when that has taken too long.

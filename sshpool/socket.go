@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -98,10 +98,22 @@ func (a socketCall) connect(ctx context.Context) (*net.TCPConn, error) {
 	return nil, failed
 }
 
-func (a socketCall) lookup(ctx context.Context) ([]netip.Addr, error) {
+// lookup finds the addresses with their zones, which other functions of net.Resolver leave out.
+func (a socketCall) lookup(ctx context.Context) ([]net.IPAddr, error) {
 	ctx, cancel := context.WithTimeout(ctx, nameLookup)
 	defer cancel()
-	return net.DefaultResolver.LookupNetIP(ctx, a.family, a.host)
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, a.host)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(address net.IPAddr) bool {
+		is4 := address.IP.To4() != nil
+		return a.family == "ip4" && !is4 || a.family == "ip6" && is4
+	})
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s has no address of family %s", a.host, a.family)
+	}
+	return found, nil
 }
 
 // tell writes what ssh would say of a connection that did not come about.

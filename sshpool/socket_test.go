@@ -108,6 +108,59 @@ func TestSocketArgs(t *testing.T) {
 	})
 }
 
+// fe80::1%eth0 was connected to without its interface: "Invalid argument".
+func TestSocketAddresses(t *testing.T) {
+	for _, c := range []struct{ host, family, want string }{
+		{"fe80::1%lo", "ip", "fe80::1%lo"},
+		{"fe80::1%lo", "ip6", "fe80::1%lo"},
+		{"fe80::1%lo", "ip4", ""},
+		{"127.0.0.1", "ip", "127.0.0.1"},
+		{"127.0.0.1", "ip4", "127.0.0.1"},
+		{"127.0.0.1", "ip6", ""},
+	} {
+		got, err := socketCall{host: c.host, family: c.family}.lookup(t.Context())
+		if c.want == "" {
+			if err == nil {
+				t.Errorf("%+v: %v", c, got)
+			}
+		} else if err != nil || len(got) != 1 || got[0].String() != c.want {
+			t.Errorf("%+v: %v, %v", c, got, err)
+		}
+	}
+}
+
+// ssh is asked once where it is the user's own program that passes no socket.
+func TestOwnProxyProgramIsTriedOnce(t *testing.T) {
+	noLeaks(t)
+	s := startSSHD(t)
+	tries := filepath.Join(s.dir, "tries")
+	p := s.pool(Config{ConfigFile: s.with("ProxyCommand echo tried >>" + tries + "\nProxyUseFdpass yes")})
+	_, err := p.Connect(t.Context(), s.target())
+	if b, e := os.ReadFile(tries); e != nil || string(b) != "tried\n" || err == nil {
+		t.Errorf("%q, %v; %+v", b, e, err)
+	}
+}
+
+// The account of a service often has a shell that runs nothing, and ssh has it run ProxyCommand.
+func TestShellThatRunsNothing(t *testing.T) {
+	noLeaks(t)
+	t.Setenv("SHELL", "/bin/false")
+	gate := startSSHD(t)
+	made := filepath.Join(gate.dir, "sockets")
+	t.Setenv(socketsEnv, made)
+	inner := "Host inner\nHostName 127.0.0.1\nHostKeyAlias [127.0.0.1]:" + itoa(gate.port) + "\nPort " + itoa(gate.port) + "\nProxyJump gate\n"
+	config := gate.with("Host gate\nHostName 127.0.0.1\nHostKeyAlias [127.0.0.1]:" + itoa(gate.port) + "\nPort " + itoa(gate.port) + "\n" + inner + "Host *")
+	p := gate.pool(Config{ConfigFile: config})
+	conn, err := p.Connect(t.Context(), Target{Host: "inner"})
+	if err != nil {
+		t.Fatalf("%v\n%+v", err, err)
+	}
+	output(t, conn, Cmd{Argv: []string{"true"}})
+	if b, err := os.ReadFile(made); err != nil || strings.Count(string(b), "\n") != 1 {
+		t.Errorf("%q, %v", b, err) // the gate's
+	}
+}
+
 // Whatever makes the way to a host other than the plain one is ssh's to see to.
 func TestWay(t *testing.T) {
 	h := &host{pool: &Pool{config: Config{SocketProgram: []string{"/a b/100%", "pass"}, ConnectTimeout: secondsOf(7)}}}
@@ -125,6 +178,8 @@ func TestWay(t *testing.T) {
 		{"canonicalizehostname always", ""},
 		{"checkhostip yes", ""},
 		{"connectionattempts 3", ""},
+		{"nohostauthenticationforlocalhost no", "'%h' '%p' ip true 7s /s/log"},
+		{"nohostauthenticationforlocalhost yes", ""},
 	} {
 		got := strings.Join(h.way(parseSettings(plain+c.with), "/s/log"), "\n")
 		want := ""

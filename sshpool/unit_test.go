@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,6 +147,18 @@ func TestMessagesDropsDebugging(t *testing.T) {
 	}
 }
 
+// A host that refuses was explained by four lines, of which two were about how we connect.
+func TestMessagesSayWhySocketProgramFailed(t *testing.T) {
+	passed := "mm_receive_fd: recvmsg: expected received 1 got 0\r\nproxy dialer did not pass back a connection\r\n"
+	const refused = "ssh: connect to host h port 22: Connection refused"
+	if got := messages(refused + "\n" + passed); got != refused {
+		t.Errorf("%q", got)
+	}
+	if got := messages(passed); !unpassed(got) { // then ssh is to tell
+		t.Errorf("%q", got)
+	}
+}
+
 func FuzzClassify(f *testing.F) {
 	f.Add("ssh: connect to host h port 22: Connection refused\r\n")
 	f.Add("debug1: Exit status -1\r\n")
@@ -248,5 +261,12 @@ func TestEnvironment(t *testing.T) {
 	got := strings.Join(environment([]string{"A=b", "LC_ALL=de", "SSH_ASKPASS_REQUIRE=never"}), " ")
 	if want := "A=b LC_ALL=C SSH_ASKPASS=false SSH_ASKPASS_REQUIRE=force"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+	for shell, want := range map[string]string{
+		"/usr/sbin/nologin": "/bin/sh", "/bin/false": "/bin/sh", "/no/such/shell": "/bin/sh", "/bin/sh": "/bin/sh", "": "", "sh": "sh",
+	} {
+		if got := environment([]string{"SHELL=" + shell}); !slices.Contains(got, "SHELL="+want) || len(got) != 4 {
+			t.Errorf("%s: got %q", shell, got)
+		}
 	}
 }

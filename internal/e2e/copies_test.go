@@ -190,6 +190,27 @@ func TestStraightGoesOn(t *testing.T) {
 	}
 }
 
+// If the link is cut between the build host and the target alone, the target's Nix knows nothing
+// of it, and holds the lock of the path: the copy through here waited for that, nine minutes
+// and more without a word.
+func TestStraightIsCut(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.configure("razer", `build-host = "p620"`)
+	m.logsIn("p620")
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "razer", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "razer", 0)) })
+	m.set("razer", `lab.bigPackageMiB = 8; lab.salt = "cut";`)
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("flotilla quickDeploy razer") }()
+	m.must("razer", `until [ "$(du -sk /nix/store/*-lab-big-8.cut 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`)
+	m.must("razer", "ip route add blackhole 10.77.0.11")
+	t.Cleanup(func() { m.must("razer", "ip route del blackhole 10.77.0.11") })
+	(<-done).exits(0).says("p620 could not copy it to the host: ", "copying it through here", "runs and boots")
+	m.settled("razer")
+	m.gone("razer", "[n]ix-daemon --stdio")
+}
+
 // text gives p510 a package of 22 MiB that compresses well, another for each name.
 func (m *machine) text(name string) {
 	m.t.Helper()
