@@ -24,7 +24,7 @@ func (j *job) fetch(ctx context.Context, way route, toplevel nixcmd.StorePath) e
 	if way.conn == nil {
 		return nil
 	}
-	c := collection{crossing: j.crossing(way.conn, "the connection to "+way.on.Name+" dropped while paths were fetched"),
+	c := collection{crossing: j.crossing(way.conn, way.on.Name, "the connection to "+way.on.Name+" dropped while paths were fetched"),
 		on: way.on, toplevel: toplevel, begun: map[nixcmd.StorePath]bool{}}
 	if err := c.cross(ctx, &c); err != nil {
 		return fmt.Errorf("build host %s: %w", way.on.Name, crowded(way.conn, way.on.Name, err))

@@ -29,14 +29,16 @@ const mostDrops = 5
 type crossing struct {
 	job  *job
 	conn Remote
+	// with is the name of the other machine.
+	with string
 	// mark tells the Nix that a copy runs on the other machine from others there.
 	mark string
 	// says tells people that the connection has dropped.
 	says string
 }
 
-func (j *job) crossing(conn Remote, says string) crossing {
-	return crossing{job: j, conn: conn, mark: rand.Text(), says: says}
+func (j *job) crossing(conn Remote, with, says string) crossing {
+	return crossing{job: j, conn: conn, with: with, mark: rand.Text(), says: says}
 }
 
 // attempts are what a crossing is made of.
@@ -55,6 +57,36 @@ var errOnceMore = errors.New("the copy is to be made another way")
 // cross makes attempts until one gets through, or fails for another reason than its
 // connection.
 func (c *crossing) cross(ctx context.Context, a attempts) error {
+	c.endCutOff(ctx)
+	note := c.job.fleet.noteCopy(c.with, c.mark)
+	err := c.attempt(ctx, a)
+	if err == nil {
+		note.remove()
+	} else {
+		note.leave()
+	}
+	return err
+}
+
+// endCutOff ends what copies of earlier runs have left over there that were cut off and not
+// made again. Where that cannot be, the next run tries.
+func (c *crossing) endCutOff(ctx context.Context) {
+	for _, n := range c.job.fleet.cutOff(c.with) {
+		if c.end(ctx, n.mark()) == nil {
+			n.remove()
+		} else {
+			n.leave()
+		}
+	}
+}
+
+// end ends what a copy has left on the other machine.
+func (c *crossing) end(ctx context.Context, mark string) error {
+	_, err := c.conn.Run(ctx, sshpool.Cmd{Script: endCopyScript, Argv: []string{nixcmd.MarkName + "=" + mark}})
+	return err
+}
+
+func (c *crossing) attempt(ctx context.Context, a attempts) error {
 	for drops := 0; ; {
 		master, err := c.connected(ctx)
 		if err != nil {
@@ -96,7 +128,7 @@ func (c *crossing) reconnect(ctx context.Context, a attempts) (arrived bool, gon
 	ctx, cancel := context.WithTimeout(ctx, crossingPatience)
 	defer cancel()
 	for {
-		_, err := c.conn.Run(ctx, sshpool.Cmd{Script: endCopyScript, Argv: []string{nixcmd.MarkName + "=" + c.mark}})
+		err := c.end(ctx, c.mark)
 		if !dropped(err) {
 			arrived, err = a.again(ctx)
 		}

@@ -25,7 +25,7 @@ type delivery struct {
 // deliver copies the system, and returns how many paths the host has fetched from
 // its substituters.
 func (j *job) deliver(ctx context.Context, s surveyed, p *copyProgress) (fetched int, err error) {
-	d := delivery{crossing: j.crossing(s.conn, "the connection dropped while paths were sent"), s: s, progress: p, settled: j.choseCompression()}
+	d := delivery{crossing: j.crossing(s.conn, j.host.Name, "the connection dropped while paths were sent"), s: s, progress: p, settled: j.choseCompression()}
 	defer func() {
 		if d.release != nil {
 			d.release()

@@ -352,6 +352,45 @@ func TestDeliveryIsCancelled(t *testing.T) {
 	})
 }
 
+// What a copy has left on the host that was cut off and not made again, as by Ctrl-C, is
+// ended by the next run, and by that alone; a copy that another run makes is let be.
+func TestDeliveryEndsWhatWasCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &Fleet{Inventory: &Inventory{}, patience: time.Minute, stages: newStages(Limits{}), stateDir: t.TempDir()}
+		deliver := func(ctx context.Context, copies ...func(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error) ([]string, error) {
+			w := &wire{gone: time.Hour, paths: []nixcmd.StorePath{storePathNo(1)}, arrived: map[nixcmd.StorePath]bool{}}
+			w.copies = copies
+			f.nix, f.dialer = w, w
+			j := &job{fleet: f, host: Host{Name: "a", Address: "a"}}
+			conn, _ := w.Connect(ctx, j.host)
+			_, err := j.deliver(ctx, surveyed{conn: conn, eval: nixcmd.Evaluation{Toplevel: w.paths[0]}}, &copyProgress{})
+			return w.ended, err
+		}
+		mark := ""
+		all := func(context.Context, []nixcmd.StorePath, nixcmd.CopyOptions) error { return nil }
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := deliver(ctx, func(_ context.Context, _ []nixcmd.StorePath, opt nixcmd.CopyOptions) error {
+			mark = opt.Mark
+			f.nix.(*wire).master, f.nix.(*wire).cut = 0, time.Now()
+			return &nixcmd.CopyError{Message: "Nix daemon disconnected unexpectedly"}
+		}); err == nil {
+			t.Fatal("it was not cut off")
+		}
+		// Another run is in the middle of a copy.
+		other := f.noteCopy("a", "OTHER")
+		for _, want := range [][]string{{nixcmd.MarkName + "=" + mark}, nil} {
+			if ended, err := deliver(t.Context(), all); err != nil || !slices.Equal(ended, want) {
+				t.Errorf("%v, %v; want %v", ended, err, want)
+			}
+		}
+		other.leave()
+		if ended, _ := deliver(t.Context(), all); !slices.Equal(ended, []string{nixcmd.MarkName + "=OTHER"}) {
+			t.Error(ended)
+		}
+	})
+}
+
 // A connection that has ended by itself, as during a long build, is made again before
 // Nix is to use it.
 func TestDeliveryFindsItsConnectionEnded(t *testing.T) {

@@ -28,7 +28,7 @@ type straightCopy struct {
 // copyStraight has the build host copy the system to the job's host. Errors are
 // *straightError, or those of the connection to the build host.
 func (j *job) copyStraight(ctx context.Context, way route, s surveyed, p *copyProgress) error {
-	c := straightCopy{crossing: j.crossing(way.conn, "the connection to "+way.on.Name+" dropped while that sent paths"), way: way, s: s, progress: p}
+	c := straightCopy{crossing: j.crossing(way.conn, way.on.Name, "the connection to "+way.on.Name+" dropped while that sent paths"), way: way, s: s, progress: p}
 	err := c.cross(ctx, &c)
 	if err != nil {
 		c.endThere(ctx)

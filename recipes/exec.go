@@ -26,7 +26,7 @@ func Exec(ctx context.Context, selector, cmd string, json *bool) error {
 	}
 	return showing(ctx, selector, nil, func(ctx context.Context, s session) *fleet.Report {
 		return s.fleet.Exec(ctx, s.hosts, cmd)
-	}, nil, manner{face: execFace, interrupted: "no longer waiting; the command gets no signal on its hosts, and goes on there until it ends or next writes"})
+	}, nil, manner{face: execFace, interrupted: "no longer waiting; where the command has begun it gets no signal, and goes on until it ends or next writes"})
 }
 
 // execFace is a face for a command's output.

@@ -211,6 +211,27 @@ func TestStraightIsCut(t *testing.T) {
 	m.gone("razer", "[n]ix-daemon --stdio")
 }
 
+// A copy of which nothing is left here, and whose connection the host takes to be alive, as after a laptop has come back
+// under another address: the Nix over there holds the lock of the path that it was at, and the next run ends it.
+func TestCutOffCopyIsEnded(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.fault("bandwidth", m.Bandwidth(t.Context(), "p510", 24_000_000))
+	t.Cleanup(func() { m.fault("bandwidth", m.Bandwidth(context.Background(), "p510", 0)) })
+	m.set("p510", `lab.bigPackageMiB = 8; lab.salt = "cutoff";`)
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("exec flotilla quickDeploy p510") }()
+	m.must("p510", `until [ "$(du -sk /nix/store/*-lab-big-8.cutoff 2>/dev/null | cut -f1)" -ge 3000 ] 2>/dev/null; do sleep 0.05; done`)
+	master := strings.TrimSpace(m.must(lab.Control, "pgrep -f '[s]sh .*ControlMaster=yes.* p510$'"))
+	m.must(lab.Control, "kill -STOP "+master+"; pkill -9 -f '^[f]lotilla quickDeploy p510'; pkill -9 -f '[n]ix copy .*p510'; pkill -9 -f '[s]sh .*ControlMaster=no.*p510'; true")
+	t.Cleanup(func() { m.must(lab.Control, "kill -9 "+master+" 2>/dev/null || true") })
+	<-done
+	m.must("p510", "pgrep -f '[n]ix-daemon --stdio'")
+	m.run("timeout 120 flotilla quickDeploy p510").exits(0).says("runs and boots")
+	m.settled("p510")
+	m.gone("p510", "[n]ix-daemon --stdio")
+}
+
 // text gives p510 a package of 22 MiB that compresses well, another for each name.
 func (m *machine) text(name string) {
 	m.t.Helper()
