@@ -74,7 +74,7 @@ func (h *host) sessionError(ctx context.Context, m *master, r run, log string, c
 		e.Hint = "the connection ended before the command was sent; try again"
 	case endRefused:
 		e.Kind, e.NotStarted, e.refused = KindUnknown, true, true
-		e.Hint = "the host refused another session on this connection: raise MaxSessions in its sshd_config or lower the pool's"
+		e.Hint = "the host refused another session on this connection: raise MaxSessions in its sshd_config(5) (10 is its default)"
 	case endMisconfigured:
 		e.Stderr = messages(log + string(res.Stderr))
 		e.diagnose()
