@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -71,7 +72,7 @@ func (c *BinaryCache) get(ctx context.Context, name string) (io.ReadCloser, erro
 	var failed *url.Error
 	switch {
 	case errors.As(err, &failed):
-		return nil, cancellation(ctx, failed.Err) // without the URL
+		return nil, cancellation(ctx, unreached(failed.Err)) // without the URL
 	case err != nil:
 		return nil, err
 	case res.StatusCode == http.StatusOK:
@@ -110,6 +111,27 @@ func (c *BinaryCache) fields(ctx context.Context, name string) (map[string][]str
 		}
 	}
 	return fields, nil
+}
+
+// nameError is that a server's name does not stand for an address, without the name server's
+// own address in it.
+type nameError struct{ *net.DNSError }
+
+func (e *nameError) Unwrap() error { return e.DNSError }
+func (e *nameError) Error() string {
+	if e.IsNotFound {
+		return "there is no host " + e.Name
+	}
+	return "the name " + e.Name + " cannot be looked up"
+}
+
+// unreached says more plainly why a server was not reached.
+func unreached(err error) error {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return &nameError{name}
+	}
+	return err
 }
 
 // Ping asks for nix-cache-info and returns how long that took, on a connection

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -146,5 +148,26 @@ func TestBase32(t *testing.T) {
 		if got := base32(sum[:]); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
+	}
+}
+
+// A server's name that leads nowhere is said without the name server's address, and stays
+// recognisable as an error of the network.
+func TestServerWithoutAnAddress(t *testing.T) {
+	for _, c := range []struct {
+		err  net.DNSError
+		want string
+	}{
+		{net.DNSError{Name: "cache", Server: "127.0.0.53:53", Err: "no such host", IsNotFound: true}, "there is no host cache"},
+		{net.DNSError{Name: "cache", Server: "127.0.0.53:53", Err: "read udp: connection refused"}, "the name cache cannot be looked up"},
+	} {
+		err := unreached(&net.OpError{Op: "dial", Net: "tcp", Err: &c.err})
+		var network net.Error
+		if err.Error() != c.want || !errors.As(err, &network) {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := unreached(io.EOF); err != io.EOF {
+		t.Error(err)
 	}
 }
