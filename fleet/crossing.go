@@ -86,6 +86,7 @@ func (c *crossing) end(ctx context.Context, mark string) error {
 	return err
 }
 
+// attempt is cross for this copy alone.
 func (c *crossing) attempt(ctx context.Context, a attempts) error {
 	for drops := 0; ; {
 		master, err := c.connected(ctx)
