@@ -316,7 +316,7 @@ func refuse(cache *nixcmd.BinaryCache, info nixcmd.NarInfo, keys []string) refus
 	return refusal{notTrusted, strings.Join(signers, ", ")}
 }
 
-func (r refusal) text(n int, last string) string {
+func (r refusal) text(n int, says string) string {
 	paths := counted(n, "path")
 	switch r.kind {
 	case unsigned:
@@ -325,13 +325,12 @@ func (r refusal) text(n int, last string) string {
 		return paths + " of the fleet's cache not taken: signed by " + r.keys + ", whom the host does not trust; sent from here. If that is the cache's key, add it to the host's nix.settings.trusted-public-keys"
 	case badSignature:
 		return paths + " of the fleet's cache not taken: what is signed as " + r.keys + " is not signed by the key that the host has under that name; sent from here. Somebody else's key, or a changed path: look into it"
-	}
-	if r.kind == tooSlow {
+	case tooSlow:
 		return paths + " of the fleet's cache not fetched: it brought less than " + bytesText(fetchRate) + " a second; sent from here"
 	}
 	text := paths + " of the fleet's cache could not be fetched; sent from here"
-	if last != "" {
-		text += ". The host's Nix says: " + last
+	if says != "" {
+		text += ". The host's Nix says: " + says
 	}
 	return text
 }

@@ -144,24 +144,36 @@ func freshKilled(log string) bool { return strings.Contains(log, "Killed by sign
 // ssh adds to what the socket program has said for it.
 func messages(log string) string {
 	var keep []string
-	told := strings.Contains(log, "ssh: connect to host")
+	told := strings.Contains(log, connectFailed)
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
 		debug := strings.HasPrefix(line, "debug") && len(line) > 7 && line[6] == ':'
 		chatter := strings.HasPrefix(line, "Authenticated to ") || strings.HasPrefix(line, "Authenticated using ") ||
 			strings.HasPrefix(line, "Transferred: ") || strings.HasPrefix(line, "Bytes per second: ")
-		unpassed := told && (strings.HasPrefix(line, "mm_receive_fd: ") || strings.HasPrefix(line, "proxy dialer did not pass back"))
-		if !debug && !chatter && !unpassed {
+		if !debug && !chatter && !(told && saysUnpassed(line)) {
 			keep = append(keep, line)
 		}
 	}
 	return strings.TrimSpace(strings.Join(keep, "\n"))
 }
 
+// connectFailed begins what ssh, or the socket program for it, says of a host that it cannot reach.
+const connectFailed = "ssh: connect to host"
+
+// saysUnpassed reports whether ssh says that a socket program has passed no connection.
+func saysUnpassed(line string) bool {
+	return strings.HasPrefix(line, "mm_receive_fd: ") || strings.HasPrefix(line, "proxy dialer did not pass back a connection")
+}
+
+// unpassed reports whether no connection was passed, and nothing said why.
+func unpassed(messages string) bool {
+	return slices.ContainsFunc(strings.Split(messages, "\n"), saysUnpassed) && !strings.Contains(messages, connectFailed)
+}
+
 // isConsequence reports whether a line only follows from the one before it.
 func isConsequence(line string) bool {
 	return strings.HasPrefix(line, "Connection closed by UNKNOWN") ||
-		strings.HasPrefix(line, "mm_receive_fd: ") || strings.HasPrefix(line, "proxy dialer did not pass back") ||
+		saysUnpassed(line) ||
 		strings.HasPrefix(line, "Disconnected from") ||
 		strings.HasPrefix(line, "Host key verification failed") ||
 		strings.HasPrefix(line, "kex_exchange_identification: Connection closed by remote host")

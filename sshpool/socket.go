@@ -58,10 +58,12 @@ func passSocket(ctx context.Context, args []string, out int) error {
 
 // socketCall is what PassSocket is to do.
 type socketCall struct {
-	host, port, family string // of what family addresses are, as net.Resolver spells it: "ip", "ip4", "ip6"
-	keepAlive          bool
-	patience           time.Duration // for each address
-	log                string
+	host, port string
+	// family is that of the addresses: "ip4", "ip6", or "ip" for both.
+	family    string
+	keepAlive bool
+	patience  time.Duration // for each address
+	log       string
 }
 
 func (a socketCall) args() []string {
@@ -137,11 +139,6 @@ func (a socketCall) tell(err error) error {
 	if e != nil {
 		return errors.Join(err, e)
 	}
-	_, e = fmt.Fprintf(f, "ssh: connect to host %s port %s: %s\n", a.host, a.port, strings.ToUpper(why[:1])+why[1:])
+	_, e = fmt.Fprintf(f, connectFailed+" %s port %s: %s\n", a.host, a.port, strings.ToUpper(why[:1])+why[1:])
 	return errors.Join(err, e, f.Close())
-}
-
-// unpassed reports whether the log shows that no connection was passed, and nothing said why.
-func unpassed(log string) bool {
-	return strings.Contains(log, "did not pass back a connection") && !strings.Contains(log, "ssh: connect to host")
 }
