@@ -121,7 +121,7 @@ func nixString(s string) string {
 // togetherArgs is the command that evaluates several attributes of a set.
 func (cfg Config) togetherArgs(v Version, set Installable, apply string) []string {
 	argv := append([]string{cfg.Program, "eval"}, cfg.common()...)
-	return append(argv, "--json", "--apply", apply, "--log-format", "internal-json", "--", set.argument(v))
+	return append(argv, "--no-eval-cache", "--json", "--apply", apply, "--log-format", "internal-json", "--", set.argument(v))
 }
 
 // togetherLog follows the log of such a command.
