@@ -81,11 +81,21 @@ $(systemctl show -p LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainS
 END
 }
 
-exists() { look "$unit" && [ "$load" = loaded ]; }
+# What is to be activated has its directory before it has a unit.
+exists() { { [ "$mode" != activate ] || [ -d "$dir" ]; } && look "$unit" && [ "$load" = loaded ]; }
 
 follow() {
   wait=0.05 soon=0
   [ -n "$listens" ] || listen
+  # What has only just begun has nothing to tell, and a commit is short: both wake who
+  # listens.
+  case $begun/$listens in
+    yes/yes)
+      [ "$mode" != commit ] || wait=0.2
+      begun=
+      rest
+      ;;
+  esac
   while :; do
     look "$unit"
     case $load/$active/$sub in
@@ -104,12 +114,15 @@ follow() {
       # Not yet, if its start is still queued.
       */inactive/*) case $job in '' | 0) break ;; esac ;;
     esac
-    # What has only just begun has not said anything.
     [ "$soon" -gt 0 ] || [ -n "$begun" ] || journal
     begun=
     rest
   done
   case $result/$code/$status in success/1/0) activated ;; esac
+  # Then the exit status cannot be asked for again, so a unit that did not end well is
+  # left to "clean". Whoever waits for what is left to tell need not wait for this first.
+  how=$(cat "$dir/ended" 2>/dev/null)
+  case $mode/$result/$status in commit/success/0) drop "$id" & ;; esac
   journalctl --sync >/dev/null 2>&1
   journal
   say result "$result"
@@ -383,9 +396,14 @@ if ! exists; then
       # Until the profile keeps it, nothing else does. The root of a deployment that has
       # the host is its own.
       [ -L "$base/lock" ] || ln -sfn "$toplevel" "$root"
-      nix-store --check-validity "$toplevel" >/dev/null 2>&1 || finish gone
-      [ -e "$toplevel/nixos-version" ] && [ -x "$target/bin/switch-to-configuration" ] || finish not-a-system
+      nix-store --check-validity "$toplevel" >/dev/null 2>&1 &
+      valid=$!
+      if ! { [ -e "$toplevel/nixos-version" ] && [ -x "$target/bin/switch-to-configuration" ]; }; then
+        wait "$valid" || finish gone
+        finish not-a-system
+      fi
       if [ "$mode" = start ]; then
+        wait "$valid" || finish gone
         launch -- "$target/bin/switch-to-configuration" "$argument"
       else
         by=$8 timeout=$9
@@ -394,6 +412,10 @@ if ! exists; then
         [ "$check" != ask ] || [ -d "$dir" ] || ! inhibitors || finish inhibited
         if begin; then
           listen
+          if ! wait "$valid"; then
+            drop "$id"
+            finish gone
+          fi
           launch -p TimeoutStopSec=10s -- "$shell" "$dir/run" activate
           [ -z "$stale" ] || say stale "$stale"
         else
@@ -430,13 +452,13 @@ follow
 # If who was to bring the old system back was killed, the guard does it.
 [ "$mode" != restore ] || while [ -d "$dir" ] && [ ! -e "$dir/ended" ] && busy "$id"; do sleep 0.2; done
 [ "$mode" = activate ] || facts
-# Once this is done the exit status cannot be asked for again, so a unit that did
-# not end well is left to "clean".
 case $mode in
   activate) [ ! -e "$dir/untouched" ] || say untouched yes ;;
-  commit | restore)
+  commit) [ -z "$how" ] || say ended "$how" ;;
+  restore)
     how=$(cat "$dir/ended" 2>/dev/null) && say ended "$how"
-    case $mode/$result/$status/$how in */success/0/* | restore/*/restored*) drop "$id" ;; esac
+    case $result/$status/$how in success/0/* | */restored*) drop "$id" ;; esac
     ;;
 esac
+wait
 finish ok
