@@ -65,7 +65,7 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 			}
 		}
 		c := j.newUnit(ctx, StepCommit, s)
-		c.name, c.guard = "flotilla-commit-"+held.values["lock/id"], j.newGuard(s)
+		c.name, c.guard, c.generation = "flotilla-commit-"+held.values["lock/id"], j.newGuard(s), held.values["lock/generation"]
 		outcome, err = j.commit(context.WithoutCancel(ctx), c, s, outcome)
 		if ended := (*endedError)(nil); errors.As(err, &ended) {
 			return ended.outcome(), err

@@ -45,8 +45,11 @@ type unit struct {
 	survey Survey
 	name   string
 	cursor string
-	// generation is what a commit switches the profile to; "-" is a new one.
+	// generation is what a commit switches the profile to; "-" is a new one, and "none"
+	// leaves the profile alone.
 	generation string
+	// live says that a commit is of a system that must be live.
+	live bool
 	// each receives the lines that the command prints; nil means nobody looks.
 	each func(line string)
 	// seen says that unit.sh has answered at least once.
@@ -81,7 +84,7 @@ func (j *job) newUnit(run context.Context, step Step, s surveyed) *unit {
 func (u *unit) sibling(step Step) *unit {
 	_, id, _ := cutLast(u.name, "-")
 	return &unit{job: u.job, step: step, run: u.run, conn: u.conn, survey: u.survey, toplevel: u.toplevel, active: u.active, guard: u.guard,
-		name: "flotilla-" + string(step) + "-" + id, cursor: "-"}
+		name: "flotilla-" + string(step) + "-" + id, cursor: "-", generation: u.generation}
 }
 
 // activate is start under the host's lock, with the guard armed.
@@ -101,7 +104,7 @@ func (u *unit) commit(ctx context.Context, mustBeLive bool) (unitEnd, error) {
 	if mustBeLive {
 		live = "live"
 	}
-	u.fresh = true
+	u.fresh, u.live = true, mustBeLive
 	end, err := u.follow(ctx, "commit", live)
 	if ended := (*endedError)(nil); errors.As(err, &ended) && ended.result == "committed" {
 		end.status = 0
@@ -287,7 +290,8 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 		}
 		return errors.New("the deployment is over, and the host does not say how")
 	case "over":
-		if e.values["current"] == string(u.active) && e.values["profile"] == string(u.toplevel) && u.step == StepCommit {
+		runs, boots := e.values["current"] == string(u.active), e.values["profile"] == string(u.toplevel)
+		if u.step == StepCommit && (runs || !u.live) && (boots || u.generation == "none") {
 			return &endedError{result: "committed"}
 		}
 		return fmt.Errorf("the host knows nothing of this deployment any more; it runs %s", storePathOr(e.values["current"]))

@@ -196,6 +196,8 @@ forget() {
 case $mode in activate | restore | commit) trap wake EXIT ;; esac
 case $mode in
   activate)
+    # The long timer may have run out before this came to its turn.
+    [ ! -L "$dir/verdict" ] || exit 75
     code=0
     if [ "$action" = stage ]; then
       : >"$dir/untouched"

@@ -108,7 +108,9 @@ follow() {
         esac
         journal
         ended
-        facts && finish vanished
+        facts
+        [ "$mode" != commit ] || [ -d "$dir" ] || finish over
+        finish vanished
         ;;
       */failed/* | */active/exited) break ;;
       # Not yet, if its start is still queued.
@@ -119,15 +121,17 @@ follow() {
     rest
   done
   case $result/$code/$status in success/1/0) activated ;; esac
-  # Then the exit status cannot be asked for again, so a unit that did not end well is
-  # left to "clean". Whoever waits for what is left to tell need not wait for this first.
-  how=$(cat "$dir/ended" 2>/dev/null)
-  case $mode/$result/$status in commit/success/0) drop "$id" & ;; esac
-  journalctl --sync >/dev/null 2>&1
-  journal
+  # First of all, since whom nobody hears any more is ended by it, and leaves the rest to
+  # who attaches again.
   say result "$result"
   say code "$code"
   say status "$status"
+  how=$(cat "$dir/ended" 2>/dev/null)
+  # Then the exit status cannot be asked for again, so a unit that did not end well is
+  # left to "clean". What is left to tell need not wait for this.
+  case $mode/$result/$status in commit/success/0) drop "$id" & ;; esac
+  journalctl --sync >/dev/null 2>&1
+  journal
 }
 
 # Says, once, that the new system came up, for whom this is enough to go on.
@@ -420,6 +424,7 @@ if ! exists; then
           [ -z "$stale" ] || say stale "$stale"
         else
           # An earlier call has begun it, or is about to.
+          wait "$valid" || finish gone
           tries=0
           until exists || [ ! -d "$dir" ] || [ -e "$dir/ended" ] || [ "$tries" = 100 ]; do
             tries=$((tries + 1))

@@ -1,0 +1,83 @@
+package fleet
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A commit whose connection dropped, and of which the host knows nothing any more when it
+// is asked again, was made if the host is as it was to leave it.
+func TestCommitThatIsOver(t *testing.T) {
+	const other = "/nix/store/00000000000000000000000000000000-other"
+	for name, c := range map[string]struct {
+		live                         bool
+		generation, current, profile string
+		made                         bool
+	}{
+		"switched":               {true, "-", string(newSystem), string(newSystem), true},
+		"gone back":              {true, "-", other, other, false},
+		"not the one that boots": {true, "-", string(newSystem), other, false},
+		"activated":              {true, "none", string(newSystem), other, true},
+		"activated, gone back":   {true, "none", other, other, false},
+		"staged":                 {false, "-", other, string(newSystem), true},
+		"staged, undone":         {false, "-", other, other, false},
+	} {
+		u := &unit{step: StepCommit, toplevel: newSystem, active: newSystem, live: c.live, generation: c.generation}
+		end := &unitEnd{answer: answer{end: "over", values: map[string]string{"current": c.current, "profile": c.profile}}}
+		var ended *endedError
+		err := u.check(end, nil, nil)
+		if made := errors.As(err, &ended) && ended.result == "committed"; err == nil || made != c.made {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Only a call that is still heard forgets a deployment: the next one, which joins the same
+// unit, could not tell how it ended.
+func TestUnheardCommitForgetsNothing(t *testing.T) { eachShell(t, testUnheardCommitForgetsNothing) }
+
+func testUnheardCommitForgetsNothing(t *testing.T, env []string) {
+	head, _, ok := strings.Cut(terse(unitScript), "case $mode in\nclean)")
+	if !ok {
+		t.Fatal("unit.sh is not what it was")
+	}
+	for _, heard := range []bool{true, false} {
+		dropped := filepath.Join(t.TempDir(), "dropped")
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		cmd := exec.CommandContext(t.Context(), "env", "sh", "-c", head+`
+look() { load=loaded active=active sub=exited result=success code=1 status=0 job=; read -r go; }
+journal() { :; }
+drop() { : >"$dropped"; }
+follow
+wait
+`, "sh", "commit", "flotilla-commit-x")
+		cmd.Env = append(env, "dropped="+dropped)
+		cmd.Stdout = w
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if !heard { // before the unit ends
+			r.Close()
+		}
+		in.Write([]byte("go\n"))
+		in.Close()
+		err = cmd.Wait()
+		_, missing := os.Stat(dropped)
+		if got := missing == nil; got != heard {
+			t.Errorf("heard %t, but forgotten %t: %v", heard, got, err)
+		}
+	}
+}
