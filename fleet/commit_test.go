@@ -1,12 +1,18 @@
 package fleet
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/sshpool"
 )
 
 // A commit whose connection dropped, and of which the host knows nothing any more when it
@@ -80,4 +86,44 @@ wait
 			t.Errorf("heard %t, but forgotten %t: %v", heard, got, err)
 		}
 	}
+}
+
+// What was to be taken back, and is gone because somebody has confirmed it meanwhile, is told
+// as that, with what was wrong with it.
+func TestConfirmedBeforeTakenBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer, says, hint string
+	}{
+		"forgotten":           {fmt.Sprintf("current %s\nprofile %[1]s\nend over\n", newSystem), "someone else has confirmed the new system, which was to be taken back: health: 1 of 1 check failed: web", "it runs and boots 1111111-new"},
+		"not forgotten":       {fmt.Sprintf("ended committed 0\ncurrent %s\nprofile %[1]s\nend ended\n", newSystem), "someone else has confirmed the new system, which was to be taken back: health: 1 of 1 check failed: web", "it runs and boots 1111111-new"},
+		"somebody's own boot": {fmt.Sprintf("current %s\nprofile %s\nend over\n", newSystem, oldSystem), "the host knows nothing of this deployment any more", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, h := hospital(t, func(p nixcmd.StorePath) bool { return p != newSystem })
+			f.dialer = settled{h, "flotilla-unit 1\n" + c.answer}
+			r := deployOne(t, f, DeployOptions{})
+			var se *StepError
+			if r.Outcome != Failed || !errors.As(r.Err, &se) || se.Step != StepRestore || !strings.HasPrefix(se.Brief, c.says) || se.Hint != c.hint {
+				t.Errorf("%s: %s: %+v", name, r.Outcome, se)
+			}
+		})
+	}
+}
+
+// settled is a host that answers so when it is to bring the old system back.
+type settled struct {
+	*fakeHost
+	answer string
+}
+
+func (h settled) Connect(context.Context, Host) (Remote, error) { return h, nil }
+
+func (h settled) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if unit := sent(cmd); unit.Script != terse(unitScript) && unit.Script != activateScript() || unit.Argv[0] != "restore" {
+		return h.fakeHost.Run(ctx, cmd)
+	}
+	for line := range strings.Lines(h.answer) {
+		cmd.Stdout(strings.TrimSuffix(line, "\n"))
+	}
+	return sshpool.Result{Stdout: []byte(h.answer)}, nil
 }

@@ -36,7 +36,7 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 				j.warn(StepCommit, "its activation ended with exit code "+status)
 			}
 		case held.end == "running":
-			return Locked, j.stepError(StepCommit, j.newUnit(ctx, StepCommit, s).locked(held))
+			return Locked, j.stepError(StepCommit, j.locked(held))
 		case s.survey.Restored != nil:
 			return RolledBack, j.stepError(StepCommit, &hintedError{errors.New("nothing waits to be confirmed: " + s.survey.Restored.String()), s.survey.nowRuns(s.survey.Current)})
 		default:
@@ -94,11 +94,11 @@ func (j *job) checkWaiting(ctx context.Context, s surveyed, checks []HealthCheck
 // alone: Locked.
 func (f *Fleet) Unlock(ctx context.Context, hosts []Host) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
-		s, held, err := j.lookAtLock(ctx, "unlock")
+		_, held, err := j.lookAtLock(ctx, "unlock")
 		if err != nil {
 			return "", err
 		}
-		e := j.newUnit(ctx, StepCommit, s).locked(held)
+		e := j.locked(held)
 		switch held.end {
 		case "free":
 			j.because("there is no lock")

@@ -282,7 +282,7 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 	case "inhibited":
 		return nil
 	case "locked":
-		return u.locked(e.answer)
+		return u.job.locked(e.answer)
 	case "ended":
 		if ended := e.ended(u.survey); ended != nil {
 			ended.attempt = attempt
@@ -291,8 +291,9 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 		return errors.New("the deployment is over, and the host does not say how")
 	case "over":
 		runs, boots := e.values["current"] == string(u.active), e.values["profile"] == string(u.toplevel)
-		if u.step == StepCommit && (runs || !u.live) && (boots || u.generation == "none") {
-			return &endedError{result: "committed"}
+		made := (runs || u.step == StepCommit && !u.live) && (boots || u.generation == "none")
+		if made && (u.step == StepCommit || u.step == StepRestore) {
+			return &endedError{result: "committed", current: e.values["current"], profile: e.values["profile"]}
 		}
 		return fmt.Errorf("the host knows nothing of this deployment any more; it runs %s", storePathOr(e.values["current"]))
 	case "unguarded":

@@ -137,8 +137,8 @@ func (e *lockedError) Hint() string {
 	return fmt.Sprintf("wait for it to end, then try again; `status -on=%s` says how far it is", e.host)
 }
 
-func (u *unit) locked(a answer) *lockedError {
-	e := &lockedError{host: u.job.host.Name, by: a.values["lock/by"]}
+func (j *job) locked(a answer) *lockedError {
+	e := &lockedError{host: j.host.Name, by: a.values["lock/by"]}
 	if n, err := strconv.ParseInt(a.values["lock/since"], 10, 64); err == nil {
 		e.since = time.Unix(n, 0)
 	}
@@ -149,10 +149,11 @@ func (u *unit) locked(a answer) *lockedError {
 type endedError struct {
 	result, why string
 	code        int
-	current     string
-	survey      Survey
-	lines       []string
-	unit        string
+	// current and profile are what the host runs and boots by now.
+	current, profile string
+	survey           Survey
+	lines            []string
+	unit             string
 	// attempt is the last failure to reach the host meanwhile, nil if there was none.
 	attempt error
 }
@@ -163,7 +164,7 @@ func (e *unitEnd) ended(s Survey) *endedError {
 	if len(f) < 2 {
 		return nil
 	}
-	end := &endedError{result: f[0], current: e.values["current"], survey: s, lines: e.lines, unit: e.unit}
+	end := &endedError{result: f[0], current: e.values["current"], profile: e.values["profile"], survey: s, lines: e.lines, unit: e.unit}
 	end.code, _ = strconv.Atoi(f[1])
 	if len(f) == 3 {
 		end.why = f[2]
@@ -182,14 +183,27 @@ func (e *endedError) Error() string {
 	case "kept":
 		return "the new system is live, but was given up: " + why
 	case "committed":
-		return "someone else has confirmed the new system"
+		text := "someone else has confirmed the new system"
+		if e.why != "" {
+			text += ", which was to be taken back: " + e.why
+		}
+		return text
 	case "foreign":
 		return "the new system was given up, but someone else has switched the host since, which was left alone: " + why
 	}
 	return fmt.Sprintf("%s, and the old system could not be brought back: its switch-to-configuration ended with %d", why, e.code)
 }
 
-func (e *endedError) Hint() string { return e.survey.nowRuns(storePath(e.current)) }
+func (e *endedError) Hint() string {
+	s := e.survey
+	if e.result == "committed" {
+		if e.current == e.profile {
+			return "it runs and boots " + short(storePath(e.current))
+		}
+		s = Survey{Profile: storePath(e.profile)}
+	}
+	return s.nowRuns(storePath(e.current))
+}
 
 // nowRuns says what a host that was surveyed before runs and boots by now.
 func (s Survey) nowRuns(current nixcmd.StorePath) string {
@@ -249,6 +263,7 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 			return "", err
 		}
 		if ended.result != "restored" {
+			ended.why = or(ended.why, brief(cause))
 			return "", ended
 		}
 		return "runs " + short(storePath(ended.current)) + " again", nil

@@ -52,6 +52,7 @@ type RebootOptions struct {
 // when it answers with another boot id and runs the system that its profile was
 // at; then its health checks are made. It is Rebooted.
 //
+// One that a deployment has, or that waits to be confirmed, is not rebooted: it is Locked.
 // A host that does not answer within Reboot.Timeout is Unreachable. One that has
 // not gone down, or comes back on another system, is Failed; one that is not
 // healthy is Degraded. Once a host is one of these no further one is rebooted,
@@ -113,7 +114,7 @@ func (j *job) reboot(ctx context.Context, opt RebootOptions) (_ Outcome, begun b
 	if outcome == "" && err == nil {
 		outcome = Rebooted
 	}
-	return outcome, true, err
+	return outcome, outcome != Locked, err
 }
 
 // rebootReason says what a host waits for a reboot for; empty if it does not.
@@ -182,9 +183,15 @@ func (j *job) rebootNow(run context.Context, s surveyed, abandon <-chan struct{}
 		})
 		return text, nil
 	})
-	var gone *notBackError
-	if errors.As(err, &gone) && gone.down {
+	var (
+		gone   *notBackError
+		locked *lockedError
+	)
+	switch {
+	case errors.As(err, &gone) && gone.down:
 		return Unreachable, err
+	case errors.As(err, &locked):
+		return Locked, err
 	}
 	// A specialisation, which no boot leads to, is checked once it is live again.
 	if err != nil || j.checkup == nil || s.specialised != "" {
@@ -220,6 +227,10 @@ func (j *job) tellToReboot(ctx context.Context, s surveyed) error {
 		return nil
 	case err != nil:
 		return err
+	case a.end == "locked":
+		e := j.locked(a)
+		e.waits = a.values["lock/waits"] == "yes"
+		return e
 	case a.end == "no-systemd":
 		return errors.New("the host is not run by systemd")
 	case a.end != "ok" && a.end != "rebooted":

@@ -25,6 +25,8 @@ type rebooter struct {
 	down  time.Duration
 	never bool
 	stays bool
+	// locked is what it says instead of rebooting, if it is not "".
+	locked string
 	// well says whether its check passes in the boot of that number.
 	well func(boot int) bool
 
@@ -78,6 +80,10 @@ func (h *rebooter) Run(_ context.Context, cmd sshpool.Cmd) (sshpool.Result, erro
 		if cmd.Argv[1] != fmt.Sprintf("boot%d", h.boot) || !strings.HasPrefix(cmd.Argv[0], "flotilla-reboot-") {
 			return sshpool.Result{}, fmt.Errorf("told %q", cmd.Argv)
 		}
+		if h.locked != "" {
+			text = h.locked
+			break
+		}
 		h.told = append(h.told, time.Now())
 		// The connection goes with the host.
 		return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindLost, Err: errors.New("lost")}
@@ -115,6 +121,8 @@ func TestRebootOutcomes(t *testing.T) {
 		"never comes back":                {host: &rebooter{never: true}, want: Unreachable, says: "did not come back within 5m0s", told: 1, seconds: 301},
 		"does not go down":                {host: &rebooter{stays: true}, want: Failed, says: "did not go down within 5m0s", told: 1, seconds: 301},
 		"comes back on another system":    {host: &rebooter{down: time.Second, boots: newSystem}, want: Failed, says: "came back on", told: 1, seconds: 3},
+		"is being deployed to":            {host: &rebooter{locked: "flotilla-reboot 1\nlock/by me@here (pid 1)\nlock/since 1795560382\nend locked\n"}, want: Locked, says: "the host is locked by me@here (pid 1), whose deployment began at "},
+		"waits to be confirmed":           {host: &rebooter{locked: "flotilla-reboot 1\nlock/by me@here (pid 1)\nlock/since 1795560382\nlock/waits yes\nend locked\n"}, want: Locked, says: "reboot: the host is locked by me@here"},
 		"is not healthy":                  {host: &rebooter{down: time.Second, well: func(boot int) bool { return boot == 0 }}, want: Degraded, says: "1 of 1 check failed: web", told: 1, seconds: 130},
 		"was not healthy before":          {host: &rebooter{down: time.Second, well: func(int) bool { return false }}, want: Rebooted, told: 1, seconds: 130},
 		"its health is not to be checked": {host: &rebooter{down: time.Second, well: func(boot int) bool { return boot == 0 }}, opt: RebootOptions{SkipHealth: true}, want: Rebooted, told: 1, seconds: 3},

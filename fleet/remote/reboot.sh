@@ -12,6 +12,15 @@ say flotilla-reboot 1
 
 [ "$(cat /proc/sys/kernel/random/boot_id)" = "$2" ] || finish rebooted
 [ -d /run/systemd/system ] || finish no-systemd
+# A deployment that has the host is not cut off. One whose timers are gone is over.
+base=/run/flotilla
+if id=$(readlink "$base/lock") && systemctl is-active --quiet -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer"; then
+  while read -r key value; do
+    case $key in by | since) say "lock/$key" "$value" ;; esac
+  done 2>/dev/null <"$base/$id/deployment"
+  ! systemctl is-active --quiet -- "flotilla-confirm-$id.timer" || say lock/waits yes
+  finish locked
+fi
 problem=$(systemd-run --quiet --collect --no-block --unit="$1" --no-ask-password -E PATH="$system" \
   -- "$(command -v systemctl)" --no-wall reboot 2>&1) || { say problem "$(printf '%s' "$problem" | tr '\n' ' ')"; finish refused; }
 finish ok

@@ -215,6 +215,7 @@ func TestConfirmByHand(t *testing.T) {
 	m.run("flotilla plan -on=p510").exits(0)
 	m.must("p510", `test "$(readlink /nix/var/nix/gcroots/flotilla)" = "$(readlink -f /run/current-system)"`)
 	m.run("flotilla unlock p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
+	m.run("flotilla reboot p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
 	m.run("flotilla status -fast").exits(0).says("to be confirmed: `confirm p510`, or it goes back to ", "by root@control (pid ")
 	m.run("flotilla metrics -fast").exits(0).says(`flotilla_host_deployment_state{host="p510",state="waiting"} 1`, `flotilla_host_deployment_since_timestamp_seconds{host="p510"} 1`)
 	m.run("flotilla confirm p510").exits(1).says("p510: degraded", "1 of 1 check failed: mark", "it is not confirmed, and waits on")
@@ -232,16 +233,21 @@ func TestConfirmByHand(t *testing.T) {
 func TestHostLock(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
-	m.set("p510", "lab.activationSeconds = 4;")
+	m.set("p510", "lab.activationSeconds = 6;")
 	done := make(chan outcome, 1)
 	go func() { done <- m.run("flotilla quickDeploy p510") }()
 	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
 	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "the host is locked by root@control (pid ", "wait for it to end")
 	m.run("flotilla unlock p510 -yes").exits(1).says("p510: locked")
 	m.run("flotilla confirm p510").exits(1).says("p510: locked")
+	boot := m.bootID("p510")
+	m.run("flotilla reboot p510 -yes").exits(1).says("p510: locked", "the host is locked by root@control (pid ")
 	o := <-done
 	o.exits(0).says("runs and boots")
 	m.settled("p510")
+	if m.bootID("p510") != boot {
+		t.Error("rebooted in the middle of a deployment")
+	}
 	m.clear("p510")
 
 	// As a host is left that lost its service manager's memory of a deployment.
