@@ -221,6 +221,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 	}
 	fingerprint := s.tree.Fingerprint()
 	found := false
+	alike, fewest := false, 0 // of the tree that the reason is about
 	for _, r := range results {
 		if r.Settings != s.key(h) {
 			continue
@@ -229,7 +230,8 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			s.confirm(h, r)
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
-		if r.Shape != s.tree.Shape() && found {
+		same := r.Shape == s.tree.Shape()
+		if !same && found {
 			continue
 		}
 		for _, tree := range r.Trees() {
@@ -245,8 +247,10 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 				s.confirm(h, r)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
-			if !found {
-				found, why = true, reason
+			// The newest may be of another branch, of which affected has asked.
+			changes := len(worktree.Changes(from, s.tree))
+			if !found || same && !alike || same == alike && changes < fewest {
+				found, alike, fewest, why = true, same, changes, reason
 			}
 		}
 	}

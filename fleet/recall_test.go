@@ -100,3 +100,53 @@ func TestRecall(t *testing.T) {
 		t.Errorf("%d evaluations: %+v", n, r.Results[0].Evaluation)
 	}
 }
+
+// What changed is told against the tree that is nearest, not against the one that
+// was evaluated last, as affected does with that of another commit.
+func TestReasonIsOfTheNearestTree(t *testing.T) {
+	if _, err := proc.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		if _, err := proc.Run(t.Context(), proc.Cmd{Argv: append([]string{"git"}, args...), Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("flake.nix", "{ outputs = { self }: { }; }")
+	write(FileName, "")
+	write("a", "1")
+	git("init", "-q")
+	git("add", ".")
+	f, err := Open(Config{Dir: dir, StateDir: t.TempDir(), Nix: &countingNix{}, Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := func() string {
+		return f.run(t.Context(), []Host{{Name: "h", Attr: "h"}}, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		}).Results[0].Evaluation.Reason
+	}
+	for _, step := range []struct {
+		edit func()
+		want string
+	}{
+		{func() {}, "it was not evaluated before"},
+		{func() { write("b", "1"); git("add", "b") }, "b was added"},
+		{func() { git("rm", "-q", "--cached", "b"); write("a", "2") }, "a changed, and "},
+		{func() { write("a", "3"); git("add", "b") }, "a changed, and "},
+	} {
+		step.edit()
+		if got := why(); !strings.HasPrefix(got, step.want) {
+			t.Errorf("%q, want %q", got, step.want)
+		}
+	}
+}

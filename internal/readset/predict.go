@@ -67,27 +67,35 @@ func Predict(q Question) string {
 // the tree as a whole. The earlier result may hold for either tree.
 func Touched(q Question) string {
 	changes := worktree.Changes(q.From, q.To)
+	shape := ""
 	if q.From.Shape() != q.To.Shape() {
-		return reshaped(q.From, q.To, changes)
+		shape = reshaped(q.From, q.To, changes)
 	}
 	if q.Base.Hidden != "" {
-		return ""
+		return shape
 	}
 	var certain, perhaps []string
 	for _, c := range changes {
+		if shape != "" && reshapes(c) { // which is said already
+			continue
+		}
 		if _, imported := q.Base.Imports[c.Path]; imported || has(q.Base.Copied, c.Path) {
 			certain = append(certain, c.Path)
 		} else if q.Base.mayRead(c, q) {
 			perhaps = append(perhaps, c.Path)
 		}
 	}
-	switch {
-	case len(certain) > 0:
-		return and(certain) + " changed"
-	case len(perhaps) > 0:
-		return and(perhaps) + " changed"
+	read := certain
+	if len(read) == 0 {
+		read = perhaps
 	}
-	return ""
+	switch {
+	case len(read) == 0:
+		return shape
+	case shape == "":
+		return and(read) + " changed"
+	}
+	return and(read) + " changed, and " + shape
 }
 
 // first names what changed, for a reason that is another.
@@ -116,13 +124,12 @@ func and(paths []string) string {
 func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 	var added, removed, other []string
 	for _, c := range changes {
-		base := path.Base(c.Path)
 		switch {
 		case c.Before == worktree.Entry{}:
 			added = append(added, c.Path)
 		case c.After == worktree.Entry{}:
 			removed = append(removed, c.Path)
-		case c.Before.Mode != c.After.Mode, c.After.Mode == worktree.ModeSymlink, base == "flake.nix", base == "flake.lock":
+		case reshapes(c):
 			other = append(other, c.Path)
 		}
 	}
@@ -143,6 +150,12 @@ func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 		return "the flake is in another place of its repository"
 	}
 	return "an input outside of the flake changed"
+}
+
+// reshapes reports whether a change is more than one of contents.
+func reshapes(c worktree.Change) bool {
+	base := path.Base(c.Path)
+	return c.Before.Mode != c.After.Mode || c.After.Mode == worktree.ModeSymlink || base == "flake.nix" || base == "flake.lock"
 }
 
 // mayRead reports whether the host may read what changed of a path.
