@@ -132,13 +132,13 @@ func (e *lockedError) Error() string {
 
 func (e *lockedError) Hint() string {
 	if e.waits {
-		return fmt.Sprintf("it waits to be confirmed: `confirm %s` does that, or the host goes back by itself", e.host)
+		return fmt.Sprintf("it waits to be confirmed: if whoever began it is gone, `confirm %s` does that, or the host goes back by itself", e.host)
 	}
 	return fmt.Sprintf("wait for it to end, then try again; `status -on=%s` says how far it is", e.host)
 }
 
 func (j *job) locked(a answer) *lockedError {
-	e := &lockedError{host: j.host.Name, by: a.values["lock/by"]}
+	e := &lockedError{host: j.host.Name, by: a.values["lock/by"], waits: a.values["lock/waits"] == "yes"}
 	if n, err := strconv.ParseInt(a.values["lock/since"], 10, 64); err == nil {
 		e.since = time.Unix(n, 0)
 	}

@@ -228,9 +228,7 @@ func (j *job) tellToReboot(ctx context.Context, s surveyed) error {
 	case err != nil:
 		return err
 	case a.end == "locked":
-		e := j.locked(a)
-		e.waits = a.values["lock/waits"] == "yes"
-		return e
+		return j.locked(a)
 	case a.end == "no-systemd":
 		return errors.New("the host is not run by systemd")
 	case a.end != "ok" && a.end != "rebooted":

@@ -301,6 +301,7 @@ lock() {
     tries=$((tries + 1))
     if locked && { [ "$tries" -gt 50 ] || busy "$holder"; }; then
       tell "$holder"
+      ! systemctl is-active --quiet -- "flotilla-confirm-$holder.timer" || say lock/waits yes
       return 1
     elif locked && [ "$tries" = 1 ]; then
       stale=$(tell "$holder" | sed -n 's/^lock.by //p')

@@ -210,7 +210,7 @@ func TestConfirmByHand(t *testing.T) {
 	m.must(lab.Control, "kill -KILL $(pidof flotilla)")
 	end()
 	m.must(lab.Control, "sed -i 's/waits/other/' hosts/p510/default.nix")
-	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "the host is locked by root@control (pid ", "whose deployment began at ")
+	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "the host is locked by root@control (pid ", "whose deployment began at ", "it waits to be confirmed: if whoever began it is gone, `confirm p510` does that")
 	// Neither it nor a plan takes what waits from under the garbage collector's roof.
 	m.run("flotilla plan -on=p510").exits(0)
 	m.must("p510", `test "$(readlink /nix/var/nix/gcroots/flotilla)" = "$(readlink -f /run/current-system)"`)
