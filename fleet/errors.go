@@ -77,6 +77,9 @@ func (j *job) stepError(s Step, err error) *StepError {
 		e.Argv, e.ExitCode, e.Stderr = eval.Argv, eval.ExitCode, eval.Stderr
 		e.Brief, e.Details = evalDetails(eval)
 		e.File, e.Line, e.Column = eval.File, eval.Line, eval.Column
+		if e.Hint == nixcmd.TraceHint {
+			e.Hint = "for the way that Nix took to this error: testHost " + j.host.Name
+		}
 	case errors.As(err, &build):
 		e.Argv, e.ExitCode, e.Stderr = build.Argv, build.ExitCode, build.Stderr
 		e.Brief, e.Details = buildDetails(build, err)

@@ -68,7 +68,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 		ev, err = j.fleet.nix.Evaluate(ctx, inst, opt)
 		j.used(StepEvaluate, ev.Usage)
 		j.tookMemory(ev, opt.Heap, err)
-		for _, w := range ev.Warnings {
+		for _, w := range once(ev.Warnings) { // a specialisation repeats its host's
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {

@@ -25,7 +25,7 @@ func (j *job) remembered(ctx context.Context, known recalled) (ev nixcmd.Evaluat
 				return "", err
 			}
 		}
-		for _, w := range r.Warnings {
+		for _, w := range once(r.Warnings) {
 			j.warn(StepEvaluate, w)
 		}
 		ev.Warnings = r.Warnings

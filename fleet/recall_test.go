@@ -32,12 +32,12 @@ func (n *countingNix) Evaluate(_ context.Context, what nixcmd.Installable, _ nix
 	return nixcmd.Evaluation{
 		Derivation: nixcmd.StorePath(nixcmd.StoreDir + "/00000000000000000000000000000000-" + name + ".drv"),
 		Toplevel:   nixcmd.StorePath(nixcmd.StoreDir + "/11111111111111111111111111111111-" + name),
-		Imports:    []string{"flake.nix"}, Warnings: []string{"old " + name},
+		Imports:    []string{"flake.nix"}, Warnings: []string{"old " + name, "old " + name},
 	}, nil
 }
 
 // Many hosts at once, from several fleets on one state: each is evaluated once
-// for a tree, by whoever comes first, and its warnings are heard every time. What
+// for a tree, by whoever comes first, and its warnings are heard every time, and each once. What
 // failed is not remembered, and neither is what a program's own Nix cannot vouch
 // for.
 func TestRecall(t *testing.T) {

@@ -303,7 +303,7 @@ func (j *job) evaluateTogether(ctx context.Context, m *member) (ev nixcmd.Evalua
 			return "", errAlone
 		}
 		ev = m.ev
-		for _, w := range ev.Warnings {
+		for _, w := range once(ev.Warnings) {
 			j.warn(StepEvaluate, w)
 		}
 		return j.evaluated(ev), nil

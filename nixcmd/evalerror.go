@@ -26,6 +26,9 @@ type EvalError struct {
 	hint string
 }
 
+// TraceHint is the Hint of an error that was asked for without a trace.
+const TraceHint = "for the way that Nix took to this error, show the trace"
+
 // Error names the attribute, the position and the first line of the message.
 func (e *EvalError) Error() string {
 	if e.File == "" {

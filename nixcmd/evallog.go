@@ -178,6 +178,13 @@ func (t sourceTree) relative(file string) string {
 	return strings.TrimPrefix(file, string(t))
 }
 
+// strange finds the repository that Git's library refuses, as another user's.
+func strange(message string) (repository string, ok bool) {
+	_, after, _ := strings.Cut(message, "repository path '")
+	repository, _, ok = strings.Cut(after, "' is not owned by current user")
+	return repository, ok
+}
+
 // explain makes an *EvalError of a failed command if Nix said what was wrong.
 func (g *evalLog) explain(what Installable, err error) error {
 	var e *Error
@@ -207,8 +214,10 @@ func (g *evalLog) explain(what Installable, err error) error {
 	}
 	slices.Reverse(out.Trace)
 	out.File = tree.relative(out.File)
-	if len(out.Trace) == 0 {
-		out.hint = "for the way that Nix took to this error, show the trace"
+	if repository, ok := strange(out.Message); ok {
+		out.hint = "if you trust it: git config --global --add safe.directory '" + repository + "'"
+	} else if len(out.Trace) == 0 && !slices.Contains(e.Argv, "--show-trace") {
+		out.hint = TraceHint
 	}
 	return out
 }
