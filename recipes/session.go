@@ -100,8 +100,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		return failure(err)
 	}
 	shown := &lateSink{}
-	f, err := open(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1",
-		BuildHost: os.Getenv("FLOTILLA_BUILD_HOST")})
+	f, err := openAnew(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, BuildHost: os.Getenv("FLOTILLA_BUILD_HOST")})
 	if err != nil {
 		return failure(err)
 	}

@@ -24,14 +24,6 @@ func init() {
 	os.Exit(0)
 }
 
-// open opens the fleet of the working directory, with this program to connect for ssh.
-func open(c fleet.Config) (*fleet.Fleet, error) {
-	if program := self(); program != "" {
-		c.SocketProgram = []string{program, passSocket}
-	}
-	return fleet.Open(c)
-}
-
 // self is what this program can be started as for as long as it runs; "" if that is not known. Under its
 // path there may be another program by then: the next version, or one that knows nothing of passSocket.
 func self() string {

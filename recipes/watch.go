@@ -140,7 +140,7 @@ func (w *watching) round(ctx, overtaken context.Context) error {
 // wants what was built.
 func (w *watching) touched(ctx context.Context) (names []string, err error) {
 	err = promptly(ctx, func(ctx context.Context) error {
-		f, err := open(fleet.Config{Fresh: os.Getenv("FLOTILLA_FRESH") == "1", Verify: os.Getenv("FLOTILLA_VERIFY") == "1"})
+		f, err := openAnew(fleet.Config{})
 		if err != nil {
 			return err
 		}
