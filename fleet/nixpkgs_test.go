@@ -429,7 +429,7 @@ func TestRealNixpkgsWhole(t *testing.T) {
 	for i := range testRounds() {
 		n.touch("razer", 100+i)
 		n.sh("git commit -q -a -m x")
-		var ours, byHand time.Duration
+		var ours, nixEval time.Duration
 		for k := range 2 {
 			if (k+i)%2 == 0 {
 				n.forget()
@@ -437,12 +437,12 @@ func TestRealNixpkgsWhole(t *testing.T) {
 				ours, evaluated = n.test()
 				n.want(evaluated, 1, "one of four touched by a commit")
 			} else {
-				byHand = n.sh(nixFlags + "eval --raw" + attribute("razer") + ".drvPath")
+				nixEval = n.sh(nixFlags + "eval --raw" + attribute("razer") + ".drvPath")
 			}
 		}
 		n.note("2 one of four touched by a commit: testAllParallel", ours)
-		n.note("2 one of four touched by a commit: nix eval of that one", byHand)
-		n.compare("2 one of four touched by a commit: testAllParallel against nix eval of that one", ours, byHand)
+		n.note("2 one of four touched by a commit: nix eval of that one", nixEval)
+		n.compare("2 one of four touched by a commit: testAllParallel against nix eval of that one", ours, nixEval)
 	}
 	n.tell()
 }
