@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,11 +150,10 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	if ev.Cached || ev.Together {
 		return fromNixsCache
 	}
-	if hidden = s.observeImports(r, ev, s.sources().Text != ""); hidden != "" {
+	if hidden = s.observeImports(r, ev, s.sources().contents != nil); hidden != "" {
 		return hidden
 	}
-	var err error
-	if r.Copied, r.Whole, err = s.copied(ev.Derivation); err != nil {
+	if err := s.observeSources(r, ev.Derivation); err != nil {
 		return "what it is built from could not be read"
 	}
 	return ""
@@ -202,55 +200,6 @@ func (s *recollection) isBuilt(file string) bool {
 	rest, ok := strings.CutPrefix(file, nixcmd.StoreDir+"/")
 	base, _, _ := strings.Cut(rest, "/")
 	return ok && !slices.Contains(s.tree.Inputs, nixcmd.StoreDir+"/"+base)
-}
-
-// copied finds the files of the tree whose contents are among the sources of a
-// derivation. Whole says that flake.nix is one, at its place in the tree, or that
-// the derivation names the place of the tree.
-func (s *recollection) copied(drv nixcmd.StorePath) (paths []string, whole bool, err error) {
-	sources, whole, err := s.sources().Of(s.ctx, drv)
-	if err != nil {
-		return nil, false, err
-	}
-	sizes, byID, digits := map[int64]bool{}, map[string][]string{}, 40
-	for i, e := range s.tree.Entries {
-		sizes[s.touched.Sizes[i]] = true
-		for id := range strings.SplitSeq(e.ID, ":") {
-			id, _, _ = strings.Cut(id, " ")
-			byID[id] = append(byID[id], e.Path)
-			digits = max(digits, len(id))
-		}
-	}
-	flake := s.tree.FlakePath(flakeName)
-	for _, source := range sources {
-		if slices.Contains(s.tree.Inputs, string(source)) {
-			continue
-		}
-		err := filepath.WalkDir(string(source), func(file string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			if s.ctx.Err() != nil {
-				return context.Cause(s.ctx)
-			}
-			info, err := d.Info()
-			if err != nil || !s.tree.Uncertain && !sizes[info.Size()] {
-				return err
-			}
-			id, err := worktree.HashFile(file, digits)
-			if err != nil {
-				return err
-			}
-			paths = append(paths, byID[id]...)
-			whole = whole || slices.Contains(byID[id], flake) && file == string(source)+"/"+flake
-			return nil
-		})
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	slices.Sort(paths)
-	return slices.Compact(paths), whole, nil
 }
 
 // keep adds a result to the store. That it cannot be kept is no loss but time.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestRealPlace(t *testing.T) {
 		t.Skip("needs a real Nix")
 	}
 	s := &soak{t: t, checkout: checkout{dir: t.TempDir()}, r: rand.New(rand.NewPCG(1, 1))}
-	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
+	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; marks = \"${self.narHash} ${self.rev or self.dirtyRev} ${self.shortRev or self.dirtyShortRev}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
 		s.write(name, text)
 	}
 	s.must("chmod +x run && ln -s a/b link && git init -q && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
@@ -92,6 +93,13 @@ func TestRealPlace(t *testing.T) {
 		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
 			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
 		}
+		contents, revision := tree.Marks(t.Context())
+		res, nixErr = proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#marks"}, Dir: s.dir})
+		said := strings.Fields(string(res.Stdout))
+		if nixErr != nil || len(contents) != 2 || len(said) != 3 || !strings.Contains(got, contents[0]) || !strings.Contains(said[0], contents[1]) ||
+			!strings.HasPrefix(said[1], revision) || !strings.HasPrefix(said[2], revision) || len(revision) < 7 {
+			t.Errorf("after %s: marks %q and %q, Nix says %q (%v)", change, contents, revision, said, nixErr)
+		}
 	}
 	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "HEAD")
 	if err != nil {
@@ -105,6 +113,78 @@ func TestRealPlace(t *testing.T) {
 	res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", commit.FlakeRef() + "#place"}, Dir: s.dir})
 	if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
 		t.Errorf("the commit: %s (%v), Nix says %s (%v)", got, err, want, nixErr)
+	}
+}
+
+// Another version of an input may use the revision or the hash of the flake that it is
+// given, whatever hosts have earned before.
+func TestRealInputsUseTheFlake(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix, and time")
+	}
+	for name, use := range map[string]string{
+		"revision":          `self.rev or self.dirtyRev`,
+		"revision if clean": `if self ? rev then self.rev else ""`,
+		"whether it is":     `if self ? rev then "clean" else "dirty"`,
+		"hash":              `self.narHash`,
+		"nothing":           `""`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+			input := func(use string) {
+				s.write("../input/flake.nix", "{ outputs = { self }: { text = { self }: "+use+"; }; }")
+				s.must("nix --extra-experimental-features 'nix-command flakes' flake update 2>/dev/null")
+			}
+			s.write("flake.nix", `{ inputs.input.url = "path:`+dir+`/input"; outputs = { self, input }: {
+  nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh"; text = input.text { inherit self; }; }; }; }`)
+			s.write("notes", "0")
+			s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A")
+			input(`""`)
+			f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			host := Host{Name: "h0", Attr: "h0"}
+			inst, err := installable("", host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// foretold is how many of ten edits were.
+			foretold := func() (n int) {
+				t.Helper()
+				for i := range 10 {
+					s.must([]string{"echo >>notes", "echo >>notes", "git add -A; git commit -q -m 1", "git commit -q --amend -m 2", "true"}[i%5])
+					r := f.run(t.Context(), []Host{host}, func(ctx context.Context, j *job) (Outcome, error) {
+						_, err := j.evaluate(ctx, false)
+						return Evaluated, err
+					})
+					ev, err := f.nix.Evaluate(t.Context(), inst, nixcmd.EvaluateOptions{Fresh: true})
+					if err := errors.Join(err, r.Err()); err != nil {
+						t.Fatal(err)
+					}
+					got := r.Results[0]
+					if got.Wanted != ev.Toplevel {
+						t.Errorf("edit %d: %s, in truth %s; %s", i, got.Wanted, ev.Toplevel, got.Evaluation.Reason)
+					}
+					if got.Evaluation.Avoided {
+						n++
+					}
+				}
+				return n
+			}
+			if n := foretold(); n < 6 {
+				t.Errorf("%d of 10 foretold of an input that uses nothing", n)
+			}
+			input(use)
+			if n := foretold(); n < 6 && name == "nothing" {
+				t.Errorf("%d of 10 foretold of another version of it", n)
+			}
+			input(`"" + ""`)
+			if n := foretold(); n < 6 {
+				t.Errorf("%d of 10 foretold once it uses nothing again", n)
+			}
+		})
 	}
 }
 

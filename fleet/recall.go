@@ -63,7 +63,7 @@ type recollection struct {
 	touched worktree.Stamp
 	stamped bool
 
-	sources func() *nixcmd.InputSources
+	sources func() *sources
 
 	// background is what goes on behind the hosts' backs.
 	background sync.WaitGroup
@@ -264,16 +264,6 @@ func (s *recollection) importedByOthers(h Host) func(string) bool {
 		by := s.importers()[path]
 		return by != "" && by != h.Name
 	}
-}
-
-// openSources prepares to find out what derivations are made of, and which of
-// them name the place of the source tree; its Text is empty if that is not known.
-func (s *recollection) openSources() *nixcmd.InputSources {
-	in := &nixcmd.InputSources{}
-	if p, err := s.tree.StorePath(s.ctx); err == nil {
-		in.Text = nixcmd.StorePath(p).Hash()
-	}
-	return in
 }
 
 // several stands for more than one host; no host has that name.

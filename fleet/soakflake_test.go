@@ -85,9 +85,9 @@ func (s *soak) flake() string {
 	if s.world == keptModules && s.newer && !s.chance(4) {
 		header += "  inputs.self.submodules = true;\n"
 	}
-	bind := "inputs = { inherit self; };"
+	bind, about := "inputs = { inherit self; };", ""
 	if s.inputs {
-		bind = ""
+		bind, about = "", " ++ [ ((inputs.ext.about or (given: \"none\")) { inherit self; }) ]"
 	}
 	host := pick(s, "dir: import dir", "dir: import (./hosts + \"/${builtins.baseNameOf dir}\")")
 	list := "{ h0 = mk \"h0\" ./hosts/h0; h1 = mk \"h1\" ./hosts/h1; h2 = mk \"h2\" ./hosts/h2; }"
@@ -102,11 +102,17 @@ func (s *soak) flake() string {
     load = %s;
     mk = host: dir: { config.system.build.toplevel = derivation {
       name = "nixos-system-${host}"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo >$out" ];
-      text = lib.text ((import ./common { inherit self lib host inputs; }) ++ (load dir { inherit self lib host inputs; }));
+      text = lib.text ((import ./common { inherit self lib host inputs; }) ++ (load dir { inherit self lib host inputs; })%s);
     }; };
   in { nixosConfigurations = %s; };
 }
-`, s.r.IntN(1000), header, args, bind, host, list)
+`, s.r.IntN(1000), header, args, bind, host, about, list)
+}
+
+// ext is an input that is given the flake, and may use what Nix says of it.
+func (s *soak) ext() string {
+	return fmt.Sprintf(`{ outputs = { self }: { value = "ext %d"; files = ./.; about = { self }: %s; }; }`, s.r.IntN(3),
+		pick(s, `"nothing"`, `"nothing"`, `"nothing"`, `self.rev or self.dirtyRev or "none"`, `self.rev or "none"`, `if self ? rev then self.shortRev else "dirty"`, `self.narHash`, `"${self}"`))
 }
 
 // rel is a path as a file in the tree would write it.

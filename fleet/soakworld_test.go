@@ -51,7 +51,7 @@ func newSoak(t *testing.T, seed uint64, w keeping) *soak {
 	}
 	s.newer = regexp.MustCompile(`\) (2\.(2[7-9]|[3-9]\d)|[3-9])`).Match(res.Stdout) // inputs.self.submodules
 
-	s.write("@ext/flake.nix", `{ outputs = { self }: { value = "ext"; files = ./.; }; }`)
+	s.write("@ext/flake.nix", s.ext())
 	s.write("@ext/data.txt", "1")
 	s.write("@two/flake.nix", fmt.Sprintf(`{ inputs.x.url = "path:%s/ext"; outputs = { self, x }: { value = "two " + (x.text or x.value); }; }`, s.base))
 	for _, name := range s.files() {
@@ -167,7 +167,7 @@ func (s *soak) own() (what string) {
 		case 0:
 			s.write(pick(s, "@ext/data.txt", "@two/data.txt"), strconv.Itoa(s.r.IntN(4)))
 		case 1:
-			s.write("@ext/flake.nix", fmt.Sprintf(`{ outputs = { self }: { value = "ext %d"; files = ./.; }; }`, s.r.IntN(3)))
+			s.write("@ext/flake.nix", s.ext())
 		case 2:
 			s.write("inner/data.txt", strconv.Itoa(s.r.IntN(4)))
 		}

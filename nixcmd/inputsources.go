@@ -1,9 +1,11 @@
 package nixcmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -13,9 +15,9 @@ import (
 // files and starts no process. The zero value is ready to use, concurrently; it
 // remembers what it read.
 type InputSources struct {
-	// Text is looked for in the derivations; "" for nothing. It is not to be
+	// Texts are looked for in the derivations; none is empty. They are not to be
 	// changed once Of was called.
-	Text string
+	Texts []string
 
 	mu    sync.Mutex
 	known map[StorePath]inputs
@@ -24,13 +26,13 @@ type InputSources struct {
 // inputs are what a derivation needs.
 type inputs struct {
 	derivations, sources []StorePath
-	holds                bool // InputSources.Text
+	holds                []string // of InputSources.Texts
 }
 
-// Of returns the sources of a derivation and of all that it needs, in no order,
-// each once, and whether one of the derivations holds Text. It is an error if one of the derivations cannot be read, as in a
+// Of returns the sources of a derivation and of all that it needs, and those of Texts
+// that one of the derivations holds; both in no order, each once. It is an error if one of the derivations cannot be read, as in a
 // store that is not this machine's.
-func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds bool, err error) {
+func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds []string, err error) {
 	_, sources, holds, err = s.walk(ctx, drv)
 	return sources, holds, err
 }
@@ -42,18 +44,22 @@ func (s *InputSources) Needs(ctx context.Context, drv StorePath) ([]StorePath, e
 	return append(derivations, sources...), err
 }
 
-func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, sources []StorePath, holds bool, err error) {
+func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, sources []StorePath, holds []string, err error) {
 	seen := map[StorePath]bool{drv: true}
 	for todo := []StorePath{drv}; len(todo) > 0; {
 		if ctx.Err() != nil {
-			return nil, nil, false, context.Cause(ctx)
+			return nil, nil, nil, context.Cause(ctx)
 		}
 		d := todo[len(todo)-1]
 		in, err := s.inputs(d)
 		if err != nil {
-			return nil, nil, false, err
+			return nil, nil, nil, err
 		}
-		holds = holds || in.holds
+		for _, text := range in.holds {
+			if !slices.Contains(holds, text) {
+				holds = append(holds, text)
+			}
+		}
 		todo, derivations = todo[:len(todo)-1], append(derivations, d)
 		for _, d := range in.derivations {
 			if !seen[d] {
@@ -85,7 +91,11 @@ func (s *InputSources) inputs(drv StorePath) (inputs, error) {
 	if in, err = parseInputs(string(text)); err != nil {
 		return in, fmt.Errorf("%s: %w", drv, err)
 	}
-	in.holds = s.Text != "" && strings.Contains(string(text), s.Text)
+	for _, t := range s.Texts {
+		if bytes.Contains(text, []byte(t)) {
+			in.holds = append(in.holds, t)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {

@@ -1,6 +1,8 @@
 package nixcmd
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -25,4 +27,26 @@ func FuzzParseInputs(f *testing.F) {
 	f.Add(`"`)
 	f.Add(`Derive([],["`)
 	f.Fuzz(func(t *testing.T, text string) { parseInputs(text) })
+}
+
+// What a derivation and those that it needs hold, each text by itself.
+func TestInputSourcesTexts(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, inputs, text string) StorePath {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, []byte(`Derive([("out","","","")],[`+inputs+`],[],"x86_64-linux","/bin/sh",[],[("text","`+text+`")])`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return StorePath(p)
+	}
+	s := InputSources{Texts: []string{"abc1234", "sha256-xyz", "unseen"}}
+	whole := file("whole.drv", "", "rev abc1234def, hash sha256-xyz=")
+	part := file("part.drv", "", "rev abc1234-dirty")
+	for drv, want := range map[StorePath][]string{whole: {"abc1234", "sha256-xyz"}, part: {"abc1234"}, file("none.drv", "", "abc123"): nil} {
+		for range 2 { // the second time from memory
+			if _, holds, err := s.Of(t.Context(), drv); err != nil || !slices.Equal(holds, want) {
+				t.Errorf("%s: %q, want %q (%v)", drv, holds, want, err)
+			}
+		}
+	}
 }

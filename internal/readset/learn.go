@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -35,20 +36,40 @@ func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, impo
 		if from == nil || e.Settings != r.Settings || e.Hidden != "" && r.Hidden != "" {
 			continue
 		}
-		inherit(e, r)
-		compare(e, r, from, to, imported)
+		changes := worktree.Changes(from, to)
+		alike := sameInputs(from, to, changes)
+		inherit(e, r, to, alike)
+		compare(e, r, from, to, changes, alike, imported)
 	}
 }
 
+// sameInputs reports whether two trees have the same inputs and hand the same to them,
+// as far as flake.nix and flake.lock say.
+func sameInputs(a, b *worktree.Tree, changes []worktree.Change) bool {
+	return a.Dir == b.Dir && slices.Equal(a.Subflakes, b.Subflakes) && slices.Equal(a.Outside, b.Outside) &&
+		!slices.ContainsFunc(changes, func(c worktree.Change) bool {
+			base := path.Base(c.Path)
+			return base == "flake.nix" || base == "flake.lock"
+		})
+}
+
 // inherit lets a result have what an earlier one has earned, as far as that
-// cannot depend on what changed between them.
-func inherit(e, r *Result) {
+// cannot depend on what changed between them. to is its tree.
+func inherit(e, r *Result, to *worktree.Tree, alike bool) {
 	if r.Hidden != "" || e.Hidden != "" {
 		return
 	}
-	same := e.Own == r.Own
-	if same || !e.metadata() && !r.metadata() {
+	same, plain := e.Own == r.Own, !e.metadata() && !r.metadata()
+	switch {
+	case alike && (same || plain):
 		r.Earned = merge(r.Earned, e.Earned)
+	case plain && r.Marked:
+		// Other inputs may use what the flake is as a whole, though none of its own
+		// files does. In a tree in the same state the derivation would show that.
+		step, _ := difference(to, to, false)
+		r.Earned = merge(r.Earned, map[Step]Ways{step: e.Earned[step]})
+	}
+	if same || plain {
 		r.Burnt = merge(r.Burnt, e.Burnt)
 	}
 	if e.Derivation == r.Derivation && same {
@@ -64,8 +85,7 @@ func inherit(e, r *Result) {
 }
 
 // compare draws conclusions from two results.
-func compare(e, r *Result, from, to *worktree.Tree, imported func(string) bool) {
-	changes := worktree.Changes(from, to)
+func compare(e, r *Result, from, to *worktree.Tree, changes []worktree.Change, alike bool, imported func(string) bool) {
 	step, ways := difference(from, to, len(changes) > 0)
 	if ways == (Ways{}) || (from.Uncertain || to.Uncertain) && step != Dirty {
 		return
@@ -86,7 +106,7 @@ func compare(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 			if x.Hidden != "" {
 				continue
 			}
-			if same || !known.metadata() && !x.metadata() && e.Hidden == "" && r.Hidden == "" {
+			if alike && (same || !known.metadata() && !x.metadata() && e.Hidden == "" && r.Hidden == "") {
 				x.Earned = merge(x.Earned, map[Step]Ways{step: ways})
 			}
 			if from.Shape() != to.Shape() {
@@ -110,13 +130,14 @@ func compare(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 		return
 	}
 	// Nothing that is known to be read changed, and yet the result did: then it
-	// was the tree as a whole.
+	// was the tree as a whole. What a derivation shows need not be noted; nor should it,
+	// since what is noted lasts longer.
 	for _, x := range both {
 		q := Question{Base: x, From: from, To: to, Imported: imported}
 		if x == r {
 			q.From, q.To = to, from
 		}
-		if x.Hidden != "" || from.Shape() != to.Shape() || slices.ContainsFunc(changes, func(c worktree.Change) bool { return x.mayRead(c, q) }) {
+		if x.Hidden != "" || x.shows(ways) != "" || from.Shape() != to.Shape() || slices.ContainsFunc(changes, func(c worktree.Change) bool { return x.mayRead(c, q) }) {
 			continue
 		}
 		x.Burnt = merge(x.Burnt, map[Step]Ways{step: ways})

@@ -76,12 +76,41 @@ type evaluation struct {
 	imports map[string]bool
 	copied  map[string]bool
 	whole   bool
+	rev     bool // it named the revision
 }
 
 func (m model) evaluate(host string) *evaluation {
 	e := &evaluation{m: m, host: host, imports: map[string]bool{}, copied: map[string]bool{}}
 	e.file("flake.nix", 0)
+	e.input(m.files["flake.lock"])
 	return e
+}
+
+// input is what the input that the lock pins does with the flake that flake.nix gives
+// it, for the host it names.
+func (e *evaluation) input(lock string) {
+	what, host, _ := strings.Cut(lock, " ")
+	if host != e.host {
+		return
+	}
+	switch what {
+	case "rev": // self.rev or "dirty"
+		if e.rev = !e.m.dirty; !e.rev {
+			e.say("dirty")
+			return
+		}
+		fallthrough
+	case "any": // self.rev or self.dirtyRev
+		e.rev = true
+		e.say(fmt.Sprint(e.m.commit, e.m.dirty))
+	case "clean": // lib.mkIf (self ? rev) self.rev
+		if e.rev = !e.m.dirty; e.rev {
+			e.say(fmt.Sprint(e.m.commit))
+		}
+	case "hash": // self.narHash
+		e.whole = true
+		e.say(e.m.narHash())
+	}
 }
 
 func (e *evaluation) derivation() string { return hash(e.out...) }
@@ -158,6 +187,7 @@ func (e *evaluation) file(name string, depth int) {
 				e.file(path.Join(path.Dir(name), m[5]), depth+1)
 			}
 		case "revision":
+			e.rev = true
 			e.say(fmt.Sprint(e.m.commit, e.m.dirty))
 		case "clean":
 			e.say(fmt.Sprint(e.m.dirty))
@@ -210,6 +240,9 @@ func statements(t *rapid.T, dir string) string {
 }
 
 func content(t *rapid.T, name string) string {
+	if name == "flake.lock" {
+		return rapid.SampledFrom([]string{"", "", "1", "rev a", "any a", "clean b", "hash b"}).Draw(t, "locked")
+	}
 	if !strings.HasSuffix(name, ".nix") {
 		return fmt.Sprintf("a=%d b=%d", rapid.IntRange(0, 2).Draw(t, "a"), rapid.IntRange(0, 2).Draw(t, "b"))
 	}
@@ -230,7 +263,7 @@ func content(t *rapid.T, name string) string {
 }
 
 func allFiles() []string {
-	return []string{"README.md", "data/x.json", "data/y.json", "flake.nix", "hosts/a/d.txt", "hosts/a/default.nix", "hosts/a/extra.nix",
+	return []string{"README.md", "data/x.json", "data/y.json", "flake.lock", "flake.nix", "hosts/a/d.txt", "hosts/a/default.nix", "hosts/a/extra.nix",
 		"hosts/b/d.txt", "hosts/b/default.nix", "hosts/b/extra.nix", "lib/slurp.nix", "modules/common.nix", "modules/default.nix", "modules/opt.nix"}
 }
 
@@ -243,7 +276,7 @@ func (m *model) edit(t *rapid.T, before []model) {
 			m.files[name], m.dirty = content(t, name), true
 		}
 	case 0:
-		if name != "flake.nix" && name != "lib/slurp.nix" {
+		if name != "flake.nix" && name != "flake.lock" && name != "lib/slurp.nix" {
 			delete(m.files, name)
 			m.dirty = true
 		}
@@ -334,12 +367,12 @@ func TestPredictionsHold(t *testing.T) {
 					}
 				}
 				r := &Result{Tree: now.Fingerprint(), Shape: now.Shape(), Derivation: e.derivation(), At: time.Now(),
-					Imports: map[string]Facts{}, Copied: slices.Sorted(maps.Keys(e.copied)), Whole: e.whole}
+					Imports: map[string]Facts{}, Copied: slices.Sorted(maps.Keys(e.copied)), Whole: e.whole, Revision: e.rev, Marked: true}
 				for name := range e.imports {
 					r.Imports[name] = Scan(name, m.files[m.real(name)])
 				}
 				if rapid.IntRange(0, 9).Draw(t, "cached") == 0 {
-					r.Hidden, r.Imports, r.Copied = "from Nix's cache", nil, nil
+					r.Hidden, r.Imports, r.Copied, r.Whole, r.Revision, r.Marked = "from Nix's cache", nil, nil, false, false, false
 				} else {
 					r.Own = Own(r.Imports, now)
 				}

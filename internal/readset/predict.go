@@ -47,8 +47,8 @@ func Predict(q Question) string {
 	}
 	step, ways := difference(q.From, q.To, len(changes) > 0)
 	switch {
-	case ways.Contents && r.Whole:
-		return first(changes) + "it holds the flake's source"
+	case r.shows(ways) != "":
+		return first(changes) + "it holds " + r.shows(ways)
 	case (ways.Revision || ways.State) && r.dates():
 		return "the revision changed, whose date it may use"
 	case !ways.within(r.Earned[step]) || ways.meets(r.Burnt[step]):

@@ -37,3 +37,42 @@ func TestTouchedBesideOtherPaths(t *testing.T) {
 		t.Errorf("hidden: %q", got)
 	}
 }
+
+// A host whose derivation named the place of the source depends on every file as
+// long as it does. Once it does not, and has changed besides, it is as before.
+func TestPlaceThatIsNamedNoMore(t *testing.T) {
+	var results []*Result
+	trees := map[string]*worktree.Tree{}
+	at := func(r *Result) *worktree.Tree { return trees[r.Tree] }
+	nobody := func(string) bool { return false }
+	state := func(a, notes string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
+			{Path: "a.nix", Mode: worktree.ModeFile, ID: a}, {Path: "notes", Mode: worktree.ModeFile, ID: notes},
+		}})
+	}
+	evaluate := func(a, notes, derivation string, whole bool) {
+		tree := state(a, notes)
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Whole: whole, Imports: map[string]Facts{"a.nix": {}}}
+		r.Own = Own(r.Imports, tree)
+		trees[r.Tree] = tree
+		Learn(results, r, at, nobody)
+		results = append([]*Result{r}, results...)
+	}
+	predict := func(a, notes string) string {
+		return Predict(Question{Base: results[0], From: at(results[0]), To: state(a, notes), Imported: nobody})
+	}
+	evaluate("1", "1", "one", false)
+	evaluate("1", "2", "one", false)
+	if why := predict("1", "3"); why != "" {
+		t.Errorf("before: %s", why)
+	}
+	evaluate("2", "3", "two", true)
+	evaluate("2", "4", "three", true)
+	if why := predict("2", "5"); why != "notes changed, and it holds the flake's source" {
+		t.Errorf("%q", why)
+	}
+	evaluate("3", "5", "four", false)
+	if why := predict("3", "6"); why != "" {
+		t.Errorf("after: %s", why)
+	}
+}

@@ -27,9 +27,13 @@ type Result struct {
 	Imports map[string]Facts `json:",omitempty"`
 	// Copied are the files of the tree whose contents are among the sources of the
 	// derivation, sorted. Whole says that the flake's own source tree is one, or that
-	// the derivation names its place.
+	// the derivation names its place or hash.
 	Copied []string `json:",omitempty"`
 	Whole  bool     `json:",omitempty"`
+	// Revision says that the derivation names the revision of the tree. Marked says that
+	// the derivation was searched for all that it may name of the tree as a whole.
+	Revision bool `json:",omitempty"`
+	Marked   bool `json:",omitempty"`
 	// Own is a hash of the imported files.
 	Own string `json:",omitempty"`
 	// Same are fingerprints of other trees that it was found to hold for.
@@ -114,6 +118,18 @@ func (r *Result) any(fact func(Facts) bool) bool {
 		}
 	}
 	return false
+}
+
+// shows is what the derivation is seen to hold of its tree that is another in one that
+// differs in such ways; "" if it is nothing.
+func (r *Result) shows(w Ways) string {
+	switch {
+	case w.Contents && r.Whole:
+		return "the flake's source"
+	case (w.Revision || w.State) && r.Revision:
+		return "the flake's revision"
+	}
+	return ""
 }
 
 func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }

@@ -3,6 +3,7 @@ package worktree
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -16,21 +17,48 @@ import (
 // work tree or the commit (Nix manual, "Nix Archive (NAR)"). It is an error for trees
 // of which it is not certain what Nix sees, and for commits of more than 64 MiB.
 func (t *Tree) StorePath(ctx context.Context) (string, error) {
+	sum, err := t.narHash(ctx)
+	if err != nil {
+		return "", err
+	}
+	return sourcePath(sum), nil
+}
+
+// Marks are texts by which what came of an evaluation shows that it depends on the
+// tree as a whole: on its contents, by its place in the store or its hash, as Nix
+// writes them, and on its revision. contents is nil if it is not certain what Nix
+// copies (StorePath), revision is "" if there is none.
+func (t *Tree) Marks(ctx context.Context) (contents []string, revision string) {
+	if sum, err := t.narHash(ctx); err == nil {
+		place := strings.TrimPrefix(sourcePath(sum), "/nix/store/")
+		contents = []string{place[:strings.IndexByte(place, '-')], "sha256-" + base64.RawStdEncoding.EncodeToString(sum)}
+	}
+	if t.Git && len(t.Head) > shortRev {
+		revision = t.Head[:shortRev]
+	}
+	return contents, revision
+}
+
+// shortRev is how long a flake's shortRev is; rev, dirtyRev and dirtyShortRev begin
+// with it (Nix, src/libflake/flake/flake.cc, src/libfetchers/git-utils.cc).
+const shortRev = 7
+
+func (t *Tree) narHash(ctx context.Context) ([]byte, error) {
 	if t.Uncertain || t.Root == "" {
-		return "", errors.New("it is not certain what Nix copies")
+		return nil, errors.New("it is not certain what Nix copies")
 	}
 	a := archive{ctx: ctx, root: t.Root, hash: sha256.New()}
 	if t.commit != nil {
 		var err error
 		if a.blobs, err = t.commit.all(ctx, t); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	a.text("nix-archive-1")
 	if err := a.directory("", t.Entries); err != nil {
-		return "", err
+		return nil, err
 	}
-	return sourcePath(a.hash.Sum(nil)), nil
+	return a.hash.Sum(nil), nil
 }
 
 // archive writes a Nix archive into a hash.
