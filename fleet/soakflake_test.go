@@ -202,7 +202,8 @@ func (s *soak) expr(in string) string {
 	case n == 17 && s.self:
 		return pick(s, "(self.rev or self.dirtyRev or \"none\")", "(toString self.lastModified)", "(builtins.substring 0 8 self.lastModifiedDate)", "self.narHash",
 			"(if self ? rev then \"clean\" else \"dirty\")", fmt.Sprintf("(toString %s)", text("data")), "\"${self}\"", "(builtins.readFile (self + \"/README.md\"))",
-			"(builtins.readFile \"${self}/README.md\")", "(let d = ./.; in \"${toString d}/x\")", "(toString (self.revCount or 0))")
+			"(builtins.readFile \"${self}/README.md\")", "(let d = ./.; in \"${toString d}/x\")", "(toString (self.revCount or 0))",
+			fmt.Sprintf("(if builtins.substring 0 1 (builtins.readFile %s) == \"1\" then self.rev or \"dirty\" else \"off\")", text("data/flag")))
 	case n == 18 && s.ifd:
 		return fmt.Sprintf("(builtins.readFile (derivation { name = \"ifd\"; system = \"x86_64-linux\"; builder = \"/bin/sh\"; args = [ \"-c\" \"read x <$src; echo $x >$out\" ]; src = %s; }))", text(file))
 	case n == 19 && s.ifd:

@@ -35,13 +35,13 @@ func (s *recollection) openSources() *sources {
 // them, or by what the derivation names.
 func (s *recollection) observeSources(r *readset.Result, drv nixcmd.StorePath) error {
 	known := s.sources()
-	sources, names, err := known.inputs.Of(s.ctx, drv)
+	sources, held, err := known.inputs.Of(s.ctx, drv)
 	if err != nil {
 		return err
 	}
-	r.Whole = slices.ContainsFunc(known.contents, func(mark string) bool { return slices.Contains(names, mark) })
-	r.Revision = slices.Contains(names, known.revision)
-	r.Marked = known.contents != nil
+	r.Whole = slices.ContainsFunc(known.contents, func(mark string) bool { return slices.Contains(held, mark) })
+	r.Revision = slices.Contains(held, known.revision)
+	r.Marked = known.contents != nil && (!s.tree.Git || known.revision != "")
 	sizes, byID, digits := map[int64]bool{}, map[string][]string{}, 40
 	for i, e := range s.tree.Entries {
 		sizes[s.touched.Sizes[i]] = true

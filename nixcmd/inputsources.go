@@ -15,12 +15,14 @@ import (
 // files and starts no process. The zero value is ready to use, concurrently; it
 // remembers what it read.
 type InputSources struct {
-	// Texts are looked for in the derivations; none is empty. They are not to be
-	// changed once Of was called.
+	// Texts are looked for in the derivations, and in their sources that are files, as
+	// builtins.toFile writes them; none is empty. They are not to be changed once Of was
+	// called.
 	Texts []string
 
 	mu    sync.Mutex
 	known map[StorePath]inputs
+	files map[StorePath][]string // sources, and those of Texts in each
 }
 
 // inputs are what a derivation needs.
@@ -30,8 +32,9 @@ type inputs struct {
 }
 
 // Of returns the sources of a derivation and of all that it needs, and those of Texts
-// that one of the derivations holds; both in no order, each once. It is an error if one of the derivations cannot be read, as in a
-// store that is not this machine's.
+// that one of the derivations holds, or one of the sources that are files of at most
+// 16 MiB; both in no order, each once. It is an error if one of them cannot be read, as
+// in a store that is not this machine's.
 func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds []string, err error) {
 	_, sources, holds, err = s.walk(ctx, drv)
 	return sources, holds, err
@@ -55,11 +58,14 @@ func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, so
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		for _, text := range in.holds {
-			if !slices.Contains(holds, text) {
-				holds = append(holds, text)
+		add := func(texts []string) {
+			for _, t := range texts {
+				if !slices.Contains(holds, t) {
+					holds = append(holds, t)
+				}
 			}
 		}
+		add(in.holds)
 		todo, derivations = todo[:len(todo)-1], append(derivations, d)
 		for _, d := range in.derivations {
 			if !seen[d] {
@@ -71,6 +77,11 @@ func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, so
 			if !seen[p] {
 				seen[p] = true
 				sources = append(sources, p)
+				texts, err := s.inFile(p)
+				if err != nil {
+					return nil, nil, nil, err
+				}
+				add(texts)
 			}
 		}
 	}
@@ -91,11 +102,7 @@ func (s *InputSources) inputs(drv StorePath) (inputs, error) {
 	if in, err = parseInputs(string(text)); err != nil {
 		return in, fmt.Errorf("%s: %w", drv, err)
 	}
-	for _, t := range s.Texts {
-		if bytes.Contains(text, []byte(t)) {
-			in.holds = append(in.holds, t)
-		}
-	}
+	in.holds = s.in(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {
@@ -103,6 +110,50 @@ func (s *InputSources) inputs(drv StorePath) (inputs, error) {
 	}
 	s.known[drv] = in
 	return in, nil
+}
+
+// in returns those of Texts that are in a text.
+func (s *InputSources) in(text []byte) (found []string) {
+	for _, t := range s.Texts {
+		if bytes.Contains(text, []byte(t)) {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// most is how large a source is, in bytes, that is searched: expressions write small ones.
+const most = 16 << 20
+
+// inFile returns those of Texts that are in a source, if that is a file.
+func (s *InputSources) inFile(source StorePath) ([]string, error) {
+	if len(s.Texts) == 0 {
+		return nil, nil
+	}
+	s.mu.Lock()
+	found, ok := s.files[source]
+	s.mu.Unlock()
+	if ok {
+		return found, nil
+	}
+	info, err := os.Lstat(string(source))
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().IsRegular() && info.Size() <= most {
+		text, err := os.ReadFile(string(source))
+		if err != nil {
+			return nil, err
+		}
+		found = s.in(text)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files == nil {
+		s.files = map[StorePath][]string{}
+	}
+	s.files[source] = found
+	return found, nil
 }
 
 // parseInputs reads the second and third field of a derivation (Nix manual,

@@ -31,129 +31,192 @@ func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, impo
 	if to == nil {
 		return
 	}
+	var pairs []*pair
 	for _, e := range earlier {
 		from := tree(e)
 		if from == nil || e.Settings != r.Settings || e.Hidden != "" && r.Hidden != "" {
 			continue
 		}
-		changes := worktree.Changes(from, to)
-		alike := sameInputs(from, to, changes)
-		inherit(e, r, to, alike)
-		compare(e, r, from, to, changes, alike, imported)
+		pairs = append(pairs, newPair(e, r, from, to, imported))
+	}
+	inherit(r, to, pairs)
+	for _, p := range pairs {
+		p.compare()
 	}
 }
 
-// sameInputs reports whether two trees have the same inputs and hand the same to them,
-// as far as flake.nix and flake.lock say.
-func sameInputs(a, b *worktree.Tree, changes []worktree.Change) bool {
-	return a.Dir == b.Dir && slices.Equal(a.Subflakes, b.Subflakes) && slices.Equal(a.Outside, b.Outside) &&
-		!slices.ContainsFunc(changes, func(c worktree.Change) bool {
+// pair are two results, of which not both are hidden, and how they differ.
+type pair struct {
+	e, r     *Result
+	from, to *worktree.Tree
+	changes  []worktree.Change
+	imported func(string) bool
+
+	// pinned says that both have the same inputs, and hand the same to them as far as
+	// flake.nix tells.
+	pinned bool
+	// same says that what is imported is the same; still, that all that may be read is.
+	same, still bool
+	// plain says that none of what either imports names what Nix says of the tree as a
+	// whole, and that neither derivation hides what others made of that.
+	plain bool
+}
+
+func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) *pair {
+	p := &pair{e: e, r: r, from: from, to: to, changes: worktree.Changes(from, to), imported: imported}
+	p.pinned = from.Dir == to.Dir && slices.Equal(from.Subflakes, to.Subflakes) && slices.Equal(from.Outside, to.Outside) &&
+		!slices.ContainsFunc(p.changes, func(c worktree.Change) bool {
 			base := path.Base(c.Path)
 			return base == "flake.nix" || base == "flake.lock"
 		})
+	if both := e.Hidden == "" && r.Hidden == ""; both {
+		p.same = e.Own == r.Own
+		p.plain = !e.metadata() && !r.metadata() && e.Marked && r.Marked
+	} else {
+		// What one of them imported is known of the other by its contents.
+		known := p.known()
+		p.same = Own(known.Imports, from) == Own(known.Imports, to)
+	}
+	p.still = p.same && from.Shape() == to.Shape() && !p.reads(e) && !p.reads(r)
+	return p
 }
 
-// inherit lets a result have what an earlier one has earned, as far as that
-// cannot depend on what changed between them. to is its tree.
-func inherit(e, r *Result, to *worktree.Tree, alike bool) {
-	if r.Hidden != "" || e.Hidden != "" {
+// known is the one that is not hidden.
+func (p *pair) known() *Result {
+	if p.r.Hidden != "" {
+		return p.e
+	}
+	return p.r
+}
+
+// reads reports whether one of the two may read what differs; of a hidden one that is
+// not known.
+func (p *pair) reads(x *Result) bool {
+	if x.Hidden != "" {
+		return false
+	}
+	q := Question{Base: x, From: p.from, To: p.to, Imported: p.imported}
+	if x == p.r {
+		q.From, q.To = p.to, p.from
+	}
+	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool { return x.mayRead(c, q) })
+}
+
+// inherit lets a result have what earlier ones have earned, as far as that cannot depend
+// on what changed between them. to is its tree.
+func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
+	if r.Hidden != "" {
 		return
 	}
-	same, plain := e.Own == r.Own, !e.metadata() && !r.metadata()
-	switch {
-	case alike && (same || plain):
-		r.Earned = merge(r.Earned, e.Earned)
-	case plain && r.Marked:
-		// Other inputs may use what the flake is as a whole, though none of its own
-		// files does. In a tree in the same state the derivation would show that.
-		step, _ := difference(to, to, false)
-		r.Earned = merge(r.Earned, map[Step]Ways{step: e.Earned[step]})
+	// What was found to matter may have ceased to, with other files or inputs: it is to be
+	// earned anew.
+	var burnt map[Step]Ways
+	for _, p := range pairs {
+		if p.plain {
+			burnt = merge(burnt, p.e.Burnt)
+		}
 	}
-	if same || plain {
-		r.Burnt = merge(r.Burnt, e.Burnt)
-	}
-	if e.Derivation == r.Derivation && same {
-		r.unread(e.Unread...)
-		return
-	}
-	// A file of code that nothing reads as data stays code.
-	for _, name := range e.Unread {
-		if strings.HasSuffix(name, ".nix") && !r.reads() {
-			r.unread(name)
+	for _, p := range pairs {
+		e := p.e
+		if e.Hidden != "" {
+			continue
+		}
+		switch {
+		case p.pinned && p.still:
+			r.Earned, r.Burnt = merge(r.Earned, e.Earned), merge(r.Burnt, e.Burnt)
+		case p.pinned && p.plain:
+			r.Earned = merge(r.Earned, without(e.Earned, burnt))
+		case p.plain:
+			// Other inputs may use what the flake is as a whole, though none of its own
+			// files does. In a tree in the same state the derivation would show that.
+			step, _ := difference(to, to, false)
+			r.Earned = merge(r.Earned, without(map[Step]Ways{step: e.Earned[step]}, burnt))
+		}
+		if e.Derivation == r.Derivation && p.same {
+			r.unread(e.Unread...)
+			continue
+		}
+		// A file of code that nothing reads as data stays code.
+		for _, name := range e.Unread {
+			if strings.HasSuffix(name, ".nix") && !r.reads() {
+				r.unread(name)
+			}
 		}
 	}
 }
 
 // compare draws conclusions from two results.
-func compare(e, r *Result, from, to *worktree.Tree, changes []worktree.Change, alike bool, imported func(string) bool) {
-	step, ways := difference(from, to, len(changes) > 0)
-	if ways == (Ways{}) || (from.Uncertain || to.Uncertain) && step != Dirty {
+func (p *pair) compare() {
+	step, ways := difference(p.from, p.to, len(p.changes) > 0)
+	if ways == (Ways{}) || p.from.Git != p.to.Git || (p.from.Uncertain || p.to.Uncertain) && step != Dirty {
 		return
 	}
-	// What was imported, if that is known of one of them only, is known by its
-	// contents.
-	known := r
-	if r.Hidden != "" {
-		known = e
-	}
-	if known.Hidden != "" {
-		return
-	}
-	same := Own(known.Imports, from) == Own(known.Imports, to) && (e.Hidden != "" || r.Hidden != "" || e.Own == r.Own)
-	both := []*Result{e, r}
-	if e.Derivation == r.Derivation {
-		for _, x := range both {
-			if x.Hidden != "" {
-				continue
-			}
-			if alike && (same || !known.metadata() && !x.metadata() && e.Hidden == "" && r.Hidden == "") {
-				x.Earned = merge(x.Earned, map[Step]Ways{step: ways})
-			}
-			if from.Shape() != to.Shape() {
-				continue
-			}
-			for _, c := range changes {
-				if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && same {
-					x.unread(c.Path)
-				}
-			}
-			other, q := r, Question{Base: x, From: from, To: to, Imported: imported}
-			if x == r {
-				other, q.From, q.To = e, to, from
-			}
-			// What an answer without a read set gave holds for both, if that is all
-			// the same to the one that has one.
-			if other.Hidden != "" && same && !x.Holds(other.Tree) && !slices.ContainsFunc(changes, func(c worktree.Change) bool { return x.mayRead(c, q) }) {
-				x.Same = append(x.Same, other.Tree)
-			}
+	for _, x := range []*Result{p.e, p.r} {
+		switch {
+		case x.Hidden != "":
+		case p.e.Derivation == p.r.Derivation:
+			p.alike(x, step)
+		case x.shows(ways) == "" && p.from.Shape() == p.to.Shape() && !p.reads(x):
+			// Nothing that is known to be read changed, and yet the result did: then it
+			// was the tree as a whole. What a derivation shows need not be noted; nor should it,
+			// since what is noted lasts longer.
+			x.Burnt = merge(x.Burnt, map[Step]Ways{step: ways})
 		}
-		return
-	}
-	// Nothing that is known to be read changed, and yet the result did: then it
-	// was the tree as a whole. What a derivation shows need not be noted; nor should it,
-	// since what is noted lasts longer.
-	for _, x := range both {
-		q := Question{Base: x, From: from, To: to, Imported: imported}
-		if x == r {
-			q.From, q.To = to, from
-		}
-		if x.Hidden != "" || x.shows(ways) != "" || from.Shape() != to.Shape() || slices.ContainsFunc(changes, func(c worktree.Change) bool { return x.mayRead(c, q) }) {
-			continue
-		}
-		x.Burnt = merge(x.Burnt, map[Step]Ways{step: ways})
 	}
 }
 
+// alike draws conclusions for one of two results that are the same.
+func (p *pair) alike(x *Result, step Step) {
+	if p.pinned && (p.still || p.plain) {
+		x.Earned = merge(x.Earned, map[Step]Ways{step: p.certainly()})
+	}
+	if p.from.Shape() != p.to.Shape() {
+		return
+	}
+	for _, c := range p.changes {
+		if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && p.same {
+			x.unread(c.Path)
+		}
+	}
+	other := p.e
+	if x == p.e {
+		other = p.r
+	}
+	// What an answer without a read set gave holds for both, if that is all
+	// the same to the one that has one.
+	if other.Hidden != "" && p.same && !x.Holds(other.Tree) && !p.reads(x) {
+		x.Same = append(x.Same, other.Tree)
+	}
+}
+
+// certainly is how the trees differ to Nix whatever it makes of them.
+func (p *pair) certainly() Ways {
+	_, w := difference(p.from, p.to, slices.ContainsFunc(p.changes, worktree.Change.Certain))
+	before, _, _ := strings.Cut(p.from.Head, " ")
+	after, _, _ := strings.Cut(p.to.Head, " ")
+	w.Revision = before != after
+	return w
+}
+
 func merge(a, b map[Step]Ways) map[Step]Ways {
-	if len(b) == 0 {
-		return a
-	}
-	out := maps.Clone(a)
-	if out == nil {
-		out = map[Step]Ways{}
-	}
 	for step, w := range b {
-		out[step] = out[step].or(w)
+		if w == (Ways{}) {
+			continue
+		}
+		if a == nil {
+			a = map[Step]Ways{}
+		}
+		a[step] = a[step].or(w)
+	}
+	return a
+}
+
+// without is a less what is in b.
+func without(a, b map[Step]Ways) map[Step]Ways {
+	out := map[Step]Ways{}
+	for step, v := range a {
+		w := b[step]
+		out[step] = Ways{v.Contents && !w.Contents, v.Revision && !w.Revision, v.State && !w.State}
 	}
 	return out
 }

@@ -25,6 +25,9 @@ type model struct {
 	day    int
 	dirty  bool
 	last   *int // the newest commit anywhere
+	// loose says that there is no Git, shallow that its history is cut short, unmarked
+	// that it is not known what Nix would copy.
+	loose, shallow, unmarked bool
 }
 
 func (m model) clone() model {
@@ -38,6 +41,12 @@ func hash(parts ...string) string {
 
 func (m model) tree() *worktree.Tree {
 	t := worktree.Tree{Git: true, Head: fmt.Sprint(m.commit), Dirty: m.dirty}
+	switch {
+	case m.loose:
+		t.Git, t.Head, t.Dirty = false, fmt.Sprint(m.day), false
+	case m.shallow:
+		t.Head += " shallow"
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
 		t.Entries = append(t.Entries, worktree.Entry{Path: name, Mode: worktree.ModeFile, ID: hash(m.files[name])})
 	}
@@ -47,6 +56,17 @@ func (m model) tree() *worktree.Tree {
 	}
 	slices.SortFunc(t.Entries, func(a, b worktree.Entry) int { return strings.Compare(a.Path, b.Path) })
 	return worktree.New(t)
+}
+
+// clean says that Nix knows a revision.
+func (m model) clean() bool { return !m.dirty && !m.loose }
+
+// revision is self.rev or self.dirtyRev.
+func (m model) revision() string {
+	if m.loose {
+		return "none"
+	}
+	return fmt.Sprint(m.commit, m.dirty)
 }
 
 // narHash is what Nix says of the contents as a whole.
@@ -77,6 +97,7 @@ type evaluation struct {
 	copied  map[string]bool
 	whole   bool
 	rev     bool // it named the revision
+	enabled bool // an option of the input
 }
 
 func (m model) evaluate(host string) *evaluation {
@@ -90,21 +111,22 @@ func (m model) evaluate(host string) *evaluation {
 // it, for the host it names.
 func (e *evaluation) input(lock string) {
 	what, host, _ := strings.Cut(lock, " ")
-	if host != e.host {
+	what, option := strings.CutSuffix(what, "-option")
+	if host != e.host || option && !e.enabled {
 		return
 	}
 	switch what {
-	case "rev": // self.rev or "dirty"
-		if e.rev = !e.m.dirty; !e.rev {
-			e.say("dirty")
-			return
-		}
-		fallthrough
 	case "any": // self.rev or self.dirtyRev
-		e.rev = true
-		e.say(fmt.Sprint(e.m.commit, e.m.dirty))
+		e.rev = !e.m.loose
+		e.say(e.m.revision())
+	case "rev": // self.rev or "dirty"
+		if e.rev = e.m.clean(); e.rev {
+			e.say(fmt.Sprint(e.m.commit))
+		} else {
+			e.say("dirty")
+		}
 	case "clean": // lib.mkIf (self ? rev) self.rev
-		if e.rev = !e.m.dirty; e.rev {
+		if e.rev = e.m.clean(); e.rev {
 			e.say(fmt.Sprint(e.m.commit))
 		}
 	case "hash": // self.narHash
@@ -187,10 +209,17 @@ func (e *evaluation) file(name string, depth int) {
 				e.file(path.Join(path.Dir(name), m[5]), depth+1)
 			}
 		case "revision":
-			e.rev = true
-			e.say(fmt.Sprint(e.m.commit, e.m.dirty))
+			e.rev = !e.m.loose
+			e.say(e.m.revision())
 		case "clean":
-			e.say(fmt.Sprint(e.m.dirty))
+			e.say(fmt.Sprint(e.m.clean()))
+		case "gate": // the revision, if data says so
+			if e.m.clean() && strings.Contains(e.read(at), "1") {
+				e.rev = true
+				e.say(fmt.Sprint(e.m.commit))
+			}
+		case "enable":
+			e.enabled = true
 		case "date":
 			e.say(fmt.Sprint(e.m.day))
 		case "place":
@@ -228,6 +257,7 @@ func statements(t *rapid.T, dir string) string {
 		return fmt.Sprintf("choose: if lib.fileContents %s; # then %s %s", rel(data.Draw(t, "data")), rel(nix.Draw(t, "then")), rel(nix.Draw(t, "else")))
 	case 8:
 		return rapid.SampledFrom([]string{
+			"enable: input = true;", "gate: self.rev (lib.importJSON " + rel(data.Draw(t, "gate")) + ";",
 			"revision: self.rev or self.dirtyRev;", "clean: if self ? rev then 1 else 2;", "date: substring 0 8 self.lastModifiedDate;", "place: toString x;",
 		}).Draw(t, "metadata")
 	case 9:
@@ -241,7 +271,7 @@ func statements(t *rapid.T, dir string) string {
 
 func content(t *rapid.T, name string) string {
 	if name == "flake.lock" {
-		return rapid.SampledFrom([]string{"", "", "1", "rev a", "any a", "clean b", "hash b"}).Draw(t, "locked")
+		return rapid.SampledFrom([]string{"", "", "1", "rev a", "any a", "clean b", "hash b", "any-option a", "hash-option b"}).Draw(t, "locked")
 	}
 	if !strings.HasSuffix(name, ".nix") {
 		return fmt.Sprintf("a=%d b=%d", rapid.IntRange(0, 2).Draw(t, "a"), rapid.IntRange(0, 2).Draw(t, "b"))
@@ -270,7 +300,7 @@ func allFiles() []string {
 // edit changes the repository as people do.
 func (m *model) edit(t *rapid.T, before []model) {
 	name := rapid.SampledFrom(allFiles()).Draw(t, "file")
-	switch rapid.IntRange(0, 13).Draw(t, "edit") {
+	switch rapid.IntRange(0, 15).Draw(t, "edit") {
 	default:
 		if _, ok := m.files[name]; ok && name != "lib/slurp.nix" {
 			m.files[name], m.dirty = content(t, name), true
@@ -291,6 +321,13 @@ func (m *model) edit(t *rapid.T, before []model) {
 	case 5: // amend the message
 		*m.last++
 		m.commit, m.dirty = *m.last, false
+	case 7:
+		if rapid.IntRange(0, 3).Draw(t, "git") == 0 {
+			m.loose = !m.loose
+			m.dirty = m.dirty || !m.loose && rapid.Bool().Draw(t, "dirty")
+		}
+	case 8:
+		m.shallow = !m.shallow
 	case 6:
 		if len(before) > 0 {
 			*m = before[rapid.IntRange(0, len(before)-1).Draw(t, "earlier")].clone()
@@ -307,6 +344,7 @@ func TestPredictionsHold(t *testing.T) {
 		for _, name := range allFiles() {
 			m.files[name] = content(t, name)
 		}
+		m.unmarked = rapid.IntRange(0, 4).Draw(t, "unmarked") == 0
 		if rapid.Bool().Draw(t, "link") {
 			m.links["link"] = "modules"
 		}
@@ -367,9 +405,11 @@ func TestPredictionsHold(t *testing.T) {
 					}
 				}
 				r := &Result{Tree: now.Fingerprint(), Shape: now.Shape(), Derivation: e.derivation(), At: time.Now(),
-					Imports: map[string]Facts{}, Copied: slices.Sorted(maps.Keys(e.copied)), Whole: e.whole, Revision: e.rev, Marked: true}
+					Imports: map[string]Facts{}, Copied: slices.Sorted(maps.Keys(e.copied)), Whole: e.whole && !m.unmarked, Revision: e.rev, Marked: !m.unmarked}
 				for name := range e.imports {
-					r.Imports[name] = Scan(name, m.files[m.real(name)])
+					f := Scan(name, m.files[m.real(name)])
+					f.Metadata = f.Metadata || m.unmarked && f.Strings
+					r.Imports[name] = f
 				}
 				if rapid.IntRange(0, 9).Draw(t, "cached") == 0 {
 					r.Hidden, r.Imports, r.Copied, r.Whole, r.Revision, r.Marked = "from Nix's cache", nil, nil, false, false, false

@@ -52,7 +52,7 @@ func TestPlaceThatIsNamedNoMore(t *testing.T) {
 	}
 	evaluate := func(a, notes, derivation string, whole bool) {
 		tree := state(a, notes)
-		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Whole: whole, Imports: map[string]Facts{"a.nix": {}}}
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Whole: whole, Marked: true, Imports: map[string]Facts{"a.nix": {}}}
 		r.Own = Own(r.Imports, tree)
 		trees[r.Tree] = tree
 		Learn(results, r, at, nobody)
@@ -74,5 +74,34 @@ func TestPlaceThatIsNamedNoMore(t *testing.T) {
 	evaluate("3", "5", "four", false)
 	if why := predict("3", "6"); why != "" {
 		t.Errorf("after: %s", why)
+	}
+}
+
+// Where Nix may read the index or the work tree, what is staged shows nothing of what
+// the contents as a whole are to the host.
+func TestStagedEarnsNothing(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Uncertain: true, Entries: []worktree.Entry{
+			{Path: "a.nix", Mode: worktree.ModeFile, ID: "a"}, {Path: "notes", Mode: worktree.ModeFile, ID: id},
+		}})
+	}
+	trees := map[string]*worktree.Tree{}
+	result := func(tree *worktree.Tree) *Result {
+		trees[tree.Fingerprint()] = tree
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: "one", Imports: map[string]Facts{"a.nix": {Metadata: true}}}
+		r.Own = Own(r.Imports, tree)
+		return r
+	}
+	nobody := func(string) bool { return false }
+	for second, want := range map[string]string{
+		"2":          "notes changed, and whether it uses the flake's own hash is not known yet",
+		"1:3 100644": "",
+	} {
+		edited, next := state("1:2 100644"), state(second)
+		e, r := result(edited), result(next)
+		Learn([]*Result{e}, r, func(r *Result) *worktree.Tree { return trees[r.Tree] }, nobody)
+		if why := Predict(Question{Base: r, From: next, To: state("1:4 100644"), Imported: nobody}); why != want {
+			t.Errorf("after %s: %q, want %q", second, why, want)
+		}
 	}
 }

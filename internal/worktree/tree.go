@@ -34,7 +34,7 @@ type Entry struct {
 	// ID tells contents apart: Git's hash of the contents as a blob, of a
 	// symlink's target, of a submodule's commit and contents. Two hashes with a
 	// colon between them are those of the index and of the work tree, where it is
-	// not certain which of the two Nix reads.
+	// not certain which of the two Nix reads; a mode after them is the index's.
 	ID string
 }
 
@@ -241,6 +241,21 @@ type Change struct {
 	Path string
 	// Before and After are its entries; the zero value where there is none.
 	Before, After Entry
+}
+
+// Certain reports whether the work tree's contents differ too, where an ID has those of the
+// index besides: a dirty tree may look another to Git alone.
+func (c Change) Certain() bool {
+	return c.Before.Mode != c.After.Mode || c.Before.inWorkTree() != c.After.inWorkTree()
+}
+
+// inWorkTree is the part of an ID that is of the work tree.
+func (e Entry) inWorkTree() string {
+	if _, of, both := strings.Cut(e.ID, ":"); both {
+		id, _, _ := strings.Cut(of, " ")
+		return id
+	}
+	return e.ID
 }
 
 // Changes lists the paths that differ from one tree to another, sorted.

@@ -99,6 +99,42 @@ func changed(from, to *Tree) string {
 	return strings.Join(names, " ")
 }
 
+// Where contents are those of index and work tree, a change of the index alone is one to
+// be careful about, and none that Nix is certain to see.
+func TestChangeOfTheIndexAlone(t *testing.T) {
+	r := newRepo(t)
+	r.write(".gitattributes", "*.md text=auto\n")
+	r.write("notes.md", "1\n")
+	r.commit()
+	certain := func(from, to *Tree) (changed, seen int) {
+		for _, c := range Changes(from, to) {
+			changed++
+			if c.Certain() {
+				seen++
+			}
+		}
+		return changed, seen
+	}
+	clean := r.read()
+	r.write("notes.md", "2\n")
+	edited := r.read()
+	r.git("add", "notes.md")
+	staged := r.read()
+	if !staged.Uncertain || !staged.Dirty {
+		t.Fatalf("%+v", staged)
+	}
+	if n, seen := certain(clean, edited); n != 1 || seen != 1 {
+		t.Errorf("edited: %d changes, %d certain", n, seen)
+	}
+	if n, seen := certain(edited, staged); n != 1 || seen != 0 {
+		t.Errorf("staged: %d changes, %d certain", n, seen)
+	}
+	r.write("notes.md", "3\n")
+	if n, seen := certain(staged, r.read()); n != 1 || seen != 1 {
+		t.Errorf("edited again: %d changes, %d certain", n, seen)
+	}
+}
+
 // What Nix sees is what is tracked, as it is in the work tree; the same contents
 // have the same identity whether they are committed or not.
 func TestGitTree(t *testing.T) {
