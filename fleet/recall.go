@@ -44,7 +44,7 @@ type recollection struct {
 	// kept and learning are shared by the recollections of a run: what is in the
 	// store, and who changes it.
 	kept     func() *readset.Store
-	learning *sync.Mutex
+	learning *learning
 	// other is that of another state of the flake; nil for none.
 	other *recollection
 
@@ -71,8 +71,14 @@ type recollection struct {
 	learnt     bool
 }
 
+// learning is held by whoever changes what is in the store.
+type learning struct {
+	sync.Mutex
+	lost error // why something could not be kept; nil if all was
+}
+
 func (f *Fleet) recollect(ctx context.Context) *recollection {
-	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &sync.Mutex{}}
+	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &learning{}}
 	s.kept = sync.OnceValue(func() *readset.Store { return readset.Open(f.evaluations()) })
 	return s.begin(ctx)
 }
