@@ -72,7 +72,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
-			return "", j.explainMissing(ctx, err)
+			return "", j.explainMissing(ctx, j.seen.explainAbsent(err))
 		}
 		return j.evaluated(ev), nil
 	})
