@@ -74,7 +74,7 @@ func (j *job) buildPlace(ctx context.Context) (place, error) {
 		return place{}, err
 	}
 	if b.Name == "" {
-		link, err := j.fleet.rootLink(j.host)
+		link, err := j.fleet.newRoot(j.host)
 		p := place{job: j, link: link, done: func() {}}
 		if err != nil || !j.hasCrew() {
 			return p, err

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,6 +90,9 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &nix):
 		e.Argv, e.ExitCode, e.Stderr = nix.Argv, nix.ExitCode, nix.Stderr
 		e.Details = lastLines(e.Stderr)
+		if errors.Is(err, context.Canceled) { // whatever it was about to do
+			e.Brief = nix.Err.Error()
+		}
 	case errors.As(err, &ssh):
 		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, or(e.Hint, ssh.Hint)
 		if ssh.HostKey.File == "" { // else the hint says it, and better

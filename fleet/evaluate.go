@@ -72,7 +72,7 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
-			return "", j.explainMissing(ctx, err)
+			return "", j.explainMissing(ctx, j.seen.explainAbsent(err))
 		}
 		return j.evaluated(ev), nil
 	})
@@ -279,7 +279,7 @@ func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 func (f *Fleet) rootLink(h Host) (string, error) {
 	dir := filepath.Join(f.stateDir, "roots", f.Inventory.id())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot keep the built system: %w", err)
+		return "", f.unkept("the built system", err)
 	}
 	return filepath.Join(dir, h.Name), nil
 }

@@ -58,7 +58,9 @@ type Fleet struct {
 	nix      Nix
 	dialer   Dialer
 	stateDir string
-	patience time.Duration
+	// stateGiven says that it is Config's.
+	stateGiven bool
+	patience   time.Duration
 	// substituters is how long those of a host are waited for.
 	substituters  time.Duration
 	fresh, verify bool
@@ -89,7 +91,7 @@ func Open(c Config) (*Fleet, error) {
 	}
 	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
-	f.passwords.get = c.Password
+	f.passwords.get, f.stateGiven = c.Password, c.StateDir != ""
 	if c.State != nil {
 		f.flake, f.commit = c.State.Flake, c.State.Commit
 	}

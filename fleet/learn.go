@@ -202,12 +202,14 @@ func (s *recollection) isBuilt(file string) bool {
 	return ok && !slices.Contains(s.tree.Inputs, nixcmd.StoreDir+"/"+base)
 }
 
-// keep adds a result to the store. That it cannot be kept is no loss but time.
+// keep adds a result to the store. That it cannot be kept is no loss but time; see
+// warnOfLoss.
 func (s *recollection) keep(h Host, r *readset.Result) {
 	s.learning.Lock()
 	defer s.learning.Unlock()
 	earlier := s.store.Load(h.Name)
 	if err := s.store.KeepTree(s.tree); err != nil {
+		s.learning.lost = err
 		return
 	}
 	tree := func(r *readset.Result) *worktree.Tree { return s.store.Tree(r.Tree) }
@@ -225,7 +227,9 @@ func (s *recollection) keep(h Host, r *readset.Result) {
 		}
 		results = append(results, e)
 	}
-	if s.store.Save(h.Name, results) == nil {
-		s.learnt = true
+	if err := s.store.Save(h.Name, results); err != nil {
+		s.learning.lost = err
+		return
 	}
+	s.learnt = true
 }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -59,7 +58,7 @@ func (f *Fleet) AvailableMemory() int64 { return availableMemory("/") }
 func (f *Fleet) StateDir(name string) (string, error) {
 	dir := filepath.Join(f.stateDir, name, f.Inventory.id())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot keep state: %w", err)
+		return "", f.unkept("state", err)
 	}
 	return dir, nil
 }

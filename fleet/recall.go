@@ -44,7 +44,7 @@ type recollection struct {
 	// kept and learning are shared by the recollections of a run: what is in the
 	// store, and who changes it.
 	kept     func() *readset.Store
-	learning *sync.Mutex
+	learning *learning
 	// other is that of another state of the flake; nil for none.
 	other *recollection
 
@@ -56,6 +56,8 @@ type recollection struct {
 	untracked untracked
 	likely    func() *readset.Result
 	importers func() map[string]string
+	// differences counts what differs from other trees, by their fingerprints.
+	differences sync.Map
 
 	parties parties
 
@@ -71,8 +73,14 @@ type recollection struct {
 	learnt     bool
 }
 
+// learning is held by whoever changes what is in the store.
+type learning struct {
+	sync.Mutex
+	lost error // why something could not be kept; nil if all was
+}
+
 func (f *Fleet) recollect(ctx context.Context) *recollection {
-	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &sync.Mutex{}}
+	s := &recollection{fleet: f, flake: f.flake, commit: f.commit, learning: &learning{}}
 	s.kept = sync.OnceValue(func() *readset.Store { return readset.Open(f.evaluations()) })
 	return s.begin(ctx)
 }
@@ -231,7 +239,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		same := r.Shape == s.tree.Shape()
-		if !same && found {
+		if !same && alike {
 			continue
 		}
 		for _, tree := range r.Trees() {
@@ -242,19 +250,29 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 				}
 				continue
 			}
+			changes := s.changes(from)
+			if !same && found && changes >= fewest {
+				continue
+			}
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
 			if reason == "" {
 				s.confirm(h, r)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			// The newest may be of another branch, of which affected has asked.
-			changes := len(worktree.Changes(from, s.tree))
 			if !found || same && !alike || same == alike && changes < fewest {
 				found, alike, fewest, why = true, same, changes, reason
 			}
 		}
 	}
 	return recalled{why: why, reads: reads}
+}
+
+// changes counts what differs from another tree, which many hosts may have been
+// evaluated from.
+func (s *recollection) changes(from *worktree.Tree) int {
+	count, _ := s.differences.LoadOrStore(from.Fingerprint(), sync.OnceValue(func() int { return len(worktree.Changes(from, s.tree)) }))
+	return count.(func() int)()
 }
 
 // importedByOthers reports which files other hosts import, by their results of

@@ -143,6 +143,8 @@ func TestReasonIsOfTheNearestTree(t *testing.T) {
 		{func() { write("b", "1"); git("add", "b") }, "b was added"},
 		{func() { git("rm", "-q", "--cached", "b"); write("a", "2") }, "a changed, and "},
 		{func() { write("a", "3"); git("add", "b") }, "a changed, and "},
+		{func() { write("c", "1"); write("d", "1"); git("add", "c", "d") }, "c and d were added"},
+		{func() { git("rm", "-q", "--cached", "c", "d"); write("e", "1"); git("add", "e") }, "e was added"},
 	} {
 		step.edit()
 		if got := why(); !strings.HasPrefix(got, step.want) {

@@ -143,6 +143,9 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 	}
 	wg.Wait()
 	seen.finish()
+	if len(hosts) > 0 {
+		seen.warnOfLoss(hosts[0])
+	}
 	report.Revision = seen.revision()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil

@@ -3,7 +3,6 @@ package nixcmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -137,5 +136,12 @@ func cancellation(ctx context.Context, err error) error {
 	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
+	return &cancelledError{err, ctx.Err()}
 }
+
+// cancelledError reads as the cause alone: that something was interrupted says that
+// its context was cancelled.
+type cancelledError struct{ cause, context error }
+
+func (e *cancelledError) Error() string   { return e.cause.Error() }
+func (e *cancelledError) Unwrap() []error { return []error{e.cause, e.context} }

@@ -3,6 +3,7 @@ package nixcmd
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +17,9 @@ func TestCancelledBeforeStart(t *testing.T) {
 	for _, err := range []error{err, buildErr} {
 		var e *Error
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) || !errors.As(err, &e) || e.ExitCode != -1 {
+			t.Errorf("%v", err)
+		}
+		if !strings.HasSuffix(err.Error(), ": the user pressed Ctrl-C") || strings.Contains(err.Error(), context.Canceled.Error()) {
 			t.Errorf("%v", err)
 		}
 	}

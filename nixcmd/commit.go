@@ -99,6 +99,9 @@ func (c *Client) Commit(ctx context.Context, rev string) (Commit, error) {
 		return Commit{}, err
 	}
 	op := fmt.Sprintf("find the commit %q", abbreviated(rev))
+	if strings.HasPrefix(rev, "-") { // which Git has ideas of its own about
+		return Commit{}, &Error{Op: op, Argv: []string{"git"}, ExitCode: -1, Err: errors.New("a revision does not begin with -")}
+	}
 	out, err := c.git(ctx, op, proc.Cmd{}, "rev-list", "--no-walk", "--end-of-options", rev, "--")
 	var e *Error
 	if errors.As(err, &e) && repo.Shallow {

@@ -8,7 +8,8 @@ type EvalError struct {
 	// Installable is what was evaluated, as one would type it.
 	Installable string
 	// Message is Nix's error, without colours, position and trace. It may have
-	// several lines, as failed assertions do.
+	// several lines, as failed assertions do. It names files of the flake's source
+	// tree as File does.
 	Message string
 	// File, Line and Column say where: what Nix names, or else, with a trace,
 	// the innermost place in the flake. File is relative to the flake's source
@@ -41,7 +42,7 @@ func (e *EvalError) Error() string {
 func (e *EvalError) Hint() string { return e.hint }
 
 func traceLine(file string, line, col int, text string) string {
-	text = oneLine(plain(text))
+	text = oneLine(text)
 	if file == "" {
 		return text
 	}

@@ -178,6 +178,30 @@ func (t sourceTree) relative(file string) string {
 	return strings.TrimPrefix(file, string(t))
 }
 
+// relativeIn is relative for all names of files in a text. A name that only ends like
+// the tree's is another's.
+func (t sourceTree) relativeIn(text string) string {
+	if t == "" || t == "/" {
+		return text
+	}
+	var b strings.Builder
+	for {
+		i := strings.Index(text, string(t))
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:i])
+		if before := b.String(); before != "" && strings.ContainsAny(before[len(before)-1:], nameChars) {
+			b.WriteString(string(t))
+		}
+		text = text[i+len(t):]
+	}
+}
+
+// nameChars are those by which a longer name would go on.
+const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/"
+
 // strange finds the repository that Git's library refuses, as another user's.
 func strange(message string) (repository string, ok bool) {
 	_, after, _ := strings.Cut(message, "repository path '")
@@ -196,8 +220,9 @@ func (g *evalLog) explain(what Installable, err error) error {
 		return e
 	}
 	tree := g.tree()
+	message := g.failure.message()
 	out := &EvalError{
-		Installable: what.String(), Message: g.failure.message(),
+		Installable: what.String(), Message: tree.relativeIn(message),
 		Argv: e.Argv, ExitCode: e.ExitCode, Stderr: e.Stderr,
 	}
 	out.File, out.Line, out.Column = position(g.failure.file, g.failure.line, g.failure.col)
@@ -206,15 +231,11 @@ func (g *evalLog) explain(what Installable, err error) error {
 		if out.File == "" && tree != "" && strings.HasPrefix(file, string(tree)) {
 			out.File, out.Line, out.Column = file, line, col
 		}
-		text := f.Raw
-		if tree != "" {
-			text = strings.ReplaceAll(text, string(tree), "")
-		}
-		out.Trace = append(out.Trace, traceLine(tree.relative(file), line, col, text))
+		out.Trace = append(out.Trace, traceLine(tree.relative(file), line, col, tree.relativeIn(plain(f.Raw))))
 	}
 	slices.Reverse(out.Trace)
 	out.File = tree.relative(out.File)
-	if repository, ok := strange(out.Message); ok {
+	if repository, ok := strange(message); ok {
 		out.hint = "if you trust it: git config --global --add safe.directory '" + repository + "'"
 	} else if len(out.Trace) == 0 && !slices.Contains(e.Argv, "--show-trace") {
 		out.hint = TraceHint

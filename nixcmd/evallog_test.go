@@ -1,6 +1,7 @@
 package nixcmd
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -41,5 +42,29 @@ func TestEvaluationsThatBuild(t *testing.T) {
 		if g.builds != c.want {
 			t.Errorf("%s: builds is %v", name, g.builds)
 		}
+	}
+}
+
+// Files of the flake are named as the user knows them, wherever Nix keeps its copy.
+func TestErrorsNameTheFlakesFiles(t *testing.T) {
+	const store = "/nix/store/cccccccccccccccccccccccccccccccc-source/"
+	for _, c := range []struct{ tree, text, want string }{
+		{store, "path '" + store + "hosts/x.nix' does not exist", "path 'hosts/x.nix' does not exist"},
+		{store, store + "a and " + store + "b", "a and b"},
+		{store, "path '/nix/store/dddddddddddddddddddddddddddddddd-source/x' does not exist", "path '/nix/store/dddddddddddddddddddddddddddddddd-source/x' does not exist"},
+		{"/etc/nixos/", `/mnt/etc/nixos/a differs from "/etc/nixos/b"`, `/mnt/etc/nixos/a differs from "b"`},
+		{"/", "path '/x' does not exist", "path '/x' does not exist"},
+		{"", "path '/x' does not exist", "path '/x' does not exist"},
+	} {
+		if got := sourceTree(c.tree).relativeIn(c.text); got != c.want {
+			t.Errorf("%s in %s: %s", c.tree, c.text, got)
+		}
+	}
+	var e *EvalError
+	var g evalLog
+	g.line(`@nix {"action":"msg","level":4,"msg":"evaluating file '` + store + `flake.nix'"}`)
+	g.line(`@nix {"action":"msg","column":null,"file":null,"level":0,"line":null,"msg":"x","raw_msg":"path '` + store + `hosts/x.nix' does not exist"}`)
+	if err := g.explain(Installable{}, &Error{ExitCode: 1}); !errors.As(err, &e) || e.Message != "path 'hosts/x.nix' does not exist" {
+		t.Error(err)
 	}
 }

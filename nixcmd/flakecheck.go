@@ -16,8 +16,7 @@ type FlakeProblem struct {
 	// Output is the output concerned, as packages.x86_64-linux.hello; "" if Nix
 	// does not say.
 	Output string
-	// Message is Nix's, without colours, position and trace; it may have several
-	// lines.
+	// Message is as in EvalError.
 	Message string
 	// File, Line and Column are as in EvalError.
 	File         string
@@ -150,7 +149,8 @@ func (g *checkLog) problem(ev *event) FlakeProblem {
 	} else {
 		p.Message, p.File, p.Line, p.Column = readFailure(text)
 	}
-	p.File = g.tree().relative(p.File)
+	tree := g.tree()
+	p.Message, p.File = tree.relativeIn(p.Message), tree.relative(p.File)
 	return p
 }
 

@@ -86,9 +86,15 @@ func (k *keeper) end(ctx context.Context, r *fleet.Report) {
 }
 
 func (k *keeper) warn(err error) {
-	if err != nil {
-		fmt.Fprintln(k.session.face, ui.Harmless("this run is not kept in the history: "+err.Error(), onActions()))
+	if err == nil {
+		return
 	}
+	text := "this run is not kept in the history: " + err.Error()
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		text += "; " + hinted.Hint()
+	}
+	fmt.Fprintln(k.session.face, ui.Harmless(text, onActions()))
 }
 
 // tell gives what all runs came to whom [metrics] names. That it cannot is a

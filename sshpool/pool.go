@@ -187,6 +187,12 @@ func cancelled(ctx context.Context, t Target) *Error {
 	return &Error{Target: t, Kind: KindCancelled, ExitCode: -1, NotStarted: true, Err: contextError(ctx)}
 }
 
+// endedError reads as the cause alone: it says that its context has ended.
+type endedError struct{ cause, context error }
+
+func (e *endedError) Error() string   { return e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.context} }
+
 // contextError returns the context's cause, recognisable as context.Canceled
 // or DeadlineExceeded also when the cause is something else.
 func contextError(ctx context.Context) error {
@@ -194,5 +200,5 @@ func contextError(ctx context.Context) error {
 	if errors.Is(cause, err) {
 		return cause
 	}
-	return fmt.Errorf("%w: %w", err, cause)
+	return &endedError{cause, err}
 }

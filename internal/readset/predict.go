@@ -34,7 +34,7 @@ func Predict(q Question) string {
 	case r.evades():
 		return first(changes) + "it uses getFlake"
 	case (q.From.Uncertain || q.To.Uncertain) && !(q.From.Dirty && q.To.Dirty):
-		return first(changes) + "files go through filters of Git"
+		return first(changes) + uncertain(q)
 	}
 	var read []string
 	for _, c := range changes {

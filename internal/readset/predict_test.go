@@ -105,3 +105,22 @@ func TestStagedEarnsNothing(t *testing.T) {
 		}
 	}
 }
+
+// That only dirty trees are compared is put down to what it is due to.
+func TestUncertainSaysWhy(t *testing.T) {
+	r := &Result{Imports: map[string]Facts{"flake.nix": {}}}
+	tree := func(mode, id string, dirty bool) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: dirty, Uncertain: true, Entries: []worktree.Entry{
+			{Path: "flake.nix", Mode: worktree.ModeFile, ID: "1"}, {Path: "sub", Mode: mode, ID: id},
+		}})
+	}
+	for mode, want := range map[string]string{
+		worktree.ModeSubmodule: "sub changed, and with submodules only dirty trees are compared",
+		worktree.ModeFile:      "sub changed, and files go through filters of Git, or its flags hide them",
+	} {
+		q := Question{Base: r, From: tree(mode, "1", true), To: tree(mode, "2", false), Imported: func(string) bool { return false }}
+		if got := Predict(q); got != want {
+			t.Errorf("%s: %q", mode, got)
+		}
+	}
+}

@@ -64,6 +64,8 @@ func (l *Lines) Event(e fleet.Event) {
 
 const stepColumns = 8
 
+// line writes a line. It is cut where it would not fit, but for what is to be known in
+// full: warnings, and why a host was evaluated, which comes last.
 func (l *Lines) line(e fleet.Event, color, text string) {
 	step := string(e.Step)
 	if e.Kind == fleet.KindDecided {
@@ -71,7 +73,7 @@ func (l *Lines) line(e fleet.Event, color, text string) {
 	}
 	head := pad(e.Host, l.host) + " │ " + pad(step, stepColumns) + " "
 	text = plain(text)
-	if l.screen.width > 0 && !l.verbose && e.Kind != fleet.KindWarning {
+	if l.screen.width > 0 && !l.verbose && e.Kind != fleet.KindWarning && !(e.Kind == fleet.KindDone && e.Step == fleet.StepEvaluate) {
 		text = cut(text, max(10, l.screen.width-utf8.RuneCountInString(head)))
 	}
 	text = l.screen.paint(color, text)

@@ -146,3 +146,17 @@ func TestConfirmNeedsATerminal(t *testing.T) {
 		t.Errorf("%v, %q", err, b.String())
 	}
 }
+
+// Lines are cut to fit, but not before they say why a host was evaluated.
+func TestLinesSayWhyInFull(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLines(&b, []fleet.Host{{Name: "p510"}}, false)
+	l.screen.width = 40
+	for _, s := range []fleet.Step{fleet.StepEvaluate, fleet.StepSurvey} {
+		l.Event(fleet.Event{Host: "p510", Step: s, Kind: fleet.KindDone, Text: "3vnscg4-p510-26.05: hosts/p510/disks.nix changed"})
+	}
+	want := "p510 │ evaluate 0.00 s  3vnscg4-p510-26.05: hosts/p510/disks.nix changed\np510 │ survey   0.00 s  3vnscg4-p510-26…\n"
+	if b.String() != want {
+		t.Errorf("got %q\nwant %q", b.String(), want)
+	}
+}

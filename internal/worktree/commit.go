@@ -102,6 +102,9 @@ func (t *Tree) parseTree(out string) error {
 		if !ok || len(f) != 4 {
 			return fmt.Errorf("unexpected output of git ls-tree: %q", record)
 		}
+		if f[0] == ModeSubmodule {
+			return off("commits with submodules are not compared")
+		}
 		size, err := strconv.ParseInt(f[3], 10, 64)
 		if err != nil || !slices.Contains([]string{ModeFile, ModeExecutable, ModeSymlink}, f[0]) {
 			return off("%s is neither file nor symlink", name)

@@ -175,3 +175,14 @@ func TestCommitFollowsLinks(t *testing.T) {
 		}
 	}
 }
+
+// What a submodule's commit holds may not be here at all.
+func TestCommitWithSubmodules(t *testing.T) {
+	r := newRepo(t)
+	r.git("update-index", "--add", "--cacheinfo", "160000,"+r.rev("HEAD")+",sub")
+	r.git("commit", "-q", "-m", "x")
+	var off *OffError
+	if _, err := ReadCommit(t.Context(), r.dir, r.rev("HEAD")); !errors.As(err, &off) || off.Reason != "commits with submodules are not compared" {
+		t.Error(err)
+	}
+}

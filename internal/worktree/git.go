@@ -97,7 +97,7 @@ func gitWith(ctx context.Context, dir string, stdin io.Reader, args ...string) (
 	res, err := proc.Run(ctx, proc.Cmd{Argv: argv, Dir: dir, Env: gitEnv(), Stdin: stdin})
 	var pe *proc.Error
 	if errors.As(err, &pe) && pe.NotFound() {
-		return "", &OffError{Reason: "git is not installed", Err: err}
+		return "", off("git is not installed or not in PATH")
 	}
 	return string(res.Stdout), err
 }

@@ -572,3 +572,13 @@ func TestUntracked(t *testing.T) {
 		t.Error("the contents of what is intended to be added do not count")
 	}
 }
+
+// That there is no Git is said once.
+func TestNoGit(t *testing.T) {
+	r := newRepo(t)
+	t.Setenv("PATH", t.TempDir())
+	var off *OffError
+	if _, err := Read(t.Context(), Options{Dir: r.dir}); !errors.As(err, &off) || err.Error() != "git is not installed or not in PATH" {
+		t.Error(err)
+	}
+}
