@@ -20,6 +20,26 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// On a terminal no row is wider than it: the last column is cut, and left out where
+// nothing of it could be read.
+func TestTableOnATerminal(t *testing.T) {
+	head := []Cell{{Text: "HOST"}, {Text: "OUTCOME"}, {Text: "WHY"}}
+	rows := [][]Cell{
+		{{Text: "dex5550"}, {Text: "unchanged"}, {Text: "it already runs and boots it"}},
+		{{Text: "p620"}, {Text: "this spans what is left"}},
+	}
+	for width, want := range map[int]string{
+		40: "HOST     OUTCOME    WHY\ndex5550  unchanged  it already runs and…\np620     this spans what is left\n",
+		24: "HOST     OUTCOME    WHY\ndex5550  unchanged  it …\np620     this spans wha…\n",
+		23: "HOST     OUTCOME\ndex5550  unchanged\np620     this spans wh…\n",
+	} {
+		var b bytes.Buffer
+		if err := (screen{w: &b, width: width}).table(head, rows); err != nil || b.String() != want {
+			t.Errorf("%d: got:\n%s\nwant:\n%s", width, b.String(), want)
+		}
+	}
+}
+
 func TestNote(t *testing.T) {
 	var b bytes.Buffer
 	Note(&b, "- "+"seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77 seven77 1234567 \x1b[31mnext")
