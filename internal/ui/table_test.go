@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nixflotilla/flotilla/fleet"
 )
 
 func TestTable(t *testing.T) {
@@ -36,6 +41,25 @@ func TestTableOnATerminal(t *testing.T) {
 		var b bytes.Buffer
 		if err := (screen{w: &b, width: width}).table(head, rows); err != nil || b.String() != want {
 			t.Errorf("%d: got:\n%s\nwant:\n%s", width, b.String(), want)
+		}
+	}
+}
+
+func TestReportOnANarrowTerminal(t *testing.T) {
+	r := &fleet.Report{Results: []fleet.Result{
+		{Host: fleet.Host{Name: "p620"}, Outcome: fleet.SwitchedNeedsReboot, Duration: time.Second, Reason: "it runs another"},
+		{Host: fleet.Host{Name: "dex5550"}, Outcome: fleet.Unchanged, Duration: time.Second},
+	}}
+	for _, width := range []int{80, 48, 43, 42, 40} {
+		var b bytes.Buffer
+		screen{w: &b, width: width}.report(r)
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > width {
+				t.Errorf("%d of %d columns: %s", n, width, line)
+			}
+		}
+		if strings.Contains(b.String(), "WHY") != (width >= 43) {
+			t.Errorf("%d:\n%s", width, b.String())
 		}
 	}
 }
