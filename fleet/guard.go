@@ -128,7 +128,7 @@ func (e *lockedError) Error() string {
 	if e.by == "" {
 		return "the host is locked by a deployment"
 	}
-	return fmt.Sprintf("the host is locked by %s, whose deployment began at %s", e.by, e.since.Format("15:04:05 MST"))
+	return fmt.Sprintf("the host is locked by %s, whose deployment began at %s", e.by, moment(e.since))
 }
 
 func (e *lockedError) Hint() string {
