@@ -230,7 +230,7 @@ func TestInterruptedCheckup(t *testing.T) {
 				t.Errorf("not brought to its end: %+v", r)
 			case abandoned && (r.Outcome != Cancelled || h.profile != oldSystem || !errors.Is(r.Err, ErrAbandoned)):
 				t.Errorf("not abandoned: %+v", r)
-			case abandoned && (!errors.As(r.Err, &se) || !strings.Contains(se.Hint, "not confirmed; unless `confirm a` is run in time, the host goes back to 0000000-old by itself")):
+			case abandoned && (!errors.As(r.Err, &se) || !strings.Contains(se.Hint, "not confirmed; unless `confirm a` is run within 2m30s of its activation, the host goes back to 0000000-old by itself")):
 				t.Errorf("%+v", se)
 			}
 		})

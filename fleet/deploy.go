@@ -321,7 +321,7 @@ func (j *job) activate(ctx context.Context, s surveyed, abandon <-chan struct{})
 			return "", err
 		}
 		untouched = end.values["untouched"] == "yes"
-		if outcome, err = judge(end, u.boots()); err != nil {
+		if outcome, err = judge(end, u.now(end)); err != nil {
 			return "", err
 		}
 		switch {
@@ -439,30 +439,31 @@ func untilAbandoned(ctx context.Context, abandon <-chan struct{}) (context.Conte
 
 // judge turns switch-to-configuration's exit status into an outcome; the codes
 // are those of nixpkgs' switch-to-configuration-ng (src/main.rs).
-func judge(end unitEnd, boots string) (Outcome, error) {
+//
+// Errors end with now, which says what the host is like.
+func judge(end unitEnd, now string) (Outcome, error) {
 	fail := func(text, hint string) error {
 		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines, unit: end.unit}
 	}
-	boots = "if it lost power now, " + boots
 	switch end.status {
 	case 0:
 		return Switched, nil
 	case 4:
-		return Degraded, fail("the new system came up, but units failed", "it is live: see `systemctl --failed` on the host; "+boots)
+		return Degraded, fail("the new system came up, but units failed", "it is live: see `systemctl --failed` on the host; "+now)
 	case 11:
-		return Locked, fail("another switch holds the host's lock", "wait for it to end, then deploy again")
+		return Locked, fail("another switch holds the host's lock", strings.TrimSuffix("wait for it to end, then deploy again; "+now, "; "))
 	case 100:
 		return Staged, nil
 	case -1:
-		return Failed, fail("switch-to-configuration was ended by a signal", boots)
+		return Failed, fail("switch-to-configuration was ended by a signal", now)
 	case 1:
-		return Failed, fail("the new system refused to be switched to, with exit code 1", boots)
+		return Failed, fail("the new system refused to be switched to, with exit code 1", now)
 	case 2:
-		return Failed, fail("the activation script failed", boots)
+		return Failed, fail("the activation script failed", now)
 	case 101:
-		return Failed, fail("switch-to-configuration crashed, with exit code 101", boots)
+		return Failed, fail("switch-to-configuration crashed, with exit code 101", now)
 	}
-	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), boots)
+	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), now)
 }
 
 // verified checks the host's own words after the commit.

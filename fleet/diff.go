@@ -64,13 +64,13 @@ func difference(k *stores, free int64) *Difference {
 
 // dryActivated adds what a dry activation told: how it ended, and what it said
 // it would do.
-func (d *Difference) dryActivated(end unitEnd, units UnitChanges, boots string) {
+func (d *Difference) dryActivated(end unitEnd, units UnitChanges) {
 	units.New = newUnits(d.Packages)
 	d.Units, d.UnitsUnknown = units, ""
 	d.Reboot = end.rebootChanges()
 	d.RebootFor = partNames(d.Reboot)
 	d.Inhibitors = end.inhibitors()
-	switch _, err := judge(end, boots); {
+	switch _, err := judge(end, ""); {
 	case err != nil:
 		d.UnitsUnknown = err.Error()
 		if n := len(end.lines); n > 0 {

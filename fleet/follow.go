@@ -373,10 +373,18 @@ func (u *unit) abandoned(err error) error {
 	return &outOfSightError{text: "no longer waited for", unit: u.name, boots: u.goesBack(), err: ErrAbandoned}
 }
 
+// now says what the host is like after an activation that ended so.
+func (u *unit) now(end unitEnd) string {
+	if end.values["untouched"] == "yes" {
+		return "nothing was changed on the host: " + u.survey.nowRuns(u.survey.Current)
+	}
+	return "if it lost power now, " + u.boots()
+}
+
 // boots says what the host would boot if it lost power now.
 func (u *unit) boots() string {
-	if u.step == StepCommit {
-		return "whether it boots the old or the new system is not known"
+	if u.step == StepCommit && u.seen {
+		return fmt.Sprintf("whether it boots the old or the new system is not known: `status -on=%s` tells", u.job.host.Name)
 	}
 	return "it would boot " + short(u.survey.Profile)
 }

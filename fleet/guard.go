@@ -113,7 +113,8 @@ func (u *unit) goesBack() string {
 	if u.guard == nil || !u.guard.restore || u.step == StepCommit && u.seen {
 		return u.boots()
 	}
-	return fmt.Sprintf("unless `confirm %s` is run in time, the host goes back to %s by itself", u.job.host.Name, short(u.survey.Current))
+	return fmt.Sprintf("unless `confirm %s` is run within %s of its activation, the host goes back to %s by itself",
+		u.job.host.Name, exact(u.guard.confirm), short(u.survey.Current))
 }
 
 // lockedError is a host that another deployment has.
@@ -127,7 +128,7 @@ func (e *lockedError) Error() string {
 	if e.by == "" {
 		return "the host is locked by a deployment"
 	}
-	return fmt.Sprintf("the host is locked by %s, whose deployment began at %s", e.by, e.since.Format("15:04:05 MST"))
+	return fmt.Sprintf("the host is locked by %s, whose deployment began at %s", e.by, moment(e.since))
 }
 
 func (e *lockedError) Hint() string {
@@ -252,6 +253,10 @@ func (j *job) giveUp(ctx context.Context, u *unit, outcome Outcome, untouched bo
 	return j.restore(ctx, u, cause)
 }
 
+// decidedAlready is the exit status of a unit of guard.sh that finds the deployment
+// decided by another.
+const decidedAlready = 75
+
 // restore brings the old system back.
 func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error) {
 	r := u.sibling(StepRestore)
@@ -275,10 +280,14 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 		return "", errors.Join(err, cause)
 	}
 	var activation *activationError
-	if errors.As(cause, &activation) && activation.status < 0 && ended.why != "" && ended.why != brief(cause) {
-		// The signal was the guard's, which has a reason.
+	if errors.As(cause, &activation) && (activation.status < 0 || activation.status == decidedAlready) && ended.why != "" && ended.why != brief(cause) {
+		// The signal was the guard's, or it came first: it has a reason.
+		step := StepActivate
+		if se := (*StepError)(nil); errors.As(cause, &se) {
+			step = se.Step
+		}
 		ended.lines, ended.unit = activation.lines, activation.unit
-		return ended.outcome(), j.stepError(StepActivate, ended)
+		return ended.outcome(), j.stepError(step, ended)
 	}
 	hint := "the old system was brought back: " + u.survey.nowRuns(storePath(ended.current))
 	if ended.code == 4 {
@@ -297,6 +306,8 @@ func (u *unit) restore(ctx context.Context, why string) (*endedError, error) {
 	var ended *endedError
 	switch {
 	case errors.As(err, &ended):
+		// By the guard, which leaves what became of it for whoever asks.
+		u.clean(ctx)
 		return ended, nil
 	case err != nil:
 		return nil, err

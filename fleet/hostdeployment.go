@@ -82,7 +82,7 @@ func (d *HostDeployment) who() string {
 	case d.Since.IsZero():
 		return ", by " + d.By
 	}
-	return fmt.Sprintf(", by %s since %s", d.By, d.Since.Format("15:04:05 MST"))
+	return fmt.Sprintf(", by %s since %s", d.By, moment(d.Since))
 }
 
 // note is one sentence on a deployment that is not under way, what to do first.
@@ -101,4 +101,12 @@ func (d *HostDeployment) note(host string) string {
 		}
 	}
 	return text + d.who()
+}
+
+// moment is a time by the host's clock; of one long ago, or to come, the day as well.
+func moment(at time.Time) string {
+	if time.Since(at).Abs() < 12*time.Hour {
+		return at.Format("15:04:05 MST")
+	}
+	return at.Format("2006-01-02 15:04:05 MST")
 }

@@ -57,3 +57,18 @@ func TestDeploymentOf(t *testing.T) {
 		}
 	})
 }
+
+// A lock may be of another day.
+func TestLockOfAnotherDay(t *testing.T) {
+	at := time.Now().Add(-13 * time.Hour)
+	day := " " + at.Format("2006-01-02 15:04:05 MST")
+	if d := (&HostDeployment{State: DeploymentLeft, By: "me", Since: at}); !strings.HasSuffix(d.note("a"), day) {
+		t.Error(d.note("a"))
+	}
+	if e := (&lockedError{host: "a", by: "me", since: at}); !strings.HasSuffix(e.Error(), day) {
+		t.Error(e)
+	}
+	if at = time.Now().Add(-time.Minute); !strings.HasSuffix((&lockedError{by: "me", since: at}).Error(), " at "+at.Format("15:04:05 MST")) {
+		t.Error("a minute ago is of another day")
+	}
+}

@@ -168,7 +168,7 @@ func (j *job) dryActivate(ctx context.Context, s surveyed, d *Difference, abando
 			return "", err
 		}
 		u.clean(ctx)
-		d.dryActivated(end, units, u.boots())
+		d.dryActivated(end, units)
 		return "", nil
 	})
 }

@@ -168,7 +168,7 @@ func TestNewUnits(t *testing.T) {
 	}
 	p.Changed = []PackageChange{{Name: "unit-changed.service"}}
 	d := Difference{Packages: p}
-	d.dryActivated(unitEnd{}, UnitChanges{}, "")
+	d.dryActivated(unitEnd{}, UnitChanges{})
 	if want := []string{"a.service", "backup.timer", "getty-.service"}; !slices.Equal(d.Units.New, want) || d.Units.Empty() {
 		t.Errorf("%q", d.Units.New)
 	}
@@ -179,6 +179,24 @@ func TestJudge(t *testing.T) {
 		got, err := judge(unitEnd{status: status}, "")
 		if got != want || (err == nil) != want.OK() {
 			t.Errorf("%d: %s, %v", status, got, err)
+		}
+	}
+}
+
+// Whoever reads of a system that refused wants to know first of all whether the host
+// was touched.
+func TestUntouchedHostIsToldOf(t *testing.T) {
+	u := &unit{step: StepActivate, survey: Survey{Current: oldSystem, Profile: oldSystem}}
+	for status, touched := range map[int]bool{1: false, 11: false, 2: true, 4: true} {
+		end := unitEnd{status: status, answer: answer{values: map[string]string{}}}
+		if !touched {
+			end.values["untouched"] = "yes"
+		}
+		var failed *activationError
+		if _, err := judge(end, u.now(end)); !errors.As(err, &failed) ||
+			strings.Contains(failed.hint, "nothing was changed on the host: it runs and boots 0000000-old, as before") == touched ||
+			strings.Contains(failed.hint, "if it lost power now, it would boot 0000000-old") != touched {
+			t.Errorf("%d: %v", status, err)
 		}
 	}
 }

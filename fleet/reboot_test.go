@@ -44,7 +44,7 @@ func TestDryActivated(t *testing.T) {
 		{"init", unitEnd{answer: facts, status: 100}, "can only be booted into"},
 	} {
 		d := difference(&stores{}, -1)
-		d.dryActivated(c.end, UnitChanges{Stop: []string{"a.service"}}, "")
+		d.dryActivated(c.end, UnitChanges{Stop: []string{"a.service"}})
 		if !strings.Contains(d.UnitsUnknown, c.unknown) || (c.unknown == "") != (d.UnitsUnknown == "") || strings.Join(d.RebootFor, "") != "kernel" || len(d.Units.Stop) != 1 {
 			t.Errorf("%s: %+v", c.name, d)
 		}

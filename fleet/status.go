@@ -252,13 +252,18 @@ func (r Result) Attention() []string {
 	if s.Uncommitted {
 		add("a deployment was cut short before its boot entry was made")
 	}
-	if r.Wanted != "" && !s.runs(r.Wanted, r.Host.Specialisation) {
+	staged := s.Busy() == "" && r.Wanted != "" && s.Profile == r.Wanted && s.liveToplevel() != s.Profile && r.Host.Specialisation == "" && !s.Uncommitted
+	switch {
+	case staged:
+		add("wanted is %s, which it boots: `reboot %s`", short(r.Wanted), r.Host.Name)
+	case r.Wanted != "" && !s.runs(r.Wanted, r.Host.Specialisation):
 		add("wanted is %s", specialised(r.Wanted, r.Host.Specialisation))
 	}
 	if !s.DiffersSince.IsZero() && r.Standing() == StandingDiffers {
 		add("differs from the flake since %s at least", s.DiffersSince.Local().Format("2006-01-02 15:04"))
 	}
 	switch {
+	case staged:
 	case s.liveToplevel() != s.Profile:
 		add("boots %s", short(s.Profile))
 	case len(s.Specialisations) > 0 && !slices.Contains(s.Specialisations, r.Host.Specialisation):

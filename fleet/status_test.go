@@ -93,6 +93,31 @@ func TestGenerationNumber(t *testing.T) {
 	}
 }
 
+// A host that only has to be booted to run what is wanted is told so, once.
+func TestAttentionOfStagedHosts(t *testing.T) {
+	const booted = "wanted is 1111111-new, which it boots: `reboot a`"
+	for _, c := range []struct {
+		s     HostStatus
+		host  Host
+		notes []string
+	}{
+		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem}}, notes: []string{booted}},
+		// A boot leads to none of these.
+		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: oldSystem}}, notes: []string{"wanted is 1111111-new"}},
+		{s: HostStatus{Survey: Survey{Current: newSystem, Profile: oldSystem}}, notes: []string{"boots 0000000-old"}},
+		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem, Uncommitted: true}},
+			notes: []string{"a deployment was cut short before its boot entry was made", "wanted is 1111111-new", "boots 1111111-new"}},
+		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem}}, host: Host{Specialisation: "x"},
+			notes: []string{"wanted is specialisation x of 1111111-new", "boots 1111111-new"}},
+	} {
+		c.s.FreeBytes, c.s.Nix, c.s.NixDaemon, c.s.Systemd, c.s.Root = -1, "/bin/nix", "/bin/nix-daemon", true, RootAlready
+		c.host.Name = "a"
+		if notes := (Result{Host: c.host, Status: &c.s, Wanted: newSystem}).Attention(); !slices.Equal(notes, c.notes) {
+			t.Errorf("%+v: %q", c.s.Survey, notes)
+		}
+	}
+}
+
 func TestStanding(t *testing.T) {
 	const a, b = nixcmd.StorePath("/nix/store/11111111111111111111111111111111-a"), nixcmd.StorePath("/nix/store/22222222222222222222222222222222-b")
 	runs := func(current, profile nixcmd.StorePath) *HostStatus {

@@ -132,7 +132,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 	if ctx.Err() != nil && r.ExitCode() == fleet.ExitOK {
 		// Too late to change the outcome, but not to keep what follows from
 		// being started.
-		return mg.Fatal(fleet.ExitCancelled, ui.Summary(r))
+		return mg.Fatal(fleet.ExitCancelled, "interrupted: "+ui.Summary(r))
 	}
 	if err := verdict(r); err != nil {
 		return err
@@ -145,10 +145,15 @@ type lateSink struct{ fleet.Sink }
 
 // verdict is the error for Mage of a run, nil if every host ended well.
 func verdict(r *fleet.Report) error {
-	if code := r.ExitCode(); code != fleet.ExitOK {
+	switch code := r.ExitCode(); code {
+	case fleet.ExitOK:
+		return nil
+	case fleet.ExitCancelled:
+		// Hosts may have ended well all the same.
+		return mg.Fatal(code, "interrupted: "+ui.Summary(r))
+	default:
 		return mg.Fatal(code, ui.Summary(r))
 	}
-	return nil
 }
 
 // failure is the error for Mage of a run that never began.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 
 	"github.com/nixflotilla/flotilla/internal/lab"
 	"github.com/nixflotilla/flotilla/internal/proc"
@@ -52,6 +53,11 @@ func LabExec(ctx context.Context, command string, compat bool) error {
 	if err != nil {
 		return err
 	}
+	// Ctrl-C is for the command, which has the terminal. Mage would end this after five
+	// seconds, and the command would go on without a terminal. The signal is caught, since
+	// children would inherit that it is ignored.
+	signal.Reset(os.Interrupt)
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	run := l.Exec
 	if compat {
 		run = l.Compat

@@ -43,6 +43,7 @@ var faults = []fault{
 	{"commit killed, profile set", false, commitKilled("profile set", false)},
 	{"commit killed, boot entry made", false, commitKilled("boot entry made", false)},
 	{"commit and controller killed, profile set", true, commitKilled("profile set", true)},
+	{"commit once it has gone back", true, lateCommit},
 	{"two would go back", true, twoGoBack},
 	{"activation that does not end when told to", false, deafActivation},
 	{"unit that never starts", false, hangingUnit},
@@ -476,6 +477,22 @@ func commitKilled(point string, controller bool) func(*site) {
 		d.end().exits(4).says(s.host+": rolled-back", "it runs and boots ")
 		s.back(before)
 		s.clear(s.host)
+	}
+}
+
+// The commit is about to begin when the host goes back: that is what is told, and nothing
+// of it is left.
+func lateCommit(s *site) {
+	before := s.forgetful()
+	s.waits("60s", "1s")
+	s.wants("")
+	d := s.heldAt("reached again")
+	s.on("for n in $(seq 600); do [ ! -e /run/flotilla/report ] || exit 0; sleep 0.1; done; exit 1")
+	s.release()
+	d.end().exits(4).says(s.host+": commit failed: the host went back to the old system by itself: it was not confirmed within 1s", "it runs and boots ")
+	s.back(before)
+	if left := s.on("ls -d /run/flotilla/*/ 2>/dev/null || :; systemctl list-units --all --no-legend --plain 'flotilla-commit-*'"); left != "" {
+		s.t.Errorf("left: %s", left)
 	}
 }
 

@@ -79,7 +79,7 @@ func TestErrorsBeforeActivation(t *testing.T) {
 		{name: "build failure", host: "razer", outcome: "failed", module: "lab.failBuild = true;",
 			says: []string{"cannot build lab-fail-build-1.0.drv", "undefined reference to 'lab'", "nix log /nix/store/"}},
 		{name: "pre-switch check", host: "razer", outcome: "failed", module: "lab.failPreSwitchCheck = true;",
-			says: []string{"the lab's check refuses", "exit code 1", "it would boot "}},
+			says: []string{"the lab's check refuses", "exit code 1", "nothing was changed on the host: it runs and boots "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{t: t, Lab: m.Lab}
@@ -293,7 +293,7 @@ func TestLocked(t *testing.T) {
 	t.Cleanup(func() { m.must("p510", "systemctl stop lab-holder") })
 	// The unit is up before its flock is.
 	m.must("p510", "while flock -n /run/nixos/switch-to-configuration.lock true; do :; done")
-	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "another switch holds the host's lock")
+	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "another switch holds the host's lock", "nothing was changed on the host: it runs and boots ")
 }
 
 // A new kernel is live after a reboot only: the deployment says so.
@@ -338,7 +338,7 @@ func TestInterruptDuringActivation(t *testing.T) {
 	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
 	m.must(lab.Control, "kill -INT $(pidof flotilla)")
 	o := <-done
-	o.exits(130).says("starting nothing new", "runs and boots")
+	o.exits(130).says("starting nothing new", "runs and boots", "Error: interrupted: p510: switched")
 	if m.settled("p510") == before {
 		t.Error("the activation was not brought to its end")
 	}

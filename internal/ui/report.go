@@ -10,19 +10,28 @@ import (
 )
 
 // Report writes what became of each host, a line each.
-func Report(w io.Writer, r *fleet.Report) {
-	s := newScreen(w)
+func Report(w io.Writer, r *fleet.Report) { newScreen(w).report(r) }
+
+func (s screen) report(r *fleet.Report) {
+	w := s.w
 	host, outcome, took := len("HOST"), len("OUTCOME"), len("TIME")
 	for _, res := range r.Results {
 		host, outcome, took = max(host, len(res.Host.Name)), max(outcome, len(res.Outcome)), max(took, len(Seconds(res.Duration)))
 	}
-	fmt.Fprintln(w, s.paint(dim, pad("HOST", host)+"  "+pad("OUTCOME", outcome)+"  "+pad("TIME", took)+"  WHY"))
+	// Why is left out where nothing of it could be read, as in a table.
+	room := s.width - host - outcome - took - 6
+	told := s.width == 0 || room >= legible
+	head := pad("HOST", host) + "  " + pad("OUTCOME", outcome) + "  " + pad("TIME", took)
+	if told {
+		head += "  WHY"
+	}
+	fmt.Fprintln(w, s.paint(dim, head))
 	for _, res := range r.Results {
-		why := plain(why(res))
-		if s.width > 0 {
-			why = cut(why, max(10, s.width-host-outcome-took-6))
+		why := "  " + cut(plain(why(res)), room)
+		if !told {
+			why = ""
 		}
-		fmt.Fprintf(w, "%s  %s  %s  %s\n", pad(res.Host.Name, host),
+		fmt.Fprintf(w, "%s  %s  %s%s\n", pad(res.Host.Name, host),
 			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), took), why)
 	}
 	if by := builtBy(r); by != "" {

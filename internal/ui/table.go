@@ -31,10 +31,17 @@ type Cell struct {
 }
 
 // Table writes rows under a head, with columns as wide as their widest cell, but
-// for the last, which is cut at a terminal's edge. A row may have fewer cells than
-// the head: its last one then spans the rest. An error is w's.
+// for the last, which is cut at a terminal's edge, and left out where nothing of it could
+// be read. A row may have fewer cells than the head: its last one then spans the rest. An
+// error is w's.
 func Table(w io.Writer, head []Cell, rows [][]Cell) error {
-	s := newScreen(w)
+	return newScreen(w).table(head, rows)
+}
+
+// legible is how many columns the last cell of a row needs at least.
+const legible = 4
+
+func (s screen) table(head []Cell, rows [][]Cell) error {
 	widths := make([]int, len(head))
 	for _, row := range append([][]Cell{head}, rows...) {
 		for i, c := range row {
@@ -56,8 +63,10 @@ func Table(w io.Writer, head []Cell, rows [][]Cell) error {
 			case !last:
 				text = pad(text, widths[i])
 			}
-			if last && s.width > 0 {
-				text = cut(text, max(1, s.width-at))
+			if room := s.width - at; last && s.width > 0 {
+				if text = cut(text, max(1, room)); i > 0 && room < min(legible, widths[i]) {
+					text = ""
+				}
 			}
 			color := toneColor(c.Tone)
 			if n == 0 {
@@ -71,7 +80,7 @@ func Table(w io.Writer, head []Cell, rows [][]Cell) error {
 		}
 		all.WriteString(strings.TrimRight(b.String(), " ") + "\n")
 	}
-	_, err := io.WriteString(w, all.String())
+	_, err := io.WriteString(s.w, all.String())
 	return err
 }
 

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nixflotilla/flotilla/fleet"
 )
 
 func TestTable(t *testing.T) {
@@ -17,6 +22,45 @@ func TestTable(t *testing.T) {
 	want := "NAME    N  WHAT\nä     100  first\nevil  spans what is left\nc       7\n"
 	if b.String() != want {
 		t.Errorf("got:\n%q\nwant:\n%q", b.String(), want)
+	}
+}
+
+// On a terminal no row is wider than it: the last column is cut, and left out where
+// nothing of it could be read.
+func TestTableOnATerminal(t *testing.T) {
+	head := []Cell{{Text: "HOST"}, {Text: "OUTCOME"}, {Text: "WHY"}}
+	rows := [][]Cell{
+		{{Text: "dex5550"}, {Text: "unchanged"}, {Text: "it already runs and boots it"}},
+		{{Text: "p620"}, {Text: "this spans what is left"}},
+	}
+	for width, want := range map[int]string{
+		40: "HOST     OUTCOME    WHY\ndex5550  unchanged  it already runs and…\np620     this spans what is left\n",
+		24: "HOST     OUTCOME    WHY\ndex5550  unchanged  it …\np620     this spans wha…\n",
+		23: "HOST     OUTCOME\ndex5550  unchanged\np620     this spans wh…\n",
+	} {
+		var b bytes.Buffer
+		if err := (screen{w: &b, width: width}).table(head, rows); err != nil || b.String() != want {
+			t.Errorf("%d: got:\n%s\nwant:\n%s", width, b.String(), want)
+		}
+	}
+}
+
+func TestReportOnANarrowTerminal(t *testing.T) {
+	r := &fleet.Report{Results: []fleet.Result{
+		{Host: fleet.Host{Name: "p620"}, Outcome: fleet.SwitchedNeedsReboot, Duration: time.Second, Reason: "it runs another"},
+		{Host: fleet.Host{Name: "dex5550"}, Outcome: fleet.Unchanged, Duration: time.Second},
+	}}
+	for _, width := range []int{80, 48, 43, 42, 40} {
+		var b bytes.Buffer
+		screen{w: &b, width: width}.report(r)
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > width {
+				t.Errorf("%d of %d columns: %s", n, width, line)
+			}
+		}
+		if strings.Contains(b.String(), "WHY") != (width >= 43) {
+			t.Errorf("%d:\n%s", width, b.String())
+		}
 	}
 }
 
