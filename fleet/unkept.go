@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // unkept is the error for state that cannot be kept.
@@ -18,7 +17,7 @@ func (f *Fleet) unkept(what string, err error) error {
 // wayOut says what to do about it.
 func (f *Fleet) wayOut(err error) string {
 	way, that := "make "+f.stateDir+" writable", "is"
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		way, that = "make room in "+f.stateDir, "has room"
 	}
 	if f.stateGiven { // by what this is part of, which knows where
@@ -35,7 +34,8 @@ func (f *Fleet) newRoot(h Host) (string, error) {
 		return "", err
 	}
 	dir := filepath.Dir(link)
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+	const change = 2 | 1 // W_OK | X_OK, access(2)
+	if err := syscall.Access(dir, change); err != nil {
 		return "", f.unkept("the built system", &fs.PathError{Op: "write to", Path: dir, Err: err})
 	}
 	return link, nil

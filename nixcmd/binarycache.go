@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // BinaryCache reads a binary cache over HTTP, or from a directory, by the
@@ -72,7 +74,7 @@ func (c *BinaryCache) get(ctx context.Context, name string) (io.ReadCloser, erro
 	var failed *url.Error
 	switch {
 	case errors.As(err, &failed):
-		return nil, cancellation(ctx, unreached(failed.Err)) // without the URL
+		return nil, proc.Because(ctx, unreached(failed.Err)) // without the URL
 	case err != nil:
 		return nil, err
 	case res.StatusCode == http.StatusOK:
@@ -254,7 +256,7 @@ func (c *BinaryCache) Download(ctx context.Context, info NarInfo, count func(n i
 			break
 		}
 		if err != nil {
-			return cancellation(ctx, err)
+			return proc.Because(ctx, err)
 		}
 	}
 	if want, ok := strings.CutPrefix(info.FileHash, "sha256:"); ok && len(want) == 52 && want != base32(h.Sum(nil)) {

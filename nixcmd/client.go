@@ -2,7 +2,6 @@ package nixcmd
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"strings"
 	"time"
@@ -123,25 +122,9 @@ func (c *Client) run(ctx context.Context, op string, cmd proc.Cmd) (proc.Result,
 	if err != nil {
 		e := commandError(op, cmd.Argv, res, err)
 		if e.Err != nil {
-			e.Err = cancellation(ctx, e.Err)
+			e.Err = proc.Because(ctx, e.Err)
 		}
 		return res, e
 	}
 	return res, nil
 }
-
-// cancellation makes an error that a cancelled context caused recognisable as
-// that, besides being its cause.
-func cancellation(ctx context.Context, err error) error {
-	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return &cancelledError{err, ctx.Err()}
-}
-
-// cancelledError reads as the cause alone: that something was interrupted says that
-// its context was cancelled.
-type cancelledError struct{ cause, context error }
-
-func (e *cancelledError) Error() string   { return e.cause.Error() }
-func (e *cancelledError) Unwrap() []error { return []error{e.cause, e.context} }

@@ -72,7 +72,7 @@ func (c *Client) Evaluate(ctx context.Context, what Installable, opt EvaluateOpt
 	var cache *cacheUse
 	if !opt.Fresh {
 		if cache, err = c.caches.enter(ctx, what.ref); err != nil {
-			return Evaluation{}, &Error{Op: "evaluate " + what.String(), ExitCode: -1, Err: cancellation(ctx, err)}
+			return Evaluation{}, &Error{Op: "evaluate " + what.String(), ExitCode: -1, Err: proc.Because(ctx, err)}
 		}
 		defer cache.leave()
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // PingS3 finds out whether the server of an s3:// store answers, if the store's URL names it
@@ -26,7 +28,7 @@ func PingS3(ctx context.Context, storeURL string) error {
 	defer transport.CloseIdleConnections()
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return cancellation(ctx, err)
+		return proc.Because(ctx, err)
 	}
 	_ = res.Body.Close()
 	if res.StatusCode >= http.StatusInternalServerError {

@@ -5,10 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/magefile/mage/mg"
 
@@ -108,8 +105,7 @@ func stateOf(ctx context.Context, nix *nixcmd.Client, c nixcmd.Commit) (*fleet.S
 // promptly does work that Ctrl-C may end at once, and makes its error one for
 // Mage.
 func promptly(ctx context.Context, work func(context.Context) error) error {
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	switch err := work(ctx); {
 	case err != nil && ctx.Err() != nil:

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"regexp"
-	"syscall"
 	"time"
 
 	"github.com/bitfield/script"
@@ -25,8 +23,7 @@ import (
 func CheckSyntax(ctx context.Context, json *bool) error {
 	asJSON(json)
 	began := time.Now()
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	nix := nixcmd.New(nixcmd.Config{})
 	files, err := nixFiles(ctx, nix)

@@ -7,7 +7,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // errInterrupted is the cause of a context that a signal cancelled.
@@ -18,13 +21,10 @@ var errInterrupted = errors.New("interrupted")
 // while activations come to their end; the second closes abandon, so that they
 // are no longer waited for; the third ends the process. Call stop when the work
 // is done. A reader of our output that goes away does not end the process.
-//
-// Mage has a handler of its own, which ends the process five seconds after the
-// first signal, in the middle of an activation; it is taken out.
 func interruptible(ctx context.Context, w io.Writer, first string) (inner context.Context, abandon <-chan struct{}, stop func()) {
 	inner, cancel := context.WithCancelCause(ctx)
 	abandoned, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	takeSignals()
 	got := make(chan os.Signal, 2)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// Not Ignore, which children would inherit.
@@ -55,4 +55,36 @@ func interruptible(ctx context.Context, w io.Writer, first string) (inner contex
 		<-over
 		cancel(nil)
 	}
+}
+
+// untilSignal is a context for work that Ctrl-C, SIGTERM and a lost terminal may end at
+// once.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	takeSignals()
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// takeSignals takes Ctrl-C from Mage, whose handler ends the process five seconds after it,
+// in the middle of an activation. Mage starts a target before it has that handler
+// (mage/template.go, runTarget), which would then come after this and stay.
+func takeSignals() {
+	stacks := make([]byte, 1<<16)
+	for range 1000 {
+		if mainWaits(string(stacks[:runtime.Stack(stacks, true)])) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+}
+
+// mainWaits reports whether the main goroutine waits for others, as Mage's does once it
+// has its handler, or is the caller itself, and no Mage's.
+func mainWaits(stacks string) bool {
+	if strings.HasPrefix(stacks, "goroutine 1 ") {
+		return true
+	}
+	_, rest, _ := strings.Cut(stacks, "\ngoroutine 1 ")
+	_, state, _ := strings.Cut(rest, "[")
+	return strings.HasPrefix(state, "select") || strings.HasPrefix(state, "chan receive")
 }

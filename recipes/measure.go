@@ -65,8 +65,7 @@ func measured(ctx context.Context, m measurement, work func(context.Context, mea
 	if forPrograms() {
 		m.status = ui.NewStage(nil)
 	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	abandon, over := second(ctx)
 	defer over()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/magefile/mage/mg"
 
@@ -44,8 +42,7 @@ type question func(ctx context.Context, s session) error
 
 // put asks a question, which Ctrl-C ends at once.
 func put(ctx context.Context, ask question, s session) error {
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	switch err := ask(ctx, s); {
 	case ctx.Err() != nil:

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/magefile/mage/mg"
 
@@ -30,8 +28,7 @@ func UpdateInput(ctx context.Context, name string, json *bool) error {
 	}
 	defer f.Close(context.WithoutCancel(ctx))
 	var u fleet.InputUpdate
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	switch u, err = f.UpdateInput(ctx, name); {
 	case err != nil && ctx.Err() != nil && !errors.Is(err, fleet.ErrLockChanged):

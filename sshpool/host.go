@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // host is what a pool keeps for one target.
@@ -72,7 +74,7 @@ func (h *host) connect(ctx context.Context) (connected, error) {
 	}
 	h.mu.Unlock()
 	if last {
-		f.cancel(contextError(ctx))
+		f.cancel(proc.Because(ctx, context.Cause(ctx)))
 		<-f.done
 	}
 	return connected{}, h.late(ctx)

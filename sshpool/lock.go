@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // lockFile takes the flock(2) of the file at path, which is made if missing and
@@ -32,7 +34,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, contextError(ctx)
+			return nil, proc.Because(ctx, context.Cause(ctx))
 		case <-tick.C:
 		}
 	}

@@ -184,21 +184,5 @@ func closedError(t Target) error {
 
 // cancelled makes the error of a call that its context ended.
 func cancelled(ctx context.Context, t Target) *Error {
-	return &Error{Target: t, Kind: KindCancelled, ExitCode: -1, NotStarted: true, Err: contextError(ctx)}
-}
-
-// endedError reads as the cause alone: it says that its context has ended.
-type endedError struct{ cause, context error }
-
-func (e *endedError) Error() string   { return e.cause.Error() }
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.context} }
-
-// contextError returns the context's cause, recognisable as context.Canceled
-// or DeadlineExceeded also when the cause is something else.
-func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return &endedError{cause, err}
+	return &Error{Target: t, Kind: KindCancelled, ExitCode: -1, NotStarted: true, Err: proc.Because(ctx, context.Cause(ctx))}
 }

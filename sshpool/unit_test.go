@@ -2,7 +2,6 @@ package sshpool
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -269,14 +268,5 @@ func TestEnvironment(t *testing.T) {
 		if got := environment([]string{"SHELL=" + shell}); !slices.Contains(got, "SHELL="+want) || len(got) != 4 {
 			t.Errorf("%s: got %q", shell, got)
 		}
-	}
-}
-
-// What a context's end did to a call is told once, by its cause.
-func TestEndOfAContextIsToldOnce(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("interrupted"))
-	if err := contextError(ctx); err.Error() != "interrupted" || !errors.Is(err, context.Canceled) || !errors.Is(err, context.Cause(ctx)) {
-		t.Error(err)
 	}
 }
