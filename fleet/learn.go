@@ -102,14 +102,14 @@ func wrong(known recalled, ev nixcmd.Evaluation) error {
 // returns is closed once that is done.
 func (s *recollection) learn(h Host, ev nixcmd.Evaluation) (done chan struct{}) {
 	r := &readset.Result{Derivation: string(ev.Derivation), Toplevel: string(ev.Toplevel), Warnings: ev.Warnings}
-	return s.note(h, r, func() string { return s.observe(r, ev) })
+	return s.note(h, r, ev, func() string { return s.observe(r, ev) })
 }
 
-// note completes and keeps a result that observe says the read set of, or why
-// there is none.
-func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden string)) (done chan struct{}) {
+// note completes and keeps a result of an evaluation, which observe says the read set of,
+// or why there is none.
+func (s *recollection) note(h Host, r *readset.Result, ev nixcmd.Evaluation, observe func() (hidden string)) (done chan struct{}) {
 	done = make(chan struct{})
-	if s.tree == nil || !s.stamped {
+	if s.tree == nil || !s.stamped || ev.Relocked {
 		close(done)
 		return done
 	}

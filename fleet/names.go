@@ -63,6 +63,6 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	r := &readset.Result{Derivation: string(text)}
-	s.note(h, r, func() string { return s.observeImports(r, ev, false) })
+	s.note(h, r, ev, func() string { return s.observeImports(r, ev, false) })
 	return names, nil
 }

@@ -189,6 +189,57 @@ func TestRealInputsUseTheFlake(t *testing.T) {
 	}
 }
 
+// A commit whose lock file is not up to date is evaluated without writing another into the
+// work tree, and without remembering what came of inputs that nothing pins.
+func TestRealCommitWithAStaleLock(t *testing.T) {
+	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
+		t.Skip("needs a real Nix")
+	}
+	dir := t.TempDir()
+	s := &soak{t: t, checkout: checkout{dir: filepath.Join(dir, "repo")}, r: rand.New(rand.NewPCG(1, 1))}
+	flake := func(inputs, text string) {
+		s.write("flake.nix", `{ `+inputs+` outputs = { self, ... }@inputs: {
+  nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh"; text = `+text+`; }; }; }`)
+	}
+	s.write("../input/flake.nix", `{ outputs = { self }: { text = "1"; }; }`)
+	flake("", `"none"`)
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m locked")
+	flake(`inputs.input.url = "path:`+dir+`/input";`, "inputs.input.text")
+	s.must("git commit -q -a -m stale && git branch stale && git reset -q --hard HEAD~1")
+	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "stale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(Config{Dir: s.dir, StateDir: filepath.Join(dir, "state"), Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := Host{Name: "h0", Attr: "h0"}
+	inst, err := installable(commit.FlakeRef(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := nixcmd.Evaluation{}
+	for _, text := range []string{"1", "2"} {
+		s.write("../input/flake.nix", `{ outputs = { self }: { text = "`+text+`"; }; }`)
+		seen := f.recollect(t.Context())
+		then := seen.beside(commit.FlakeRef(), commit.ID)
+		if known := then.ask(host); known.result != nil {
+			t.Errorf("input %s: foretold %s", text, known.result.Derivation)
+		}
+		ev, err := f.nix.Evaluate(t.Context(), inst, nixcmd.EvaluateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if <-then.learn(host, ev); ev.Derivation == before.Derivation {
+			t.Errorf("input %s: evaluated to the same", text)
+		}
+		before = ev
+		seen.finish()
+		s.must(`test -z "$(git status --porcelain)"`)
+	}
+}
+
 // What is built while it is evaluated is not imported only: which files it has can
 // depend on contents, too.
 func TestRealBuiltWhileEvaluated(t *testing.T) {

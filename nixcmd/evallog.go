@@ -64,6 +64,11 @@ func (g *evalLog) line(line string) {
 	}
 }
 
+// relocked reports whether Nix made up a lock file that it did not write.
+func (g *evalLog) relocked() bool {
+	return slices.ContainsFunc(g.warnings, func(w string) bool { return strings.HasPrefix(w, "not writing modified lock file of flake ") })
+}
+
 // building notes that something is built, or looked for among what was built
 // before: both begin with one more build that is expected. A worker that fetches
 // an input from a substituter expects none.

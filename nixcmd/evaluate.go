@@ -49,6 +49,10 @@ type Evaluation struct {
 	// Builds says that evaluating needed what it had to build first, whether that
 	// was there already or not (import from derivation).
 	Builds bool
+	// Relocked says that the flake's lock file was not up to date, and that Nix locked
+	// inputs for this once without writing it: the same may give something else another
+	// time.
+	Relocked bool
 	// Warnings are what Nix and the configuration warned of, in order.
 	Warnings []string
 	// Usage is what the evaluator cost, also if it failed.
@@ -95,7 +99,7 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 	if err != nil {
 		return Evaluation{Warnings: log.warnings, Usage: usageOf(res)}, err
 	}
-	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Warnings: log.warnings, Usage: usageOf(res)}
+	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Relocked: log.relocked(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
 		ev.Imports = log.imports()
 	}
@@ -115,7 +119,7 @@ func (cfg Config) evaluateArgs(v Version, what Installable, showTrace, uncached 
 	if showTrace {
 		argv = append(argv, "--show-trace")
 	}
-	return append(argv, "--log-format", "internal-json", "-v", "--derivation", "--", what.argument(v))
+	return append(append(argv, "--log-format", "internal-json", "-v", "--derivation"), what.arguments(v)...)
 }
 
 func (c *Client) instantiate(ctx context.Context, v Version, what Installable, opt EvaluateOptions, cache *cacheUse) (*evalLog, StorePath, proc.Result, error) {

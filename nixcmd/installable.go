@@ -2,6 +2,7 @@ package nixcmd
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -54,6 +55,17 @@ func (i Installable) String() string {
 		return ""
 	}
 	return i.ref + "#" + i.path()
+}
+
+// arguments are what a command that evaluates ends with. Nix writes a lock file that is not
+// up to date anew, that of a commit into the work tree, over the one there (seen with 2.26
+// and 2.34).
+func (i Installable) arguments(v Version) []string {
+	_, query, _ := strings.Cut(i.ref, "?")
+	if of, err := url.ParseQuery(query); err == nil && of.Has("rev") {
+		return []string{"--no-write-lock-file", "--", i.argument(v)}
+	}
+	return []string{"--", i.argument(v)}
 }
 
 // argument is String for a certain Nix. Since 2.19 a leading dot stops it from

@@ -28,6 +28,22 @@ func TestFlakeAttrForms(t *testing.T) {
 	}
 }
 
+// Evaluating a commit writes nothing into the work tree.
+func TestArgumentsOfACommit(t *testing.T) {
+	v := Version{Major: 2, Minor: 26}
+	for ref, want := range map[string][]string{
+		".":                                   {"--", ".#.a"},
+		"git+file:///x?ref=HEAD&rev=123":      {"--no-write-lock-file", "--", "git+file:///x?ref=HEAD&rev=123#.a"},
+		"git+file:///x?dir=rev&ref=HEAD":      {"--", "git+file:///x?dir=rev&ref=HEAD#.a"},
+		"git+file:///x%3Frev=1?ref=HEAD&x=%z": {"--", "git+file:///x%3Frev=1?ref=HEAD&x=%z#.a"},
+	} {
+		i, err := FlakeAttr(ref, "a")
+		if got := i.arguments(v); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q (%v)", ref, got, want, err)
+		}
+	}
+}
+
 // Whatever name is accepted, Nix reads it as it was given: here with a reader
 // written after the manual (percent-encoding undone, then split at dots outside
 // quotes).

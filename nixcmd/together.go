@@ -121,7 +121,7 @@ func nixString(s string) string {
 // togetherArgs is the command that evaluates several attributes of a set.
 func (cfg Config) togetherArgs(v Version, set Installable, apply string) []string {
 	argv := append([]string{cfg.Program, "eval"}, cfg.common()...)
-	return append(argv, "--no-eval-cache", "--json", "--apply", apply, "--log-format", "internal-json", "--", set.argument(v))
+	return append(append(argv, "--no-eval-cache", "--json", "--apply", apply, "--log-format", "internal-json"), set.arguments(v)...)
 }
 
 // togetherLog follows the log of such a command.
@@ -170,7 +170,7 @@ func (t *togetherLog) take(words []string) error {
 		if err := errors.Join(err, topErr); err != nil {
 			return err
 		}
-		ev := Evaluation{Derivation: drv, Toplevel: top, Together: true, Warnings: slices.Concat(t.common, t.log.warnings[t.seen:])}
+		ev := Evaluation{Derivation: drv, Toplevel: top, Together: true, Relocked: t.log.relocked(), Warnings: slices.Concat(t.common, t.log.warnings[t.seen:])}
 		i := t.next
 		t.seen, t.next, t.begun = len(t.log.warnings), i+1, false
 		if t.opt.Found != nil {

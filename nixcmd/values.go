@@ -24,14 +24,14 @@ func (c *Client) AttrNames(ctx context.Context, what Installable) ([]string, err
 	return names, err
 }
 
-// ReadAttrNames is AttrNames, and what was read for it: of the evaluation, Imports
-// and Builds are set.
+// ReadAttrNames is AttrNames, and what was read for it: of the evaluation, Imports,
+// Builds and Relocked are set.
 func (c *Client) ReadAttrNames(ctx context.Context, what Installable) (names []string, ev Evaluation, err error) {
 	log, err := c.value(ctx, what, "builtins.attrNames", &names)
 	if err != nil {
 		return nil, Evaluation{}, err
 	}
-	return names, Evaluation{Imports: log.imports(), Builds: log.builds}, nil
+	return names, Evaluation{Imports: log.imports(), Builds: log.builds, Relocked: log.relocked()}, nil
 }
 
 // Value evaluates an attribute of a flake and returns it as JSON. Nix's
@@ -81,5 +81,5 @@ func (cfg Config) valueArgs(v Version, what Installable, apply string) []string 
 	if apply != "" {
 		argv = append(argv, "--apply", apply)
 	}
-	return append(argv, "--log-format", "internal-json", "-v", "--", what.argument(v))
+	return append(append(argv, "--log-format", "internal-json", "-v"), what.arguments(v)...)
 }
