@@ -202,9 +202,12 @@ func TestRealCommitWithAStaleLock(t *testing.T) {
   nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh"; text = `+text+`; }; }; }`)
 	}
 	s.write("../input/flake.nix", `{ outputs = { self }: { text = "1"; }; }`)
-	flake("", `"none"`)
-	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m locked")
-	flake(`inputs.input.url = "path:`+dir+`/input";`, "inputs.input.text")
+	s.write("../pinned/flake.nix", `{ outputs = { self }: { }; }`)
+	pinned := `inputs.pinned.url = "path:` + dir + `/pinned";`
+	flake(pinned, `"none"`)
+	s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A && " +
+		"nix --extra-experimental-features 'nix-command flakes' flake lock 2>/dev/null && git add -A && git commit -q -m locked")
+	flake(pinned+` inputs.input.url = "path:`+dir+`/input";`, "inputs.input.text")
 	s.must("git commit -q -a -m stale && git branch stale && git reset -q --hard HEAD~1")
 	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "stale")
 	if err != nil {
