@@ -58,7 +58,7 @@ type pair struct {
 	// same says that what is imported is the same; still, that all that may be read is.
 	same, still bool
 	// plain says that none of what either imports names what Nix says of the tree as a
-	// whole, and that neither derivation hides what others made of that.
+	// whole.
 	plain bool
 }
 
@@ -71,7 +71,7 @@ func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 		})
 	if both := e.Hidden == "" && r.Hidden == ""; both {
 		p.same = e.Own == r.Own
-		p.plain = !e.metadata() && !r.metadata() && e.Marked && r.Marked
+		p.plain = !e.metadata() && !r.metadata()
 	} else {
 		// What one of them imported is known of the other by its contents.
 		known := p.known()
@@ -126,7 +126,7 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 			r.Earned, r.Burnt = merge(r.Earned, e.Earned), merge(r.Burnt, e.Burnt)
 		case p.pinned && p.plain:
 			r.Earned = merge(r.Earned, without(e.Earned, burnt))
-		case p.plain:
+		case p.plain && r.Marked:
 			// Other inputs may use what the flake is as a whole, though none of its own
 			// files does. In a tree in the same state the derivation would show that.
 			step, _ := difference(to, to, false)

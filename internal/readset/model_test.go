@@ -112,7 +112,8 @@ func (m model) evaluate(host string) *evaluation {
 func (e *evaluation) input(lock string) {
 	what, host, _ := strings.Cut(lock, " ")
 	what, option := strings.CutSuffix(what, "-option")
-	if host != e.host || option && !e.enabled {
+	// That no option is as good as another version is assumed, unless derivations show it.
+	if host != e.host || option && (!e.enabled || e.m.unmarked) {
 		return
 	}
 	switch what {
