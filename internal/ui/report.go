@@ -9,7 +9,7 @@ import (
 	"github.com/nixflotilla/flotilla/fleet"
 )
 
-// Report writes what became of each host, a line each.
+// Report writes what became of each host, a line each, and what there is to say of all.
 func Report(w io.Writer, r *fleet.Report) { newScreen(w).report(r) }
 
 func (s screen) report(r *fleet.Report) {
@@ -34,8 +34,14 @@ func (s screen) report(r *fleet.Report) {
 		fmt.Fprintf(w, "%s  %s  %s%s\n", pad(res.Host.Name, host),
 			s.paint(outcomeColor(res.Outcome), pad(string(res.Outcome), outcome)), pad(Seconds(res.Duration), took), why)
 	}
-	if by := builtBy(r); by != "" {
-		fmt.Fprintln(w, s.paint(dim, plain(by)))
+	foot := []string{builtBy(r)}
+	if s.width > 0 {
+		foot = append(foot, evaluated(r))
+	}
+	for _, line := range foot {
+		if line != "" {
+			fmt.Fprintln(w, s.paint(dim, plain(line)))
+		}
 	}
 }
 
