@@ -127,7 +127,7 @@ func TestRealInputsUseTheFlake(t *testing.T) {
 		"revision if clean": `if self ? rev then self.rev else ""`,
 		"whether it is":     `if self ? rev then "clean" else "dirty"`,
 		"hash":              `self.narHash`,
-		"hash in a file":    `"${builtins.toFile "hash" self.narHash}"`,
+		"hash in a file":    `"${builtins.toFile "a" "${builtins.toFile "b" self.narHash}"}"`,
 		"nothing":           `""`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -112,7 +112,7 @@ func (s *soak) flake() string {
 // ext is an input that is given the flake, and may use what Nix says of it.
 func (s *soak) ext() string {
 	return fmt.Sprintf(`{ outputs = { self }: { value = "ext %d"; files = ./.; about = { self }: %s; }; }`, s.r.IntN(3),
-		pick(s, `"nothing"`, `"nothing"`, `"nothing"`, `self.rev or self.dirtyRev or "none"`, `self.rev or "none"`, `if self ? rev then self.shortRev else "dirty"`, `self.narHash`, `"${self}"`))
+		pick(s, `"nothing"`, `"nothing"`, `"nothing"`, `self.rev or self.dirtyRev or "none"`, `self.rev or "none"`, `if self ? rev then self.shortRev else "dirty"`, `self.narHash`, `"${self}"`, `"${builtins.toFile "t" self.narHash}"`))
 }
 
 // rel is a path as a file in the tree would write it.
@@ -215,6 +215,8 @@ func (s *soak) expr(in string) string {
 		return fmt.Sprintf("(lib.slurp %s)", text(file))
 	case n == 22:
 		return fmt.Sprintf("(builtins.readFile (%s + \"/%s\"))", text("data"), pick(s, "a.txt", "b.txt"))
+	case n == 23 && s.chance(2):
+		return fmt.Sprintf("\"${builtins.toFile \"t\" \"see ${%s}.\"}\"", text(pick(s, file, "data/dir", "mods")))
 	case n == 23:
 		return fmt.Sprintf("(let p = %s; in \"${p}\")", text(file))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,14 +16,19 @@ import (
 // files and starts no process. The zero value is ready to use, concurrently; it
 // remembers what it read.
 type InputSources struct {
-	// Texts are looked for in the derivations, and in their sources that are files, as
-	// builtins.toFile writes them; none is empty. They are not to be changed once Of was
-	// called.
+	// Texts are looked for in the derivations, and in their sources that are files; none is
+	// empty. They are not to be changed once Of was called.
 	Texts []string
 
 	mu    sync.Mutex
 	known map[StorePath]inputs
-	files map[StorePath][]string // sources, and those of Texts in each
+	files map[StorePath]file // by the sources that they are
+}
+
+// file is what a source that is a file has in it.
+type file struct {
+	sources []StorePath
+	holds   []string
 }
 
 // inputs are what a derivation needs.
@@ -33,21 +39,30 @@ type inputs struct {
 
 // Of returns the sources of a derivation and of all that it needs, and those of Texts
 // that one of the derivations holds, or one of the sources that are files of at most
-// 16 MiB; both in no order, each once. It is an error if one of them cannot be read, as
-// in a store that is not this machine's.
+// 16 MiB; both in no order, each once. What such a file names of the store is a source
+// too: a derivation that needs a text (builtins.toFile) does not tell what that needs. It
+// is an error if one of them cannot be read, as in a store that is not this machine's.
 func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePath, holds []string, err error) {
-	_, sources, holds, err = s.walk(ctx, drv)
+	_, sources, holds, err = s.walk(ctx, drv, s.file)
 	return sources, holds, err
 }
 
 // Needs returns a derivation, all derivations that it needs, and the sources of
 // all of them, in no order, each once. Errors are those of Of.
 func (s *InputSources) Needs(ctx context.Context, drv StorePath) ([]StorePath, error) {
-	derivations, sources, _, err := s.walk(ctx, drv)
+	// Which may be missing.
+	derivations, sources, _, err := s.walk(ctx, drv, func(StorePath) (file, error) { return file{}, nil })
 	return append(derivations, sources...), err
 }
 
-func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, sources []StorePath, holds []string, err error) {
+func (s *InputSources) walk(ctx context.Context, drv StorePath, look func(source StorePath) (file, error)) (derivations, sources []StorePath, holds []string, err error) {
+	add := func(texts []string) {
+		for _, t := range texts {
+			if !slices.Contains(holds, t) {
+				holds = append(holds, t)
+			}
+		}
+	}
 	seen := map[StorePath]bool{drv: true}
 	for todo := []StorePath{drv}; len(todo) > 0; {
 		if ctx.Err() != nil {
@@ -58,13 +73,6 @@ func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, so
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		add := func(texts []string) {
-			for _, t := range texts {
-				if !slices.Contains(holds, t) {
-					holds = append(holds, t)
-				}
-			}
-		}
 		add(in.holds)
 		todo, derivations = todo[:len(todo)-1], append(derivations, d)
 		for _, d := range in.derivations {
@@ -73,16 +81,19 @@ func (s *InputSources) walk(ctx context.Context, drv StorePath) (derivations, so
 				todo = append(todo, d)
 			}
 		}
-		for _, p := range in.sources {
-			if !seen[p] {
-				seen[p] = true
-				sources = append(sources, p)
-				texts, err := s.inFile(p)
-				if err != nil {
-					return nil, nil, nil, err
-				}
-				add(texts)
+		for more := in.sources; len(more) > 0; {
+			p := more[len(more)-1]
+			if more = more[: len(more)-1 : len(more)-1]; seen[p] {
+				continue
 			}
+			seen[p] = true
+			sources = append(sources, p)
+			in, err := look(p)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			add(in.holds)
+			more = append(more, in.sources...)
 		}
 	}
 	return derivations, sources, holds, nil
@@ -125,35 +136,51 @@ func (s *InputSources) in(text []byte) (found []string) {
 // most is how large a source is, in bytes, that is searched: expressions write small ones.
 const most = 16 << 20
 
-// inFile returns those of Texts that are in a source, if that is a file.
-func (s *InputSources) inFile(source StorePath) ([]string, error) {
-	if len(s.Texts) == 0 {
-		return nil, nil
-	}
+// file is what a source has in it, if that is a file.
+func (s *InputSources) file(source StorePath) (file, error) {
 	s.mu.Lock()
-	found, ok := s.files[source]
+	f, ok := s.files[source]
 	s.mu.Unlock()
 	if ok {
-		return found, nil
+		return f, nil
 	}
 	info, err := os.Lstat(string(source))
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	if info.Mode().IsRegular() && info.Size() <= most {
 		text, err := os.ReadFile(string(source))
 		if err != nil {
-			return nil, err
+			return f, err
 		}
-		found = s.in(text)
+		f = file{sources: namedIn(text), holds: s.in(text)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.files == nil {
-		s.files = map[StorePath][]string{}
+		s.files = map[StorePath]file{}
 	}
-	s.files[source] = found
-	return found, nil
+	s.files[source] = f
+	return f, nil
+}
+
+var storeName = regexp.MustCompile(StoreDir + `/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+`)
+
+// namedIn are the store paths that a text names and that are there, but for derivations:
+// what follows a name in a text may look like more of it.
+func namedIn(text []byte) (paths []StorePath) {
+	for _, name := range storeName.FindAll(text, -1) {
+		for shortest := len(StoreDir) + len("/") + 32 + len("-x"); len(name) >= shortest; name = name[:len(name)-1] {
+			if _, err := os.Lstat(string(name)); err != nil {
+				continue
+			}
+			if p, err := ParseStorePath(string(name)); err == nil && !strings.HasSuffix(p.Name(), ".drv") {
+				paths = append(paths, p)
+			}
+			break
+		}
+	}
+	return paths
 }
 
 // parseInputs reads the second and third field of a derivation (Nix manual,

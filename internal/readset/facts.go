@@ -47,7 +47,10 @@ var (
 	dates        = regexp.MustCompile(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`)
 	binding      = regexp.MustCompile(`^\s*=[^=]`)
 	isAsked      = regexp.MustCompile(`\?\s*outPath$`) // which everything has that can be built
-	evades       = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
+	// The place of an input is the tree's only if that is part of the tree.
+	ofInput = regexp.MustCompile(`\binputs\s*\.\s*[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*outPath$`)
+	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
+	evades  = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
 
 	// What turns a path into another above it, or makes one out of a string.
 	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(dirOf|__curPos|unsafeGetAttrPos|toPath)\b|["}]/\.\.|(?:^|[\s(\[=])/\.\s*\+`)
@@ -91,11 +94,17 @@ func Scan(name, text string) Facts {
 	if climbs.MatchString(text) || flake {
 		f.Under = append(f.Under, "")
 	}
-	f.Metadata = flake || metadata.MatchString(text) || slices.ContainsFunc(metadataAttr.FindAllStringIndex(text, -1),
-		func(at []int) bool {
-			return !binding.MatchString(text[at[1]:]) && !isAsked.MatchString(text[max(0, at[0]-near):at[1]])
-		})
+	f.Metadata = flake || metadata.MatchString(text)
 	f.Strings = strings.Contains(text, "toString")
+	for _, at := range metadataAttr.FindAllStringIndex(text, -1) {
+		switch named := text[max(0, at[0]-near):at[1]]; {
+		case binding.MatchString(text[at[1]:]), isAsked.MatchString(named):
+		case ofInput.MatchString(named) && !ofSelf.MatchString(named):
+			f.Strings = true
+		default:
+			f.Metadata = true
+		}
+	}
 	f.Dates = dates.MatchString(text)
 	f.Evades = evades.MatchString(text)
 	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read} {

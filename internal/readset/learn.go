@@ -55,11 +55,12 @@ type pair struct {
 	// pinned says that both have the same inputs, and hand the same to them as far as
 	// flake.nix tells.
 	pinned bool
-	// same says that what is imported is the same; still, that all that may be read is.
+	// same says that what is imported is the same; still, that all that may be read is,
+	// before the newer one has any evidence of what makes no difference to it.
 	same, still bool
-	// plain says that none of what either imports names what Nix says of the tree as a
+	// unnamed says that none of what either imports names what Nix says of the tree as a
 	// whole.
-	plain bool
+	unnamed bool
 }
 
 func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) *pair {
@@ -69,29 +70,31 @@ func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 			base := path.Base(c.Path)
 			return base == "flake.nix" || base == "flake.lock"
 		})
-	if both := e.Hidden == "" && r.Hidden == ""; both {
+	switch {
+	case e.Hidden == "" && r.Hidden == "":
 		p.same = e.Own == r.Own
-		p.plain = !e.metadata() && !r.metadata()
-	} else {
-		// What one of them imported is known of the other by its contents.
-		known := p.known()
-		p.same = Own(known.Imports, from) == Own(known.Imports, to)
+		p.unnamed = !e.metadata() && !r.metadata()
+	case r.Hidden == "":
+		p.same = p.alsoOf(r)
+	default:
+		p.same = p.alsoOf(e)
 	}
-	p.still = p.same && from.Shape() == to.Shape() && !p.reads(e) && !p.reads(r)
+	submodule := func(c worktree.Change) bool { return c.After.Mode == worktree.ModeSubmodule }
+	p.same = p.same && !slices.ContainsFunc(p.changes, submodule)
+	p.still = p.same && from.Shape() == to.Shape() && !p.touches(e) && !p.touches(r)
 	return p
 }
 
-// known is the one that is not hidden.
-func (p *pair) known() *Result {
-	if p.r.Hidden != "" {
-		return p.e
-	}
-	return p.r
+// alsoOf reports whether what is known to be imported for one of the two, the other being
+// hidden, is the same for that. Files that may ask whether the tree is clean may import
+// others then.
+func (p *pair) alsoOf(known *Result) bool {
+	return Own(known.Imports, p.from) == Own(known.Imports, p.to) && (p.from.Dirty == p.to.Dirty || !known.metadata())
 }
 
-// reads reports whether one of the two may read what differs; of a hidden one that is
+// touches reports whether one of the two may read what differs; of a hidden one that is
 // not known.
-func (p *pair) reads(x *Result) bool {
+func (p *pair) touches(x *Result) bool {
 	if x.Hidden != "" {
 		return false
 	}
@@ -112,7 +115,7 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 	// earned anew.
 	var burnt map[Step]Ways
 	for _, p := range pairs {
-		if p.plain {
+		if p.unnamed {
 			burnt = merge(burnt, p.e.Burnt)
 		}
 	}
@@ -124,12 +127,12 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 		switch {
 		case p.pinned && p.still:
 			r.Earned, r.Burnt = merge(r.Earned, e.Earned), merge(r.Burnt, e.Burnt)
-		case p.pinned && p.plain:
+		case p.pinned && p.unnamed:
 			r.Earned = merge(r.Earned, without(e.Earned, burnt))
-		case p.plain && r.Marked:
+		case p.unnamed && r.Marked:
 			// Other inputs may use what the flake is as a whole, though none of its own
 			// files does. In a tree in the same state the derivation would show that.
-			step, _ := difference(to, to, false)
+			step := stepOf(to, to)
 			r.Earned = merge(r.Earned, without(map[Step]Ways{step: e.Earned[step]}, burnt))
 		}
 		if e.Derivation == r.Derivation && p.same {
@@ -156,7 +159,7 @@ func (p *pair) compare() {
 		case x.Hidden != "":
 		case p.e.Derivation == p.r.Derivation:
 			p.alike(x, step)
-		case x.shows(ways) == "" && p.from.Shape() == p.to.Shape() && !p.reads(x):
+		case x.shows(ways) == "" && p.from.Shape() == p.to.Shape() && !p.touches(x):
 			// Nothing that is known to be read changed, and yet the result did: then it
 			// was the tree as a whole. What a derivation shows need not be noted; nor should it,
 			// since what is noted lasts longer.
@@ -167,7 +170,7 @@ func (p *pair) compare() {
 
 // alike draws conclusions for one of two results that are the same.
 func (p *pair) alike(x *Result, step Step) {
-	if p.pinned && (p.still || p.plain) {
+	if p.pinned && (p.still || p.unnamed) {
 		x.Earned = merge(x.Earned, map[Step]Ways{step: p.certainly()})
 	}
 	if p.from.Shape() != p.to.Shape() {
@@ -184,7 +187,7 @@ func (p *pair) alike(x *Result, step Step) {
 	}
 	// What an answer without a read set gave holds for both, if that is all
 	// the same to the one that has one.
-	if other.Hidden != "" && p.same && !x.Holds(other.Tree) && !p.reads(x) {
+	if other.Hidden != "" && p.same && !x.Holds(other.Tree) && !p.touches(x) {
 		x.Same = append(x.Same, other.Tree)
 	}
 }

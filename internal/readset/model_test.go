@@ -219,6 +219,14 @@ func (e *evaluation) file(name string, depth int) {
 				e.rev = true
 				e.say(fmt.Sprint(e.m.commit))
 			}
+		case "hashed": // what no derivation shows
+			if e.m.clean() {
+				e.say("hash of", fmt.Sprint(e.m.commit))
+			}
+		case "ifclean":
+			if e.m.clean() {
+				e.file(at, depth+1)
+			}
 		case "enable":
 			e.enabled = true
 		case "date":
@@ -258,7 +266,7 @@ func statements(t *rapid.T, dir string) string {
 		return fmt.Sprintf("choose: if lib.fileContents %s; # then %s %s", rel(data.Draw(t, "data")), rel(nix.Draw(t, "then")), rel(nix.Draw(t, "else")))
 	case 8:
 		return rapid.SampledFrom([]string{
-			"enable: input = true;", "gate: self.rev (lib.importJSON " + rel(data.Draw(t, "gate")) + ";",
+			"enable: input = true;", "hashed: f self.rev;", "ifclean: optional (self ? rev) " + rel(nix.Draw(t, "if clean")) + ";", "gate: self.rev (lib.importJSON " + rel(data.Draw(t, "gate")) + ";",
 			"revision: self.rev or self.dirtyRev;", "clean: if self ? rev then 1 else 2;", "date: substring 0 8 self.lastModifiedDate;", "place: toString x;",
 		}).Draw(t, "metadata")
 	case 9:

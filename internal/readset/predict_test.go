@@ -124,3 +124,74 @@ func TestUncertainSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// A file may be imported only if the tree is clean: what was imported in a dirty one is
+// not all that counts in a clean one of which that is not known.
+func TestHiddenResultOfACleanTree(t *testing.T) {
+	state := func(head string, dirty bool, notes, x string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: head, Dirty: dirty, Entries: []worktree.Entry{
+			{Path: "a.nix", Mode: worktree.ModeFile, ID: "a"}, {Path: "notes", Mode: worktree.ModeFile, ID: notes}, {Path: "x.nix", Mode: worktree.ModeFile, ID: x},
+		}})
+	}
+	trees := map[string]*worktree.Tree{}
+	result := func(tree *worktree.Tree, hidden string) *Result {
+		trees[tree.Fingerprint()] = tree
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: "one", Hidden: hidden, Marked: true}
+		if hidden == "" { // (self ? rev) ./x.nix
+			r.Imports = map[string]Facts{"a.nix": {Paths: []string{"x.nix"}, Metadata: true}}
+			r.Own = Own(r.Imports, tree)
+		}
+		return r
+	}
+	at := func(r *Result) *worktree.Tree { return trees[r.Tree] }
+	imported := func(file string) bool { return file == "x.nix" } // by another host
+	first := result(state("1", false, "1", "1"), "from a cache")
+	r := result(state("1", true, "2", "1"), "")
+	Learn([]*Result{first}, r, at, imported)
+	second := result(state("2", false, "2", "1"), "from a cache")
+	Learn([]*Result{r, first}, second, at, imported)
+	for _, from := range r.Trees() {
+		if why := Predict(Question{Base: r, From: trees[from], To: state("3", false, "2", "2"), Imported: imported}); why == "" {
+			t.Error("a clean tree with another x.nix is taken to be the same")
+		}
+	}
+}
+
+// What was found to matter to a host has to be shown anew once other files may be why.
+func TestWhatMatteredIsEarnedAnew(t *testing.T) {
+	state := func(a, notes string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
+			{Path: "a.nix", Mode: worktree.ModeFile, ID: a}, {Path: "notes", Mode: worktree.ModeFile, ID: notes},
+		}})
+	}
+	nobody := func(string) bool { return false }
+	trees := map[string]*worktree.Tree{}
+	var results []*Result
+	evaluate := func(a, notes, derivation string) {
+		tree := state(a, notes)
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Marked: true, Imports: map[string]Facts{"a.nix": {}}}
+		r.Own = Own(r.Imports, tree)
+		trees[r.Tree] = tree
+		Learn(results, r, func(r *Result) *worktree.Tree { return trees[r.Tree] }, nobody)
+		results = append([]*Result{r}, results...)
+	}
+	predict := func(a, notes string) string {
+		return Predict(Question{Base: results[0], From: trees[results[0].Tree], To: state(a, notes), Imported: nobody})
+	}
+	const unknown = "notes changed, and whether it uses the flake's own hash is not known yet"
+	evaluate("1", "1", "one")
+	evaluate("1", "2", "one") // earned
+	evaluate("2", "2", "two") // an option is set, of which nothing is seen
+	evaluate("2", "3", "three")
+	if why := predict("2", "4"); why != unknown {
+		t.Errorf("burnt: %q", why)
+	}
+	evaluate("3", "3", "four")
+	if why := predict("3", "4"); why != unknown {
+		t.Errorf("after a change of its own: %q", why)
+	}
+	evaluate("3", "4", "four")
+	if why := predict("3", "5"); why != "" {
+		t.Errorf("earned anew: %q", why)
+	}
+}

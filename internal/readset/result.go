@@ -85,16 +85,19 @@ func (w Ways) meets(v Ways) bool {
 
 // difference is how two trees differ as a whole.
 func difference(a, b *worktree.Tree, changed bool) (Step, Ways) {
-	step := Mixed
+	return stepOf(a, b), Ways{Contents: changed, Revision: a.Head != b.Head, State: a.Dirty != b.Dirty}
+}
+
+func stepOf(a, b *worktree.Tree) Step {
 	switch {
 	case !a.Git:
-		step = Plain
+		return Plain
 	case a.Dirty && b.Dirty:
-		step = Dirty
+		return Dirty
 	case !a.Dirty && !b.Dirty:
-		step = Clean
+		return Clean
 	}
-	return step, Ways{Contents: changed, Revision: a.Head != b.Head, State: a.Dirty != b.Dirty}
+	return Mixed
 }
 
 // Trees are the fingerprints of the trees that a result is known to hold for, the
