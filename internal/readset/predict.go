@@ -120,6 +120,13 @@ func and(paths []string) string {
 	return fmt.Sprintf("%s and %d more", paths[0], len(paths)-1)
 }
 
+func were(paths []string) string {
+	if len(paths) == 1 {
+		return paths[0] + " was"
+	}
+	return and(paths) + " were"
+}
+
 // reshaped says how the set of paths changed.
 func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 	var added, removed, other []string
@@ -137,15 +144,11 @@ func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 	case len(other) > 0:
 		return and(other) + " changed"
 	case len(added) > 0 && len(removed) > 0:
-		return and(removed) + " was removed and " + and(added) + " added"
-	case len(added) == 1:
-		return added[0] + " was added"
+		return were(removed) + " removed and " + and(added) + " added"
 	case len(added) > 0:
-		return and(added) + " were added"
-	case len(removed) == 1:
-		return removed[0] + " was removed"
+		return were(added) + " added"
 	case len(removed) > 0:
-		return and(removed) + " were removed"
+		return were(removed) + " removed"
 	case from.Dir != to.Dir || from.Git != to.Git:
 		return "the flake is in another place of its repository"
 	}

@@ -21,12 +21,13 @@ func TestTouchedBesideOtherPaths(t *testing.T) {
 	from := tree("a.nix=1", "flake.nix=1", "motd=1", "notes=1")
 	r := &Result{Imports: map[string]Facts{"a.nix": {Paths: []string{"motd"}, Read: []string{"motd"}}, "flake.nix": {}}}
 	for want, to := range map[string]*worktree.Tree{
-		"motd changed":                         tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2"),
-		"new was added":                        tree("a.nix=1", "flake.nix=1", "motd=1", "notes=2", "new=1"),
-		"motd changed, and new was added":      tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2", "new=1"),
-		"a.nix changed, and notes was removed": tree("a.nix=2", "flake.nix=1", "motd=2"),
-		"flake.nix changed":                    tree("a.nix=1", "flake.nix=2", "motd=1", "notes=1"),
-		"a.nix changed, and flake.nix changed": tree("a.nix=2", "flake.nix=2", "motd=1", "notes=1"),
+		"motd changed":                              tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2"),
+		"new was added":                             tree("a.nix=1", "flake.nix=1", "motd=1", "notes=2", "new=1"),
+		"motd changed, and new was added":           tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2", "new=1"),
+		"motd and notes were removed and new added": tree("a.nix=1", "flake.nix=1", "new=1"),
+		"a.nix changed, and notes was removed":      tree("a.nix=2", "flake.nix=1", "motd=2"),
+		"flake.nix changed":                         tree("a.nix=1", "flake.nix=2", "motd=1", "notes=1"),
+		"a.nix changed, and flake.nix changed":      tree("a.nix=2", "flake.nix=2", "motd=1", "notes=1"),
 	} {
 		if got := Touched(Question{Base: r, From: from, To: to, Imported: func(string) bool { return false }}); got != want {
 			t.Errorf("%q, want %q", got, want)
