@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,29 +49,36 @@ func Checks(out, errOut io.Writer, checks []fleet.Check) {
 }
 
 func checkOutcome(c fleet.Check) string {
-	if len(c.Problems) > 0 {
-		return "failed"
+	switch {
+	case len(c.Problems) == 0:
+		return "ok"
+	case !slices.ContainsFunc(c.Problems, func(err error) bool { return !errors.Is(err, context.Canceled) }):
+		return "cancelled"
 	}
-	return "ok"
+	return "failed"
 }
 
 // CheckSummary is one line on all checks.
 func CheckSummary(checks []fleet.Check) string {
-	bad := 0
+	of := map[string]int{}
 	for _, c := range checks {
-		if len(c.Problems) > 0 {
-			bad++
+		of[checkOutcome(c)]++
+	}
+	var parts []string
+	for _, bad := range []string{"failed", "cancelled"} {
+		if of[bad] > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d %s", of[bad], len(checks), bad))
 		}
 	}
-	if bad == 0 {
+	if len(parts) == 0 {
 		return "checks of the flake: all ok"
 	}
-	return fmt.Sprintf("checks of the flake: %d of %d failed", bad, len(checks))
+	return "checks of the flake: " + strings.Join(parts, ", ")
 }
 
 // JSONChecks writes a line of the kind "check" for each check, in the form of
-// JSON's lines: host is absent, text is the check's name, outcome "ok" or
-// "failed", reason what it returned, error the first thing that is wrong with
+// JSON's lines: host is absent, text is the check's name, outcome "ok", "failed" or
+// "cancelled", reason what it returned, error the first thing that is wrong with
 // all of them as its details.
 func JSONChecks(w io.Writer, checks []fleet.Check) {
 	j := NewJSON(w)

@@ -2,7 +2,9 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,10 @@ lib.validateNet  ok       0.02 s
 		t.Errorf("got\n%s\n%s", out.String(), errOut.String())
 	}
 	if got, want := CheckSummary(checks()), "checks of the flake: 1 of 2 failed"; got != want {
+		t.Errorf("got %q", got)
+	}
+	ended := append(checks(), fleet.Check{Name: "lib.validateX", Problems: []error{fmt.Errorf("%w: interrupted", context.Canceled)}})
+	if got, want := CheckSummary(ended), "checks of the flake: 1 of 3 failed, 1 of 3 cancelled"; got != want {
 		t.Errorf("got %q", got)
 	}
 	if got, want := CheckSummary(checks()[1:]), "checks of the flake: all ok"; got != want {
