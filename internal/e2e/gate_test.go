@@ -49,7 +49,9 @@ func at(name string) point {
 // them with the power.
 const gatekeeper = `set -e
 mkdir -p /run/lab-gate/bin /run/wrappers
-cat >/run/lab-gate/gate <<'END'
+# What the case before has left may be about to run what is replaced.
+put() { cat >$1.new && chmod 755 $1.new && mv $1.new $1; }
+put /run/lab-gate/gate <<'END'
 #!/bin/sh
 gate=/run/lab-gate name=${0##*/}
 point() { cat $gate/point 2>/dev/null; }
@@ -71,7 +73,7 @@ case $when in
 esac
 exec /usr/bin/$name "$@"
 END
-cat >/run/lab-gate/copy <<'END'
+put /run/lab-gate/copy <<'END'
 #!/bin/sh
 case $(cat /run/lab-gate/point 2>/dev/null) in
   *' copy') ;;
@@ -84,15 +86,13 @@ esac
   cat
 } | /usr/bin/nix-daemon "$@"
 END
-chmod 755 /run/lab-gate/gate /run/lab-gate/copy
 for name in systemd-run systemctl journalctl nix-env nix-store ln mkdir rm true; do ln -sf ../gate /run/lab-gate/bin/$name; done
 ln -sfn /run/lab-gate/bin /run/wrappers/bin
 ln -sfn /run/lab-gate /nix/var/nix/profiles/default
 # Of the old system, that its guard calls.
 own=$(readlink -f /run/current-system/systemd)/bin
 mountpoint -q $own || mount --bind /run/lab-gate/bin $own
-printf '#!/bin/sh\n[ ! -x /run/lab-gate/copy ] || exec /run/lab-gate/copy "$@"\nexec /usr/bin/nix-daemon "$@"\n' >/usr/local/bin/nix-daemon
-chmod 755 /usr/local/bin/nix-daemon`
+printf '#!/bin/sh\n[ ! -x /run/lab-gate/copy ] || exec /run/lab-gate/copy "$@"\nexec /usr/bin/nix-daemon "$@"\n' | put /usr/local/bin/nix-daemon`
 
 const noGatekeeper = "umount -q $(readlink -f /run/current-system/systemd)/bin; rm -rf /run/lab-gate /run/wrappers /nix/var/nix/profiles/default /usr/local/bin/nix-daemon"
 
@@ -148,8 +148,9 @@ func (s *site) begin() *deployment { return s.beginIn(s.dir) }
 
 func (s *site) beginIn(dir string) *deployment {
 	d := &deployment{s: s, dir: dir, done: make(chan outcome, 1)}
+	here := machine{t: s.t, Lab: s.Lab} // the site is the next case's, if this one fails
 	go func() {
-		d.done <- s.run(fmt.Sprintf("cd %s && echo $$ >.git/controller && exec flotilla quickDeploy %s", dir, s.host))
+		d.done <- here.run(fmt.Sprintf("cd %s && echo $$ >.git/controller && exec flotilla quickDeploy %s", dir, s.host))
 	}()
 	return d
 }
