@@ -227,6 +227,10 @@ func (e *endedError) outcome() Outcome {
 	return Failed
 }
 
+// cleaning is how long a host may take to forget what is over, where nobody has to wait
+// for that.
+const cleaning = 5 * time.Second
+
 // giveUp decides what becomes of a host whose activation, checks or commit went
 // wrong, and does it. The outcome is the one that stands if nothing is done.
 func (j *job) giveUp(ctx context.Context, u *unit, outcome Outcome, untouched bool, cause error) (Outcome, error) {
@@ -238,6 +242,11 @@ func (j *job) giveUp(ctx context.Context, u *unit, outcome Outcome, untouched bo
 	)
 	switch {
 	case errors.As(cause, &ended):
+		// It has been heard, though perhaps over another connection than this one, which
+		// may be dead.
+		soon, cancel := context.WithTimeout(ctx, cleaning)
+		u.clean(soon)
+		cancel()
 		return ended.outcome(), cause
 	case errors.As(cause, &locked):
 		return Locked, cause
