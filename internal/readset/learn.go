@@ -58,8 +58,8 @@ type pair struct {
 	// same says that what is imported is the same; still, that all that may be read is,
 	// before the newer one has any evidence of what makes no difference to it.
 	same, still bool
-	// unnamed says that none of what either imports names what Nix says of the tree as a
-	// whole.
+	// unnamed says that none of what either imports, as far as that is known, names what
+	// Nix says of the tree as a whole.
 	unnamed bool
 }
 
@@ -75,9 +75,9 @@ func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 		p.same = e.Own == r.Own
 		p.unnamed = !e.metadata() && !r.metadata()
 	case r.Hidden == "":
-		p.same = p.alsoOf(r)
+		p.same, p.unnamed = p.alsoOf(r)
 	default:
-		p.same = p.alsoOf(e)
+		p.same, p.unnamed = p.alsoOf(e)
 	}
 	submodule := func(c worktree.Change) bool { return c.After.Mode == worktree.ModeSubmodule }
 	p.same = p.same && !slices.ContainsFunc(p.changes, submodule)
@@ -86,10 +86,12 @@ func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) 
 }
 
 // alsoOf reports whether what is known to be imported for one of the two, the other being
-// hidden, is the same for that. Files that may ask whether the tree is clean may import
-// others then.
-func (p *pair) alsoOf(known *Result) bool {
-	return Own(known.Imports, p.from) == Own(known.Imports, p.to) && (p.from.Dirty == p.to.Dirty || !known.metadata())
+// hidden, is the same for that, and unnamed. Files that may ask whether the tree is clean
+// may import others then.
+func (p *pair) alsoOf(known *Result) (same, unnamed bool) {
+	named := known.metadata()
+	same = Own(known.Imports, p.from) == Own(known.Imports, p.to) && (p.from.Dirty == p.to.Dirty || !named)
+	return same, same && !named
 }
 
 // touches reports whether one of the two may read what differs; of a hidden one that is
