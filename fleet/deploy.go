@@ -440,7 +440,7 @@ func untilAbandoned(ctx context.Context, abandon <-chan struct{}) (context.Conte
 // judge turns switch-to-configuration's exit status into an outcome; the codes
 // are those of nixpkgs' switch-to-configuration-ng (src/main.rs).
 //
-// Errors end with now, which says what the host is like.
+// Hints end with now, which says what the host is like; "" if that is not known.
 func judge(end unitEnd, now string) (Outcome, error) {
 	fail := func(text, hint string) error {
 		return &activationError{text: text, hint: hint, status: end.status, lines: end.lines, unit: end.unit}
@@ -449,9 +449,9 @@ func judge(end unitEnd, now string) (Outcome, error) {
 	case 0:
 		return Switched, nil
 	case 4:
-		return Degraded, fail("the new system came up, but units failed", "it is live: see `systemctl --failed` on the host; "+now)
+		return Degraded, fail("the new system came up, but units failed", andNow("it is live: see `systemctl --failed` on the host", now))
 	case 11:
-		return Locked, fail("another switch holds the host's lock", strings.TrimSuffix("wait for it to end, then deploy again; "+now, "; "))
+		return Locked, fail("another switch holds the host's lock", andNow("wait for it to end, then deploy again", now))
 	case 100:
 		return Staged, nil
 	case -1:
@@ -464,6 +464,13 @@ func judge(end unitEnd, now string) (Outcome, error) {
 		return Failed, fail("switch-to-configuration crashed, with exit code 101", now)
 	}
 	return Failed, fail(fmt.Sprintf("switch-to-configuration failed with exit code %d", end.status), now)
+}
+
+func andNow(hint, now string) string {
+	if now == "" {
+		return hint
+	}
+	return hint + "; " + now
 }
 
 // verified checks the host's own words after the commit.

@@ -90,7 +90,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &nix):
 		e.Argv, e.ExitCode, e.Stderr = nix.Argv, nix.ExitCode, nix.Stderr
 		e.Details = lastLines(e.Stderr)
-		if errors.Is(err, context.Canceled) { // whatever it was about to do
+		if errors.Is(nix.Err, context.Canceled) { // whatever it was about to do
 			e.Brief = nix.Err.Error()
 		}
 	case errors.As(err, &ssh):

@@ -383,7 +383,7 @@ func (u *unit) now(end unitEnd) string {
 
 // boots says what the host would boot if it lost power now.
 func (u *unit) boots() string {
-	if u.step == StepCommit && u.seen {
+	if u.step == StepCommit {
 		return fmt.Sprintf("whether it boots the old or the new system is not known: `status -on=%s` tells", u.job.host.Name)
 	}
 	return "it would boot " + short(u.survey.Profile)

@@ -227,8 +227,7 @@ func (e *endedError) outcome() Outcome {
 	return Failed
 }
 
-// cleaning is how long a host may take to forget what is over, where nobody has to wait
-// for that.
+// cleaning is how long a run waits for a host to clear what is over.
 const cleaning = 5 * time.Second
 
 // giveUp decides what becomes of a host whose activation, checks or commit went
@@ -290,7 +289,7 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 	}
 	var activation *activationError
 	if errors.As(cause, &activation) && (activation.status < 0 || activation.status == decidedAlready) && ended.why != "" && ended.why != brief(cause) {
-		// The signal was the guard's, or it came first: it has a reason.
+		// The signal was the guard's, or the guard decided first: it has a reason.
 		step := StepActivate
 		if se := (*StepError)(nil); errors.As(cause, &se) {
 			step = se.Step

@@ -101,15 +101,20 @@ func wrong(known recalled, ev nixcmd.Evaluation) error {
 // learn keeps what a real evaluation of a host showed, behind its back; what it
 // returns is closed once that is done.
 func (s *recollection) learn(h Host, ev nixcmd.Evaluation) (done chan struct{}) {
+	if ev.Relocked { // for this once
+		done = make(chan struct{})
+		close(done)
+		return done
+	}
 	r := &readset.Result{Derivation: string(ev.Derivation), Toplevel: string(ev.Toplevel), Warnings: ev.Warnings}
-	return s.note(h, r, ev, func() string { return s.observe(r, ev) })
+	return s.note(h, r, func() string { return s.observe(r, ev) })
 }
 
-// note completes and keeps a result of an evaluation, which observe says the read set of,
-// or why there is none.
-func (s *recollection) note(h Host, r *readset.Result, ev nixcmd.Evaluation, observe func() (hidden string)) (done chan struct{}) {
+// note completes and keeps a result that observe says the read set of, or why
+// there is none.
+func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden string)) (done chan struct{}) {
 	done = make(chan struct{})
-	if s.tree == nil || !s.stamped || ev.Relocked {
+	if s.tree == nil || !s.stamped {
 		close(done)
 		return done
 	}
@@ -128,7 +133,7 @@ func (s *recollection) note(h Host, r *readset.Result, ev nixcmd.Evaluation, obs
 			return
 		}
 		if r.Hidden != "" {
-			r.Imports, r.Copied = nil, nil
+			r.Imports, r.Copied, r.Whole, r.Revision, r.Marked = nil, nil, false, false, false
 		}
 		s.keep(h, r)
 	})

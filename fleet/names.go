@@ -63,6 +63,8 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	r := &readset.Result{Derivation: string(text)}
-	s.note(h, r, ev, func() string { return s.observeImports(r, ev, false) })
+	if !ev.Relocked {
+		s.note(h, r, func() string { return s.observeImports(r, ev, false) })
+	}
 	return names, nil
 }

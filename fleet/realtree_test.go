@@ -72,34 +72,34 @@ func TestRealHundredHosts(t *testing.T) {
 	}
 }
 
-// The place of a source tree is the one that Nix says.
-func TestRealPlace(t *testing.T) {
+// The place of a source tree, its hash and its revision are what Nix says.
+func TestRealPlaceAndMarks(t *testing.T) {
 	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
 		t.Skip("needs a real Nix")
 	}
 	s := &soak{t: t, checkout: checkout{dir: t.TempDir()}, r: rand.New(rand.NewPCG(1, 1))}
-	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { place = \"${self}\"; marks = \"${self.narHash} ${self.rev or self.dirtyRev} ${self.shortRev or self.dirtyShortRev}\"; }; }", "a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
+	for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { marks = \"${self} ${self.narHash} ${self.rev or self.dirtyRev} ${self.shortRev or self.dirtyShortRev}\"; }; }",
+		"a.b": "1", "a/b": "", "a-c": "12345678", "a/z/y": strings.Repeat("x", 100000), "run": "#!/bin/sh"} {
 		s.write(name, text)
 	}
 	s.must("chmod +x run && ln -s a/b link && git init -q && git config user.name T && git config user.email t@example.org && git add -A && git commit -q -m 0")
+	same := func(what, flake string, tree *worktree.Tree) {
+		t.Helper()
+		contents, revision := tree.Marks(t.Context())
+		res, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", flake + "#marks"}, Dir: s.dir})
+		said := strings.Fields(string(res.Stdout))
+		if err != nil || len(contents) != 2 || len(said) != 4 || !strings.Contains(said[0], "/"+contents[0]+"-") || !strings.Contains(said[1], contents[1]) ||
+			len(revision) != 7 || !strings.HasPrefix(said[2], revision) || !strings.HasPrefix(said[3], revision) {
+			t.Errorf("%s: marks %q and %q, Nix says %q (%v)", what, contents, revision, said, err)
+		}
+	}
 	for _, change := range []string{"true", "echo dirty >>a.b", "rm a-c", "echo unseen >new"} {
 		s.must(change)
 		tree, err := worktree.Read(t.Context(), worktree.Options{Dir: s.dir})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := tree.StorePath(t.Context())
-		res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#place"}, Dir: s.dir})
-		if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
-			t.Errorf("after %s: %s (%v), Nix says %s (%v)", change, got, err, want, nixErr)
-		}
-		contents, revision := tree.Marks(t.Context())
-		res, nixErr = proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", ".#marks"}, Dir: s.dir})
-		said := strings.Fields(string(res.Stdout))
-		if nixErr != nil || len(contents) != 2 || len(said) != 3 || !strings.Contains(got, contents[0]) || !strings.Contains(said[0], contents[1]) ||
-			!strings.HasPrefix(said[1], revision) || !strings.HasPrefix(said[2], revision) || len(revision) < 7 {
-			t.Errorf("after %s: marks %q and %q, Nix says %q (%v)", change, contents, revision, said, nixErr)
-		}
+		same("after "+change, ".", tree)
 	}
 	commit, err := nixcmd.New(nixcmd.Config{Dir: s.dir}).Commit(t.Context(), "HEAD")
 	if err != nil {
@@ -109,11 +109,7 @@ func TestRealPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := tree.StorePath(t.Context())
-	res, nixErr := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--extra-experimental-features", "nix-command flakes", "eval", "--raw", commit.FlakeRef() + "#place"}, Dir: s.dir})
-	if want := string(res.Stdout); err != nil || nixErr != nil || got != want {
-		t.Errorf("the commit: %s (%v), Nix says %s (%v)", got, err, want, nixErr)
-	}
+	same("the commit", commit.FlakeRef(), tree)
 }
 
 // Another version of an input may use the revision or the hash of the flake that it is

@@ -14,7 +14,7 @@ func (f *Fleet) unkept(what string, err error) error {
 	return &hintedError{fmt.Errorf("cannot keep %s: %w", what, err), f.wayOut(err)}
 }
 
-// wayOut says what to do about it.
+// wayOut says what to do about state that cannot be kept because of err.
 func (f *Fleet) wayOut(err error) string {
 	way, that := "make "+f.stateDir+" writable", "is"
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

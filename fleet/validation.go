@@ -172,7 +172,7 @@ func (s *recollection) checks(ctx context.Context) []Check {
 		remembered = append(remembered, rememberedCheck{c.Name, c.Warnings, c.Text})
 	}
 	if text, err := json.Marshal(remembered); err == nil && ctx.Err() == nil && known.result == nil {
-		s.note(h, &readset.Result{Derivation: string(text)}, nixcmd.Evaluation{}, func() string { return "checks are of the flake as a whole" })
+		s.note(h, &readset.Result{Derivation: string(text)}, func() string { return "checks are of the flake as a whole" })
 	}
 	return all
 }

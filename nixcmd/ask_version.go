@@ -24,7 +24,7 @@ func (c *Client) Version(ctx context.Context) (Version, error) {
 	select {
 	case c.version.turn <- struct{}{}:
 	case <-ctx.Done():
-		return Version{}, &Error{Op: op, ExitCode: -1, Err: proc.Because(ctx, context.Cause(ctx))}
+		return Version{}, &Error{Op: op, ExitCode: -1, Err: proc.Ended(ctx)}
 	}
 	defer func() { <-c.version.turn }()
 	if c.version.known {

@@ -51,7 +51,7 @@ type Evaluation struct {
 	Builds bool
 	// Relocked says that the flake's lock file was not up to date, and that Nix locked
 	// inputs for this once without writing it: the same may give something else another
-	// time.
+	// time. Only of a commit: Nix writes the lock file of a work tree.
 	Relocked bool
 	// Warnings are what Nix and the configuration warned of, in order.
 	Warnings []string

@@ -48,9 +48,10 @@ func (s *InputSources) Of(ctx context.Context, drv StorePath) (sources []StorePa
 }
 
 // Needs returns a derivation, all derivations that it needs, and the sources of
-// all of them, in no order, each once. Errors are those of Of.
+// all of them, in no order, each once; not what texts among those name. It is an error if
+// a derivation cannot be read.
 func (s *InputSources) Needs(ctx context.Context, drv StorePath) ([]StorePath, error) {
-	// Which may be missing.
+	// Sources may be missing: none is opened.
 	derivations, sources, _, err := s.walk(ctx, drv, func(StorePath) (file, error) { return file{}, nil })
 	return append(derivations, sources...), err
 }
@@ -133,8 +134,9 @@ func (s *InputSources) in(text []byte) (found []string) {
 	return found
 }
 
-// most is how large a source is, in bytes, that is searched: expressions write small ones.
-const most = 16 << 20
+// largestSearched is how large a source is, in bytes, that is searched: expressions write
+// small ones.
+const largestSearched = 16 << 20
 
 // file is what a source has in it, if that is a file.
 func (s *InputSources) file(source StorePath) (file, error) {
@@ -148,7 +150,7 @@ func (s *InputSources) file(source StorePath) (file, error) {
 	if err != nil {
 		return f, err
 	}
-	if info.Mode().IsRegular() && info.Size() <= most {
+	if info.Mode().IsRegular() && info.Size() <= largestSearched {
 		text, err := os.ReadFile(string(source))
 		if err != nil {
 			return f, err
@@ -169,7 +171,12 @@ var storeName = regexp.MustCompile(StoreDir + `/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+`
 // namedIn are the store paths that a text names and that are there, but for derivations:
 // what follows a name in a text may look like more of it.
 func namedIn(text []byte) (paths []StorePath) {
+	seen := map[string]bool{}
 	for _, name := range storeName.FindAll(text, -1) {
+		if seen[string(name)] {
+			continue
+		}
+		seen[string(name)] = true
 		for shortest := len(StoreDir) + len("/") + 32 + len("-x"); len(name) >= shortest; name = name[:len(name)-1] {
 			if _, err := os.Lstat(string(name)); err != nil {
 				continue

@@ -7,10 +7,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
-	"strings"
 	"syscall"
-	"time"
+
+	"github.com/nixflotilla/flotilla/internal/signals"
 )
 
 // errInterrupted is the cause of a context that a signal cancelled.
@@ -24,7 +23,7 @@ var errInterrupted = errors.New("interrupted")
 func interruptible(ctx context.Context, w io.Writer, first string) (inner context.Context, abandon <-chan struct{}, stop func()) {
 	inner, cancel := context.WithCancelCause(ctx)
 	abandoned, done, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	takeSignals()
+	signals.Take()
 	got := make(chan os.Signal, 2)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// Not Ignore, which children would inherit.
@@ -60,31 +59,6 @@ func interruptible(ctx context.Context, w io.Writer, first string) (inner contex
 // untilSignal is a context for work that Ctrl-C, SIGTERM and a lost terminal may end at
 // once.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	takeSignals()
+	signals.Take()
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-}
-
-// takeSignals takes Ctrl-C from Mage, whose handler ends the process five seconds after it,
-// in the middle of an activation. Mage starts a target before it has that handler
-// (mage/template.go, runTarget), which would then come after this and stay.
-func takeSignals() {
-	stacks := make([]byte, 1<<16)
-	for range 1000 {
-		if mainWaits(string(stacks[:runtime.Stack(stacks, true)])) {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-}
-
-// mainWaits reports whether the main goroutine waits for others, as Mage's does once it
-// has its handler, or is the caller itself, and no Mage's.
-func mainWaits(stacks string) bool {
-	if strings.HasPrefix(stacks, "goroutine 1 ") {
-		return true
-	}
-	_, rest, _ := strings.Cut(stacks, "\ngoroutine 1 ")
-	_, state, _ := strings.Cut(rest, "[")
-	return strings.HasPrefix(state, "select") || strings.HasPrefix(state, "chan receive")
 }

@@ -74,7 +74,7 @@ func (h *host) connect(ctx context.Context) (connected, error) {
 	}
 	h.mu.Unlock()
 	if last {
-		f.cancel(proc.Because(ctx, context.Cause(ctx)))
+		f.cancel(proc.Ended(ctx))
 		<-f.done
 	}
 	return connected{}, h.late(ctx)

@@ -34,7 +34,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, proc.Because(ctx, context.Cause(ctx))
+			return nil, proc.Ended(ctx)
 		case <-tick.C:
 		}
 	}

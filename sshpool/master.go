@@ -164,7 +164,7 @@ func (h *host) refused(ctx, limited context.Context, argv []string, code int, er
 	e := &Error{Target: h.target, Argv: argv, ExitCode: code, Stderr: text, NotStarted: true, Err: err, unpassed: unpassed(text)}
 	switch {
 	case ctx.Err() != nil:
-		e.Kind, e.Err = KindCancelled, proc.Because(ctx, context.Cause(ctx))
+		e.Kind, e.Err = KindCancelled, proc.Ended(ctx)
 	case limited.Err() != nil:
 		e.Kind, e.Err = KindUnreachable, errHandshake
 		e.Hint = "check that the host is up, or raise ConnectTimeout if its log-in is slow"

@@ -184,5 +184,5 @@ func closedError(t Target) error {
 
 // cancelled makes the error of a call that its context ended.
 func cancelled(ctx context.Context, t Target) *Error {
-	return &Error{Target: t, Kind: KindCancelled, ExitCode: -1, NotStarted: true, Err: proc.Because(ctx, context.Cause(ctx))}
+	return &Error{Target: t, Kind: KindCancelled, ExitCode: -1, NotStarted: true, Err: proc.Ended(ctx)}
 }

@@ -52,7 +52,7 @@ func (h *host) sessionError(ctx context.Context, m *master, r run, log string, c
 	e := &Error{Target: h.target, Argv: r.shown(), ExitCode: code, Stderr: messages(log), Err: err}
 	switch {
 	case ctx.Err() != nil:
-		e.Kind, e.Err = KindCancelled, proc.Because(ctx, context.Cause(ctx))
+		e.Kind, e.Err = KindCancelled, proc.Ended(ctx)
 		return e
 	case errors.Is(err, errStalled) && !sessionOpened(log):
 		// Its sessions, if it still has any that work, may finish.
@@ -135,7 +135,7 @@ func (h *host) freshError(ctx context.Context, r run, log string, code int, res 
 	}
 	switch {
 	case ctx.Err() != nil:
-		e.Kind, e.Err = KindCancelled, proc.Because(ctx, context.Cause(ctx))
+		e.Kind, e.Err = KindCancelled, proc.Ended(ctx)
 	case errors.Is(err, errStalled) && e.NotStarted:
 		e.Kind, e.Err, e.Hint = KindUnreachable, errHandshake, "check that the host is up, or raise ConnectTimeout if its log-in is slow"
 	case code < 0:

@@ -50,6 +50,7 @@ func house() []folderRule {
 	return []folderRule{
 		{folder: "internal/archtest", own: []string{"internal/proc"}},
 		{folder: "internal/proc", others: slices.Concat([]string{sys}, spans)},
+		{folder: "internal/signals"},
 		{folder: "internal/local", own: []string{"internal/proc"}},
 		{folder: "internal/worktree", own: []string{"internal/proc"}, others: []string{sys}},
 		{folder: "internal/readset", own: []string{"internal/worktree"}},
@@ -64,10 +65,10 @@ func house() []folderRule {
 		{folder: "internal/lab", own: []string{"internal/proc"}, others: []string{sync, sys}},
 		{folder: "internal/nixos"},
 		{
-			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "internal/traces", "nixcmd"},
+			folder: "recipes", own: []string{"fleet", "bench", "internal/ui", "internal/history", "internal/metrics", "internal/traces", "internal/signals", "nixcmd"},
 			others: []string{mage, multierror, script, sync, otel + "/attribute"},
 		},
-		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab"}, others: []string{script}},
+		{folder: "internal/chores", own: []string{"internal/proc", "internal/lab", "internal/signals"}, others: []string{script}},
 		{folder: "bench/peers", own: []string{"bench", "internal/proc", "internal/lab"}},
 		{folder: "internal/demo", own: []string{"internal/proc", "internal/lab", "internal/chores"}, others: []string{script, term}},
 		{folder: "internal/e2e", own: []string{"recipes"}},

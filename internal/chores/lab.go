@@ -10,6 +10,7 @@ import (
 
 	"github.com/nixflotilla/flotilla/internal/lab"
 	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/internal/signals"
 )
 
 // LabConfig is the lab of this checkout, with the running targets as its
@@ -53,10 +54,9 @@ func LabExec(ctx context.Context, command string, compat bool) error {
 	if err != nil {
 		return err
 	}
-	// Ctrl-C is for the command, which has the terminal. Mage would end this after five
-	// seconds, and the command would go on without a terminal. The signal is caught, since
-	// children would inherit that it is ignored.
-	signal.Reset(os.Interrupt)
+	// Ctrl-C is for the command, which has the terminal and would go on without it. The signal
+	// is caught, since children would inherit that it is ignored.
+	signals.Take()
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	run := l.Exec
 	if compat {

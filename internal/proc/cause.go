@@ -5,6 +5,9 @@ import (
 	"errors"
 )
 
+// Ended is the cause of a context that has ended, as Because makes it; nil if it has not.
+func Ended(ctx context.Context) error { return Because(ctx, context.Cause(ctx)) }
+
 // Because makes the cause of an ended context recognisable as the context's own error
 // too, context.Canceled or context.DeadlineExceeded. It reads as the cause alone.
 func Because(ctx context.Context, cause error) error {

@@ -10,7 +10,7 @@ import (
 func TestEndOfAContextIsToldOnce(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("interrupted"))
-	if err := Because(ctx, context.Cause(ctx)); err.Error() != "interrupted" || !errors.Is(err, context.Canceled) || !errors.Is(err, context.Cause(ctx)) {
+	if err := Ended(ctx); err.Error() != "interrupted" || !errors.Is(err, context.Canceled) || !errors.Is(err, context.Cause(ctx)) {
 		t.Error(err)
 	}
 }

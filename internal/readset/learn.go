@@ -55,8 +55,8 @@ type pair struct {
 	// pinned says that both have the same inputs, and hand the same to them as far as
 	// flake.nix tells.
 	pinned bool
-	// same says that what is imported is the same; still, that all that may be read is,
-	// before the newer one has any evidence of what makes no difference to it.
+	// same says that what is imported is the same; still, that besides nothing that either
+	// may read differs. (Before the newer one has any Unread of the older.)
 	same, still bool
 	// unnamed says that none of what either imports, as far as that is known, names what
 	// Nix says of the tree as a whole.
@@ -194,9 +194,10 @@ func (p *pair) alike(x *Result, step Step) {
 	}
 }
 
-// certainly is how the trees differ to Nix whatever it makes of them.
+// certainly is how the trees differ for certain: the index alone, and how far history goes,
+// need make no difference to Nix.
 func (p *pair) certainly() Ways {
-	_, w := difference(p.from, p.to, slices.ContainsFunc(p.changes, worktree.Change.Certain))
+	_, w := difference(p.from, p.to, slices.ContainsFunc(p.changes, worktree.Change.InWorkTree))
 	before, _, _ := strings.Cut(p.from.Head, " ")
 	after, _, _ := strings.Cut(p.to.Head, " ")
 	w.Revision = before != after

@@ -13,21 +13,11 @@ import (
 	"strings"
 )
 
-// StorePath is where Nix keeps the tree when it copies it, by the contents of the
-// work tree or the commit (Nix manual, "Nix Archive (NAR)"). It is an error for trees
-// of which it is not certain what Nix sees, and for commits of more than 64 MiB.
-func (t *Tree) StorePath(ctx context.Context) (string, error) {
-	sum, err := t.narHash(ctx)
-	if err != nil {
-		return "", err
-	}
-	return sourcePath(sum), nil
-}
-
 // Marks are texts by which what came of an evaluation shows that it depends on the
 // tree as a whole: on its contents, by its place in the store or its hash, as Nix
-// writes them, and on its revision. contents is nil if it is not certain what Nix
-// copies (StorePath), revision is "" if there is none.
+// writes them (Nix manual, "Nix Archive (NAR)"), and on its revision, by the seven digits
+// that it begins with. contents is nil for trees of which it is not certain what Nix
+// copies, and for commits of more than 64 MiB; revision is "" if there is none.
 func (t *Tree) Marks(ctx context.Context) (contents []string, revision string) {
 	if sum, err := t.narHash(ctx); err == nil {
 		place := strings.TrimPrefix(sourcePath(sum), "/nix/store/")

@@ -243,14 +243,13 @@ type Change struct {
 	Before, After Entry
 }
 
-// Certain reports whether the work tree's contents differ too, where an ID has those of the
-// index besides: a dirty tree may look another to Git alone.
-func (c Change) Certain() bool {
-	return c.Before.Mode != c.After.Mode || c.Before.inWorkTree() != c.After.inWorkTree()
+// InWorkTree reports whether the work tree's file differs, and not the index's alone.
+func (c Change) InWorkTree() bool {
+	return c.Before.Mode != c.After.Mode || c.Before.workTreeID() != c.After.workTreeID()
 }
 
-// inWorkTree is the part of an ID that is of the work tree.
-func (e Entry) inWorkTree() string {
+// workTreeID is the part of an ID that is of the work tree.
+func (e Entry) workTreeID() string {
 	if _, of, both := strings.Cut(e.ID, ":"); both {
 		id, _, _ := strings.Cut(of, " ")
 		return id

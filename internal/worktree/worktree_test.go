@@ -109,7 +109,7 @@ func TestChangeOfTheIndexAlone(t *testing.T) {
 	certain := func(from, to *Tree) (changed, seen int) {
 		for _, c := range Changes(from, to) {
 			changed++
-			if c.Certain() {
+			if c.InWorkTree() {
 				seen++
 			}
 		}

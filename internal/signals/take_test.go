@@ -1,4 +1,4 @@
-package recipes
+package signals
 
 import (
 	"bufio"
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func likeMage() {
 	over := make(chan struct{})
 	go func() {
-		takeSignals()
+		Take()
 		got := make(chan os.Signal, 1)
 		signal.Notify(got, os.Interrupt)
 		fmt.Println("target")
@@ -52,7 +52,7 @@ func likeMage() {
 
 // Ctrl-C is the target's alone, though Mage has its handler only after it has started
 // the target.
-func TestTakeSignals(t *testing.T) {
+func TestTake(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
