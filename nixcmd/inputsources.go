@@ -155,7 +155,7 @@ func (s *InputSources) file(source StorePath) (file, error) {
 		if err != nil {
 			return f, err
 		}
-		f = file{sources: namedIn(text), holds: s.in(text)}
+		f = file{sources: namedIn(text, isThere), holds: s.in(text)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,9 +168,14 @@ func (s *InputSources) file(source StorePath) (file, error) {
 
 var storeName = regexp.MustCompile(StoreDir + `/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+`)
 
-// namedIn are the store paths that a text names and that are there, but for derivations:
-// what follows a name in a text may look like more of it.
-func namedIn(text []byte) (paths []StorePath) {
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// namedIn are the store paths that a text names and that are there, each once, but for
+// derivations: what follows a name in a text may look like more of it.
+func namedIn(text []byte, there func(path string) bool) (paths []StorePath) {
 	seen := map[string]bool{}
 	for _, name := range storeName.FindAll(text, -1) {
 		if seen[string(name)] {
@@ -178,10 +183,10 @@ func namedIn(text []byte) (paths []StorePath) {
 		}
 		seen[string(name)] = true
 		for shortest := len(StoreDir) + len("/") + 32 + len("-x"); len(name) >= shortest; name = name[:len(name)-1] {
-			if _, err := os.Lstat(string(name)); err != nil {
+			if !there(string(name)) {
 				continue
 			}
-			if p, err := ParseStorePath(string(name)); err == nil && !strings.HasSuffix(p.Name(), ".drv") {
+			if p, err := ParseStorePath(string(name)); err == nil && !strings.HasSuffix(p.Name(), ".drv") && !slices.Contains(paths, p) {
 				paths = append(paths, p)
 			}
 			break

@@ -50,3 +50,21 @@ func TestInputSourcesTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestNamedIn(t *testing.T) {
+	const a, b, drv = StoreDir + "/00000000000000000000000000000000-a", StoreDir + "/11111111111111111111111111111111-b.d", StoreDir + "/22222222222222222222222222222222-c.drv"
+	there := func(p string) bool { return p == a || p == b || p == drv }
+	for text, want := range map[string][]StorePath{
+		"":                                     nil,
+		"see " + a + ".":                       {a},
+		a + "/x and " + b + "; " + a + "-like": {a, b},
+		b + "..." + b:                          {b},
+		drv + " " + a + "\x00":                 {a},
+		StoreDir + "/33333333333333333333333333333333-gone": nil,
+		StoreDir + "/short-a":                               nil,
+	} {
+		if got := namedIn([]byte(text), there); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
