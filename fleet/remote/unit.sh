@@ -364,8 +364,11 @@ begin() {
 case $mode in
   clean)
     clean "$unit"
-    if [ -d "$dir" ] && ! running "flotilla-activate-$id.service"; then
-      { [ -e "$dir/ended" ] || ln -sn kept "$dir/verdict" 2>/dev/null; } && drop "$id"
+    # Of one that is over the guard may be stopping the unit just now.
+    if [ -e "$dir/ended" ]; then
+      drop "$id"
+    elif [ -d "$dir" ] && ! running "flotilla-activate-$id.service"; then
+      ln -sn kept "$dir/verdict" 2>/dev/null && drop "$id"
     fi
     finish ok
     ;;
