@@ -250,8 +250,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 				}
 				continue
 			}
-			changes := s.changes(from)
-			if !same && found && changes >= fewest {
+			if !same && found && s.changes(from) >= fewest {
 				continue
 			}
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
@@ -260,6 +259,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			// The newest may be of another branch, of which affected has asked.
+			changes := s.changes(from)
 			if !found || same && !alike || same == alike && changes < fewest {
 				found, alike, fewest, why = true, same, changes, reason
 			}
