@@ -83,7 +83,9 @@ func TestRecall(t *testing.T) {
 
 	broken := &countingNix{}
 	broken.broken.Store(true)
-	evaluate(broken)
+	if r, _ := evaluate(broken); r.Results[0].Evaluation != (Verdict{Reason: "it was not evaluated before"}) {
+		t.Errorf("one that failed: %+v", r.Results[0].Evaluation)
+	}
 	nix := &countingNix{}
 	for i, want := range []int64{20, 20, 20} {
 		r, warnings := evaluate(nix)
