@@ -181,6 +181,11 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 		if known.why != "" {
 			j.progress(StepEvaluate, "before: "+known.why, 0, 0)
 		}
+		j.set(func(r *Result) {
+			if r.Evaluation.Avoided { // as it is now
+				r.Evaluation = Verdict{Reason: known.why}
+			}
+		})
 		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh})
 		var failed *nixcmd.EvalError
 		if errors.As(err, &failed) && known.result == nil {

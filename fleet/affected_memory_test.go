@@ -168,3 +168,48 @@ func TestAffectedFromMemory(t *testing.T) {
 		}
 	})
 }
+
+// A host that is evaluated in the state before only was evaluated, and it is told why.
+func TestAffectedTellsOfTheStateBefore(t *testing.T) {
+	if _, err := proc.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	git := func(args ...string) string {
+		t.Helper()
+		res, err := proc.Run(t.Context(), proc.Cmd{Dir: dir, Argv: append([]string{"git", "-c", "user.name=T", "-c", "user.email=t@example.org"}, args...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(res.Stdout))
+	}
+	h := soakHosts()[0]
+	git("init", "-q")
+	for _, text := range []string{"0", "1"} {
+		for name, text := range map[string]string{"flake.nix": "{ outputs = { self }: { }; }", FileName: "", h.Name: text} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		git("add", ".")
+		git("commit", "-q", "-m", text)
+	}
+	f, err := Open(Config{Dir: dir, StateDir: t.TempDir(), Nix: &gitNix{dir: dir}, Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.run(t.Context(), []Host{h}, func(ctx context.Context, j *job) (Outcome, error) {
+		_, err := j.evaluate(ctx, false)
+		return Evaluated, err
+	})
+	before, err := nixcmd.New(nixcmd.Config{Dir: dir}).Commit(t.Context(), git("rev-parse", "HEAD~1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, avoided := range []bool{false, true} {
+		a := f.Affected(t.Context(), []Host{h}, AffectedOptions{Since: before.FlakeRef(), SinceCommit: before.ID})
+		if v := a.Hosts.Results[0].Evaluation; v.Avoided != avoided || !avoided && !strings.HasPrefix(v.Reason, h.Name+" changed") {
+			t.Errorf("time %d: %+v", i, v)
+		}
+	}
+}

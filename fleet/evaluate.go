@@ -72,6 +72,9 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
+			if ctx.Err() == nil {
+				j.set(func(r *Result) { r.Evaluation = Verdict{Reason: j.why} })
+			}
 			return "", j.explainMissing(ctx, j.seen.explainAbsent(err))
 		}
 		return j.evaluated(ev), nil

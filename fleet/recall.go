@@ -235,7 +235,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			continue
 		}
 		if r.Holds(fingerprint) {
-			s.confirm(h, r)
+			s.confirm(h, r, fingerprint)
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		same := r.Shape == s.tree.Shape()
@@ -255,7 +255,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			}
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
 			if reason == "" {
-				s.confirm(h, r)
+				s.confirm(h, r, tree)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			// The newest may be of another branch, of which affected has asked.
@@ -305,8 +305,9 @@ func (s *recollection) readImporters() map[string]string {
 }
 
 // confirm notes that a result holds for the tree of this run, and makes it the
-// newest.
-func (s *recollection) confirm(h Host, r *readset.Result) {
+// newest. The tree that showed it is the last but one to be forgotten: what has been
+// earned may be for steps from that one only.
+func (s *recollection) confirm(h Host, r *readset.Result, by string) {
 	tree, same := r.Tree, s.tree.Fingerprint()
 	s.background.Go(func() {
 		s.learning.Lock()
@@ -320,6 +321,9 @@ func (s *recollection) confirm(h Host, r *readset.Result) {
 		if !r.Holds(same) {
 			if s.store.KeepTree(s.tree) != nil {
 				return
+			}
+			if i := slices.Index(r.Same, by); i >= 0 {
+				r.Same = append(slices.Delete(r.Same, i, i+1), by)
 			}
 			r.Same = append(r.Same, same)
 		}

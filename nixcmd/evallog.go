@@ -242,6 +242,8 @@ func (g *evalLog) explain(what Installable, err error) error {
 	out.File = tree.relative(out.File)
 	if repository, ok := strange(message); ok {
 		out.hint = "if you trust it: git config --global --add safe.directory '" + repository + "'"
+	} else if strings.Contains(message, "No space left on device") { // nor does Nix say on which
+		out.hint = "make room here, where Nix has its store, its cache and its temporary files: nix-collect-garbage"
 	} else if len(out.Trace) == 0 && !slices.Contains(e.Argv, "--show-trace") {
 		out.hint = TraceHint
 	}

@@ -26,6 +26,9 @@ func Watch(ctx context.Context, on *string, json, fresh *bool) error {
 	}
 	defer f.Close(context.WithoutCancel(ctx))
 	w := &watching{fleet: f, selector: text(on, everyone), last: map[string]fleet.Result{}}
+	if err := strayHost(words(), w.selector, f.Inventory); err != nil {
+		return failure(err)
+	}
 	if err := promptly(ctx, func(ctx context.Context) (err error) {
 		if w.files, err = f.Files(ctx); err == nil {
 			_, err = f.Select(ctx, w.selector)

@@ -49,8 +49,10 @@ func Predict(q Question) string {
 	switch {
 	case r.shows(ways) != "":
 		return first(changes) + "it holds " + r.shows(ways)
-	case (ways.Revision || ways.State) && r.dates():
-		return "the revision changed, whose date it may use"
+	case ways.Revision && r.dates():
+		return first(changes) + "the revision changed, whose date it may use"
+	case ways.State && r.dates():
+		return first(changes) + "it may use the flake's date"
 	case !ways.within(r.Earned[step]) || ways.meets(r.Burnt[step]):
 		what := "revision"
 		if ways.Contents {

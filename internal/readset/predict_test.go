@@ -196,3 +196,23 @@ func TestWhatMatteredIsEarnedAnew(t *testing.T) {
 		t.Errorf("earned anew: %q", why)
 	}
 }
+
+// A host that may use dates is evaluated for what changed, and that the revision did is said
+// only if so.
+func TestDatesSayWhy(t *testing.T) {
+	r := &Result{Imports: map[string]Facts{"flake.nix": {Dates: true}}}
+	tree := func(head, id string, dirty bool) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: head, Dirty: dirty, Entries: []worktree.Entry{
+			{Path: "flake.nix", Mode: worktree.ModeFile, ID: "1"}, {Path: "notes", Mode: worktree.ModeFile, ID: id},
+		}})
+	}
+	for want, to := range map[string]*worktree.Tree{
+		"notes changed, and it may use the flake's date":                 tree("x", "2", true),
+		"the revision changed, whose date it may use":                    tree("y", "1", false),
+		"notes changed, and the revision changed, whose date it may use": tree("y", "2", false),
+	} {
+		if got := Predict(Question{Base: r, From: tree("x", "1", false), To: to, Imported: func(string) bool { return false }}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
