@@ -179,7 +179,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 			return "", err
 		}
 		if known.why != "" {
-			j.progress(StepEvaluate, "before: "+known.why, 0, 0)
+			j.progress(StepEvaluate, "before: "+known.evaluating(), 0, 0)
 		}
 		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh})
 		var failed *nixcmd.EvalError
@@ -202,7 +202,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 			text += ", from Nix's cache"
 		}
 		if known.why != "" {
-			text += ": " + known.why
+			text += ": " + known.evaluating()
 		}
 		return text, nil
 	})
