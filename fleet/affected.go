@@ -179,7 +179,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 			return "", err
 		}
 		if known.why != "" {
-			j.progress(StepEvaluate, "before: "+known.why, 0, 0)
+			j.progress(StepEvaluate, "before: "+known.evaluating(), 0, 0)
 		}
 		j.set(func(r *Result) {
 			if r.Evaluation.Avoided { // as it is now
@@ -207,7 +207,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 			text += ", from Nix's cache"
 		}
 		if known.why != "" {
-			text += ": " + known.why
+			text += ": " + known.evaluating()
 		}
 		return text, nil
 	})

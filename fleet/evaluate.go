@@ -32,7 +32,7 @@ func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOption
 	if known.result != nil && !j.fleet.verify {
 		return j.remembered(ctx, known)
 	}
-	j.why = known.why
+	j.why = known.evaluating()
 	opt.Fresh = opt.Fresh || known.result != nil
 	var ev nixcmd.Evaluation
 	err := errAlone

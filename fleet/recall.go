@@ -190,6 +190,14 @@ type recalled struct {
 	reads  *readset.Result // the newest that says what it read; nil for none
 }
 
+// evaluating is why the host is evaluated: if the answer was known, to hold it to that.
+func (k recalled) evaluating() string {
+	if k.result != nil {
+		return "to verify that " + k.why
+	}
+	return k.why
+}
+
 // recall finds out whether the host must be evaluated.
 func (j *job) recall() recalled {
 	j.looked = true

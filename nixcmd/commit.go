@@ -168,5 +168,11 @@ func (c *Client) git(ctx context.Context, op string, cmd proc.Cmd, args ...strin
 	if errors.As(err, &e) && e.notFound {
 		e.hint = "install git"
 	}
+	if e != nil {
+		// Git's last line is what to do about it, not what is wrong.
+		if repository, ok := strange(e.Stderr); ok {
+			e.Err, e.hint = errors.New(repository+" belongs to another user"), trust(repository)
+		}
+	}
 	return string(res.Stdout), err
 }

@@ -207,11 +207,20 @@ func (t sourceTree) relativeIn(text string) string {
 // nameChars are those by which a longer name would go on.
 const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/"
 
-// strange finds the repository that Git's library refuses, as another user's.
+// strange finds the repository that Git, or its library in Nix, refuses as another user's.
 func strange(message string) (repository string, ok bool) {
+	if _, after, ok := strings.Cut(message, "detected dubious ownership in repository at '"); ok {
+		repository, _, _ = strings.Cut(after, "'\n")
+		return repository, true
+	}
 	_, after, _ := strings.Cut(message, "repository path '")
 	repository, _, ok = strings.Cut(after, "' is not owned by current user")
 	return repository, ok
+}
+
+// trust is what to do about a repository that is refused.
+func trust(repository string) string {
+	return "if you trust it: git config --global --add safe.directory '" + repository + "'"
 }
 
 // explain makes an *EvalError of a failed command if Nix said what was wrong.
@@ -241,7 +250,7 @@ func (g *evalLog) explain(what Installable, err error) error {
 	slices.Reverse(out.Trace)
 	out.File = tree.relative(out.File)
 	if repository, ok := strange(message); ok {
-		out.hint = "if you trust it: git config --global --add safe.directory '" + repository + "'"
+		out.hint = trust(repository)
 	} else if strings.Contains(message, "No space left on device") { // nor does Nix say on which
 		out.hint = "make room here, where Nix has its store, its cache and its temporary files: nix-collect-garbage"
 	} else if len(out.Trace) == 0 && !slices.Contains(e.Argv, "--show-trace") {

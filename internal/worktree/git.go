@@ -99,6 +99,12 @@ func gitWith(ctx context.Context, dir string, stdin io.Reader, args ...string) (
 	if errors.As(err, &pe) && pe.NotFound() {
 		return "", off("git is not installed or not in PATH")
 	}
+	if pe != nil {
+		if _, after, ok := strings.Cut(pe.Stderr, "detected dubious ownership in repository at '"); ok {
+			repository, _, _ := strings.Cut(after, "'\n")
+			return "", off("Git refuses %s, which belongs to another user (if you trust it: git config --global --add safe.directory '%[1]s')", repository)
+		}
+	}
 	return string(res.Stdout), err
 }
 

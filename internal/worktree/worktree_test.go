@@ -311,6 +311,9 @@ func TestOff(t *testing.T) {
 		t.Fatal("no conflict")
 	}
 	r.off("a.nix is in conflict")
+
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+	r.off("which belongs to another user")
 }
 
 // Worktrees, submodules, shallow clones, flakes in a subdirectory, and a hook's
