@@ -159,10 +159,7 @@ func (j *job) checkHost(ctx context.Context, r *readiness, conn Remote, s *HostS
 	}
 	r.add(checkFit, "", nil, unfit...)
 
-	var busy error
-	if by := s.Busy(); by != "" {
-		busy = &hintedError{errors.New(by), "wait for it to end, then try again"}
-	}
+	busy := s.busy(j.host.Name)
 	var warnings []string
 	if s.Uncommitted {
 		warnings = append(warnings, "an earlier deployment was cut short before its boot entry was made; deploying mends it")

@@ -39,6 +39,27 @@ func TestUnfitness(t *testing.T) {
 	}
 }
 
+// A host that waits to be confirmed does so for somebody, who is told how.
+func TestBusy(t *testing.T) {
+	for _, c := range []struct {
+		status HostStatus
+		hint   string
+	}{
+		{HostStatus{SwitchLocked: true}, "wait for it to end"},
+		{HostStatus{Deployment: &HostDeployment{State: DeploymentRuns}, Activating: []string{"flotilla-activate-abc.service"}}, "wait for it to end"},
+		{HostStatus{Deployment: &HostDeployment{State: DeploymentWaits}}, "`confirm p510`"},
+		{HostStatus{}, ""},
+	} {
+		hint := ""
+		if err := c.status.busy("p510"); err != nil {
+			hint = err.(interface{ Hint() string }).Hint()
+		}
+		if !strings.Contains(hint, c.hint) || c.hint == "" && hint != "" {
+			t.Errorf("%+v: %q, want %q", c.status, hint, c.hint)
+		}
+	}
+}
+
 func TestInhibited(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {

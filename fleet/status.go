@@ -68,6 +68,16 @@ func (s *HostStatus) Busy() string {
 	return ""
 }
 
+// busy is Busy as an error that says what to do, nil if nothing goes on.
+func (s *HostStatus) busy(host string) error {
+	by := s.Busy()
+	if by == "" {
+		return nil
+	}
+	e := lockedError{host: host, waits: s.Deployment != nil && s.Deployment.State == DeploymentWaits}
+	return &hintedError{errors.New(by), e.Hint()}
+}
+
 // StatusOptions are options of Fleet.Status. The zero value is useful.
 type StatusOptions struct {
 	// HostsOnly asks no Nix what the flake wants.

@@ -482,3 +482,33 @@ func TestDrift(t *testing.T) {
 		t.Error(since)
 	}
 }
+
+// A run that brings a host to what is wanted ends what was known: what differs after
+// it has not done so since before.
+func TestDeploymentEndsDrift(t *testing.T) {
+	d := open(t, t.TempDir())
+	drifted := map[string]bool{"a": true, "b": true, "c": true}
+	if _, err := d.Drift(t.Context(), time.Unix(100, 0), drifted); err != nil {
+		t.Fatal(err)
+	}
+	for _, changes := range []bool{true, false} {
+		r := &Run{Target: "quickDeploy", Changes: changes, Started: time.Unix(200, 0)}
+		if err := d.Begin(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		result := func(name string, o fleet.Outcome) fleet.Result {
+			return fleet.Result{Host: fleet.Host{Name: name}, Outcome: o}
+		}
+		results := []fleet.Result{result("a", fleet.Switched), result("b", fleet.RolledBack)}
+		if !changes {
+			results = []fleet.Result{result("c", fleet.Unchanged)}
+		}
+		if err := d.End(t.Context(), r, &fleet.Report{Results: results}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	since, err := d.Drift(t.Context(), time.Unix(300, 0), drifted)
+	if err != nil || !since["a"].Equal(time.Unix(300, 0)) || !since["b"].Equal(time.Unix(100, 0)) || !since["c"].Equal(time.Unix(100, 0)) {
+		t.Error(since, err)
+	}
+}

@@ -181,6 +181,12 @@ func cameTo(o fleet.Outcome) bool { return o != fleet.Skipped && o != fleet.Canc
 
 // addLatest notes a run that was to change a host.
 func addLatest(ctx context.Context, tx *sql.Tx, r *Run, h Host) error {
+	if r.Changes && isGood(h.Outcome) {
+		// What differs from now on has not done so since before.
+		if _, err := tx.ExecContext(ctx, "DELETE FROM drift WHERE host = ?", h.Name); err != nil {
+			return err
+		}
+	}
 	for good := range 2 {
 		if !r.Changes || !cameTo(h.Outcome) || good == 1 && !isGood(h.Outcome) {
 			continue
