@@ -15,6 +15,7 @@ type buildLog struct {
 	human    humanLog
 	acts     map[uint64]*activity
 	building map[StorePath]*activity // by derivation
+	waiting  []*activity             // builds that were not yet counted as running, in order
 	totals   BuildTotals
 	reported BuildTotals // as of the last event
 	// ended are builds that were counted as done or failed and whose activity has
@@ -121,6 +122,7 @@ func (g *buildLog) start(ev *event) {
 	case activityBuild:
 		if a.of = g.building[a.path]; a.of == nil && a.path != "" {
 			g.building[a.path], a.machine = a, strings.Clone(ev.fields[1].s)
+			g.waiting = append(g.waiting, a)
 			g.tell(BuildEvent{Kind: BuildStarted, Derivation: a.path, Machine: a.machine})
 		}
 	case activityCopyPath:
@@ -145,6 +147,12 @@ func (g *buildLog) stop(a *activity) {
 		}
 		delete(g.building, a.path)
 		g.tell(BuildEvent{Kind: BuildStopped, Derivation: a.path})
+		if i := slices.Index(g.waiting, a); i >= 0 {
+			g.waiting = slices.Delete(g.waiting, i, i+1)
+			if a.machine == "" {
+				return // it will begin again
+			}
+		}
 		f := FailedBuild{Derivation: a.path, LogTail: a.tail.lines(), Machine: a.machine}
 		if len(g.ended) == 0 {
 			g.stopped = append(g.stopped, f)
@@ -213,7 +221,8 @@ func (g *buildLog) outer(a *activity) *activity {
 // 2.26: before; the other order is provided for) that an activity has stopped.
 // The two are matched in the order they come in. A failure that leaves the
 // number of running builds alone was never a build: no machine could do it. A
-// build that stops without being counted was interrupted.
+// build that stops without being counted was interrupted. One that stops without having
+// been counted as running, which is right after it began, only waited for others (since 2.35).
 func (g *buildLog) progress(a *activity, ev *event) {
 	done, expected := ev.fields[0].n, ev.fields[1].n
 	running, failed := ev.fields[2].n, ev.fields[3].n
@@ -229,6 +238,9 @@ func (g *buildLog) progress(a *activity, ev *event) {
 	case activityBuilds:
 		t.BuildsDone += int(done - before.done)
 		t.BuildsRunning += int(running - before.running)
+		if begun := running - before.running; begun > 0 {
+			g.waiting = g.waiting[:int64(len(g.waiting))-min(begun, int64(len(g.waiting)))]
+		}
 		t.BuildsFailed += int(failed - before.failed)
 		// Nix counts what it expects besides what has failed. Some versions (2.34
 		// does) report a build that ends as that and still as expected; the next

@@ -2,6 +2,7 @@ package nixcmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,59 @@ func TestFailuresAreMatched(t *testing.T) {
 			t.Fatalf("%d activities are kept", n)
 		}
 	})
+}
+
+// Since 2.35 Nix tells of builds that wait for another to end as if they had begun, and
+// again when they do: what failed is what ran, with its log.
+func TestBuildsThatWaitForOthers(t *testing.T) {
+	r, err := readRecording("testdata/2.35.2-determinate-3.22.2/build-failing-one-job.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newBuildLog(nil)
+	for line := range strings.Lines(r.stderr) {
+		g.line(strings.TrimSuffix(line, "\n"))
+	}
+	var got []string
+	for _, f := range g.failed {
+		got = append(got, f.Derivation.Name()+": "+strings.Join(f.LogTail[max(0, len(f.LogTail)-1):], ""))
+	}
+	if want := []string{"broken-1.0.drv: cannot find -lssl", "broken-2.0.drv: second failure"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+
+	// Three that wait, of which the second to begin fails.
+	g = newBuildLog(nil)
+	say := func(format string, args ...any) { g.line("@nix " + fmt.Sprintf(format, args...)) }
+	begin := func(id, n int) {
+		say(`{"action":"start","fields":["%s","",1,1],"id":%d,"level":3,"parent":0,"text":"","type":105}`, drvNumber(n), id)
+	}
+	end := func(id int) { say(`{"action":"stop","id":%d}`, id) }
+	counts := func(done, expected, running, failed int) {
+		say(`{"action":"result","fields":[%d,%d,%d,%d],"id":1,"type":105}`, done, expected, running, failed)
+	}
+	say(`{"action":"start","id":1,"level":0,"parent":0,"text":"","type":104}`)
+	begin(10, 1)
+	counts(0, 3, 1, 0)
+	begin(11, 2)
+	begin(12, 3)
+	counts(1, 3, 0, 0)
+	end(10)
+	end(11)
+	end(12)
+	begin(13, 3)
+	counts(1, 3, 1, 0)
+	begin(14, 2)
+	counts(1, 2, 0, 1)
+	end(13)
+	end(14)
+	begin(15, 2)
+	counts(1, 2, 1, 1)
+	counts(2, 2, 0, 1)
+	end(15)
+	if len(g.failed) != 1 || g.failed[0].Derivation != drvNumber(3) {
+		t.Errorf("failed: %+v", g.failed)
+	}
 }
 
 // A remote machine reports its own build of the same derivation, below ours.

@@ -93,7 +93,8 @@ func (g *evalLog) evaluating(file string) {
 	switch {
 	case strings.HasSuffix(file, callFlake):
 		g.called = true
-	case strings.HasPrefix(file, "<nix/"), strings.HasPrefix(file, "«nix-internal»"), strings.HasPrefix(file, "«flakes-internal»"):
+	case strings.HasPrefix(file, "<nix/"), strings.HasPrefix(file, "«nix-internal»"), strings.HasPrefix(file, "«flakes-internal»"),
+		strings.HasPrefix(file, "«builtin-flake-schemas»"): // Determinate Nix since 3.17
 		return
 	default:
 		g.files = append(g.files, file)
@@ -105,12 +106,12 @@ func (g *evalLog) evaluating(file string) {
 }
 
 // cached reports whether Nix's evaluation cache had the answer. Nix then still
-// reads flake.nix for its inputs, but does not call its outputs. Versions that
-// do not tell of the call cannot be seen to have evaluated a flake that is all
-// in one file: its evaluations pass for cached.
+// reads flake.nix for its inputs, as it may those of other flakes, but does not call
+// its outputs. Versions that do not tell of the call cannot be seen to have evaluated
+// flakes that are all in one file each: such evaluations pass for cached. The other
+// way round, a host would be taken to import nothing.
 func (g *evalLog) cached() bool {
-	flake := g.flake()
-	return flake != "" && !g.called && !slices.ContainsFunc(g.files, func(f string) bool { return f != flake })
+	return g.flake() != "" && !g.called && !slices.ContainsFunc(g.files, func(f string) bool { return !strings.HasSuffix(f, "/flake.nix") })
 }
 
 // flake is the flake.nix that Nix was asked for: the first that it reads, before

@@ -2,6 +2,8 @@ package nixcmd
 
 import (
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,6 +43,44 @@ func TestEvaluationsThatBuild(t *testing.T) {
 		}
 		if g.builds != c.want {
 			t.Errorf("%s: builds is %v", name, g.builds)
+		}
+	}
+}
+
+// Every version's log shows whether Nix's evaluation cache had the answer, and what was
+// imported if not. Determinate Nix reads the flake of its own schemas, either way, and a
+// flake that gives others reads theirs.
+func TestCachedAnswersAreTold(t *testing.T) {
+	versions, err := filepath.Glob("testdata/2.*")
+	if err != nil || len(versions) < 3 {
+		t.Fatal(versions, err)
+	}
+	read := func(file string, besides ...string) *evalLog {
+		r, err := readRecording(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &evalLog{}
+		for line := range strings.Lines(r.stderr) {
+			g.line(strings.TrimSuffix(line, "\n"))
+		}
+		for _, b := range besides {
+			g.evaluating(b)
+		}
+		return g
+	}
+	for _, v := range versions {
+		if g := read(v + "/eval-web-cached.txtar"); !g.cached() {
+			t.Errorf("%s: the cached answer imports %q", v, g.imports())
+		}
+		if g := read(v+"/eval-web-cached.txtar", "«github:x/schemas/1»/flake.nix"); !g.cached() {
+			t.Errorf("%s, with other schemas: the cached answer imports %q", v, g.imports())
+		}
+		for _, name := range []string{"eval-web", "eval-dirty"} {
+			g := read(v + "/" + name + ".txtar")
+			if got := g.imports(); g.cached() || !slices.Equal(got, []string{"flake.nix", "hosts/web.nix", "lib/make.nix"}) {
+				t.Errorf("%s, %s: cached %v, imports %q", v, name, g.cached(), got)
+			}
 		}
 	}
 }
