@@ -15,10 +15,14 @@ type Facts struct {
 	// are relative to the tree's root, "" for that itself.
 	Paths []string `json:"paths,omitempty"`
 	Under []string `json:"under,omitempty"`
-	// Read are those of Paths and Under that it reads the contents of, right there.
-	Read []string `json:"read,omitempty"`
+	// Read are those of Paths and Under that it reads the contents of, right there, and Begun
+	// those that it goes on from to what it reads: with more of a name, or below.
+	Read  []string `json:"read,omitempty"`
+	Begun []string `json:"begun,omitempty"`
 	// Reads says that it reads the contents of files that it does not name there.
 	Reads bool `json:"reads,omitempty"`
+	// Climbs says that it may make, for itself or another file, what leads up from a path.
+	Climbs bool `json:"climbs,omitempty"`
 	// Metadata says that it names what Nix says of the flake's source tree as a
 	// whole: revision, dates, hash, place. Dates says that it names those that may
 	// be the same for different revisions.
@@ -36,24 +40,28 @@ var (
 	// interpolation; what follows that is left out, as are absolute ones.
 	pathLiteral = regexp.MustCompile(`[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*/?(?:\$\{)?`)
 
+	// Every builtin has a second name that begins with "__".
+
 	// What observes contents, or makes a copy forget where it came from.
-	reader = regexp.MustCompile(`\b(readFile|fileContents|importJSON|importTOML|importYAML|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b`)
-	// A reader's argument that is a path literal.
+	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|importJSON|importTOML|importYAML|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b`)
+	// A reader's argument that is a path literal, and what follows one that is not all of it.
 	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?[\s(]*(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+	goesOn       = regexp.MustCompile(`^[\s)]*(?:\+|\}[^"])`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
-	metadata     = regexp.MustCompile(`\b(__curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
+	metadata     = regexp.MustCompile(`\b(?:__)?(curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
 	dates        = regexp.MustCompile(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`)
 	binding      = regexp.MustCompile(`^\s*=[^=]`)
 	isAsked      = regexp.MustCompile(`\?\s*outPath$`) // which everything has that can be built
 	// The place of an input is the tree's only if that is part of the tree.
 	ofInput = regexp.MustCompile(`\binputs\s*\.\s*[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*outPath$`)
 	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
-	evades  = regexp.MustCompile(`\b(getFlake|callFlake)\b`)
+	// So may a builtin whose name is put together.
+	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(dirOf|__curPos|unsafeGetAttrPos|toPath)\b|["}]/\.\.|(?:^|[\s(\[=])/\.\s*\+`)
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath)\b|(?:^|[\s(\[=])/\.\s*\+`)
 
 	self = regexp.MustCompile(`\bself\b`)
 	// What follows self where it is no path: an attribute that is none, or the end
@@ -65,7 +73,7 @@ var (
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// A longer name.
-	inName = regexp.MustCompile(`^[-'][A-Za-z0-9]`)
+	longer = regexp.MustCompile(`^[-'][A-Za-z0-9]`)
 )
 
 // near is how far back a name's context is looked at, in bytes.
@@ -87,11 +95,16 @@ func Scan(name, text string) Facts {
 			f.Reads = true
 			continue
 		}
-		p, _ := resolve(dir, m[1])
-		f.Read = append(f.Read, p)
+		p, under := resolve(dir, m[1])
+		if under || goesOn.MatchString(text[at[1]+len(m[0]):]) {
+			f.Begun = append(f.Begun, p)
+		} else {
+			f.Read = append(f.Read, p)
+		}
 	}
 	flake := namesSelf(text)
-	if climbs.MatchString(text) || flake {
+	f.Climbs = climbs.MatchString(text) || leadsUp(text)
+	if f.Climbs || flake {
 		f.Under = append(f.Under, "")
 	}
 	f.Metadata = flake || metadata.MatchString(text)
@@ -107,7 +120,7 @@ func Scan(name, text string) Facts {
 	}
 	f.Dates = dates.MatchString(text)
 	f.Evades = evades.MatchString(text)
-	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read} {
+	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -141,12 +154,42 @@ func resolve(dir, literal string) (p string, under bool) {
 	return p, false
 }
 
+// leadsUp reports whether a text has a ".." in what is no path literal: where it leads depends
+// on what it is put after.
+func leadsUp(text string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], "..")
+		if i < 0 {
+			return false
+		}
+		start, end := from+i, from+i+2
+		for end < len(text) && text[end] == '.' {
+			end++
+		}
+		from = end
+		if end-start > 2 || end < len(text) && inName(text[end]) {
+			continue
+		}
+		for start > 0 && (inName(text[start-1]) || text[start-1] == '.' || text[start-1] == '/') {
+			start--
+		}
+		if text[start] == '/' || start > 0 && strings.IndexByte("\"'}", text[start-1]) >= 0 {
+			return true
+		}
+	}
+}
+
+// inName reports whether a byte may be in a path, besides dots and slashes.
+func inName(c byte) bool {
+	return c == '_' || c == '+' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
 // namesSelf reports whether the flake may be used as a path.
 func namesSelf(text string) bool {
 	for _, at := range self.FindAllStringIndex(text, -1) {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
-		case inName.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
+		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
 		case selfOf.MatchString(before):
 			return true
 		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
@@ -165,7 +208,13 @@ func covers(list []string, name string) bool {
 	})
 }
 
-// mentions reports whether the file mentions a path: itself, or one above it.
+// begins reports whether a path goes on from one of a list, in its name or below.
+func begins(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// mentions reports whether the file mentions a path: itself, or one above it, or the
+// beginning of its name, which a string may complete.
 func (f Facts) mentions(name string) (exactly, above bool) {
-	return slices.Contains(f.Paths, name), covers(f.Paths, name) || covers(f.Under, name)
+	return slices.Contains(f.Paths, name), begins(f.Paths, name) || covers(f.Under, name)
 }

@@ -178,7 +178,7 @@ func (r *Result) mayRead(c worktree.Change, q Question) bool {
 			return true
 		}
 		for _, f := range r.Imports {
-			if covers(f.Read, n) {
+			if covers(f.Read, n) || begins(f.Begun, n) {
 				return true
 			}
 			e, m := f.mentions(n)

@@ -216,3 +216,37 @@ func TestDatesSayWhy(t *testing.T) {
 		}
 	}
 }
+
+// What is read by a name that is put together is read whatever earlier evaluations showed: a host
+// may pick its part of it.
+func TestReadByNameThatIsPutTogether(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		var entries []worktree.Entry
+		for _, name := range []string{"data/hosts.json", "data/hosts.yml", "hosts/a/x.nix", "hosts/b/keys"} {
+			e := worktree.Entry{Path: name, Mode: worktree.ModeFile, ID: id}
+			if name == "hosts/a/x.nix" {
+				e.ID = ""
+			}
+			entries = append(entries, e)
+		}
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: entries})
+	}
+	for text, want := range map[string]string{
+		`(__fromJSON (__readFile (../../data + "/hosts.json"))).a`:     "data/hosts.json and data/hosts.yml changed",
+		`readFile (../../data/hosts + ".yml")`:                         "data/hosts.json and data/hosts.yml changed",
+		`let p = ../../data/hosts; in readFile (p + ".yml")`:           "data/hosts.json and data/hosts.yml changed",
+		`map (n: __readFile (../b + "/${n}")) (attrNames (readDir x))`: "hosts/b/keys changed",
+		`readFile (./. + "/../b/keys")`:                                "data/hosts.json and 2 more changed",
+		`let h = "../b"; in readFile ./${h}/keys`:                      "data/hosts.json and 2 more changed",
+		`unsafeDiscardStringContext "${../b}/keys"`:                    "hosts/b/keys changed",
+		`builtins.${"read" + "File"} ../b/keys`:                        "data/hosts.json and 2 more changed, and it uses getFlake",
+		`readFile ../../data/hosts`:                                    "",
+	} {
+		from, to := state("1"), state("2")
+		r := &Result{Imports: map[string]Facts{"hosts/a/x.nix": Scan("hosts/a/x.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}},
+			Unread: []string{"data/hosts.json", "data/hosts.yml", "hosts/b/keys"}}
+		if got := Predict(Question{Base: r, From: from, To: to, Imported: func(string) bool { return false }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}

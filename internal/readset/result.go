@@ -113,6 +113,13 @@ func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
 }
 
+// reads reports whether the host may read the contents of files that are not named where
+// they are read: some file climbs, and the same or another reads what it goes on to from a path.
+func (r *Result) reads() bool {
+	return r.any(func(f Facts) bool { return f.Reads }) ||
+		r.any(func(f Facts) bool { return f.Climbs }) && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
+}
+
 // any reports whether one of the imported files has a fact.
 func (r *Result) any(fact func(Facts) bool) bool {
 	for _, f := range r.Imports {
@@ -137,5 +144,4 @@ func (r *Result) shows(w Ways) string {
 
 func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
 func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
-func (r *Result) reads() bool    { return r.any(func(f Facts) bool { return f.Reads }) }
 func (r *Result) evades() bool   { return r.any(func(f Facts) bool { return f.Evades }) }
