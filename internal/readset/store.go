@@ -103,7 +103,9 @@ func (s *Store) Save(host string, results []*Result) error {
 		if r.Hidden == "" && known > keepKnown || r.Hidden != "" && hidden > keepHidden {
 			continue
 		}
-		s.trim(r)
+		if n := len(r.Same); n > keepSame {
+			r.Same = r.Same[n-keepSame:]
+		}
 		kept = append(kept, r)
 	}
 	body, err := json.Marshal(kept)
@@ -111,32 +113,6 @@ func (s *Store) Save(host string, results []*Result) error {
 		return err
 	}
 	return replace(s.hostFile(host), append([]byte(checked(body)+"\n"), body...))
-}
-
-// trim leaves the newest of the trees that a result holds for, and among all of its trees a clean
-// and a dirty one, if there were: it may be known of the steps from one of them only
-// that they do not matter.
-func (s *Store) trim(r *Result) {
-	n := len(r.Same) - keepSame + 1
-	if n <= 1 {
-		return
-	}
-	dirty := func(fingerprint string) bool {
-		t := s.Tree(fingerprint)
-		return t != nil && t.Dirty
-	}
-	has := map[bool]bool{dirty(r.Tree): true}
-	for _, tree := range r.Same[n:] {
-		has[dirty(tree)] = true
-	}
-	last := n - 1
-	for i := last; i >= 0; i-- {
-		if !has[dirty(r.Same[i])] {
-			last = i
-			break
-		}
-	}
-	r.Same = slices.Concat(r.Same[last:last+1], r.Same[n:])
 }
 
 // KeepTree keeps a tree.

@@ -3,7 +3,6 @@ package readset
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -108,34 +107,6 @@ func TestStoreBounded(t *testing.T) {
 	}
 	if files, _ := os.ReadDir(filepath.Join(dir, "hosts")); len(files) != 1 {
 		t.Errorf("%v", files)
-	}
-}
-
-// Dirty trees, of which there is a new one at every run, do not push out the clean one that was
-// evaluated: after the fifth of them the host was evaluated again.
-func TestStoreKeepsATreeOfEitherState(t *testing.T) {
-	s := Open(t.TempDir())
-	kept := func(name string, dirty bool) string {
-		tr := worktree.New(worktree.Tree{Git: true, Head: name, Dirty: dirty})
-		if err := s.KeepTree(tr); err != nil {
-			t.Fatal(err)
-		}
-		return tr.Fingerprint()
-	}
-	clean, later := kept("clean", false), kept("later", false)
-	r := &Result{Tree: kept("evaluated", true), Same: []string{clean, later}}
-	for i := range 6 {
-		r.Same = append(r.Same, kept(strconv.Itoa(i), true))
-		if err := s.Save("a", []*Result{r}); err != nil {
-			t.Fatal(err)
-		}
-		r = s.Load("a")[0]
-		if !slices.Contains(r.Same, later) || len(r.Same) > keepSame {
-			t.Fatalf("after %d: %d trees", i+1, len(r.Same))
-		}
-	}
-	if slices.Contains(r.Same, clean) || !slices.Contains(r.Same, kept("5", true)) || !slices.Contains(r.Same, kept("3", true)) {
-		t.Errorf("%q", r.Same)
 	}
 }
 
