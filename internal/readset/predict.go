@@ -32,7 +32,7 @@ func Predict(q Question) string {
 	case r.Hidden != "":
 		return first(changes) + r.Hidden
 	case r.evades():
-		return first(changes) + "it uses getFlake"
+		return first(changes) + "it uses getFlake, or builtins by names that are put together"
 	case (q.From.Uncertain || q.To.Uncertain) && !(q.From.Dirty && q.To.Dirty):
 		return first(changes) + uncertain(q)
 	}

@@ -239,7 +239,7 @@ func TestReadByNameThatIsPutTogether(t *testing.T) {
 		`readFile (./. + "/../b/keys")`:                                "data/hosts.json and 2 more changed",
 		`let h = "../b"; in readFile ./${h}/keys`:                      "data/hosts.json and 2 more changed",
 		`unsafeDiscardStringContext "${../b}/keys"`:                    "hosts/b/keys changed",
-		`builtins.${"read" + "File"} ../b/keys`:                        "data/hosts.json and 2 more changed, and it uses getFlake",
+		`builtins.${"read" + "File"} ../b/keys`:                        "data/hosts.json and 2 more changed, and it uses getFlake, or builtins by names that are put together",
 		`readFile ../../data/hosts`:                                    "",
 	} {
 		from, to := state("1"), state("2")
