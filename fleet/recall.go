@@ -212,7 +212,8 @@ func (s *recollection) ask(h Host) recalled {
 	if !s.open() {
 		return recalled{why: s.off}
 	}
-	known := s.recall(h, s.fleet.fresh)
+	// What is to be verified must be foretold.
+	known := s.recall(h, s.fleet.fresh && !s.fleet.verify)
 	if known.result == nil || s.fleet.verify {
 		s.stamp()
 	}

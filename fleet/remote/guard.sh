@@ -86,11 +86,20 @@ running() {
 }
 
 # By the monotonic clock, which no change of the time of day moves. One that is killed
-# begins anew.
+# begins anew, however often: seldom enough for systemd not to give it up.
 arm() {
   systemd-run --quiet --no-ask-password --collect --unit="flotilla-$1-$id" --on-active="$2" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
-    -- "$shell" "$dir/run" "$1"
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=3 \
+    -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" "$1"
+}
+
+# The same without a timer, of which systemd counts the time anew whenever it is reloaded. It ends
+# with the activation's unit.
+also() {
+  (
+    trap - EXIT
+    sleep $(printf '%s\n' "$2" | sed 's/ms$/e-3s/; s/[hms]/& /g') && exec systemctl start --no-block -- "flotilla-$1-$id.service"
+  ) &
 }
 
 disarm() { systemctl stop -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer" 2>/dev/null; }
@@ -198,6 +207,7 @@ case $mode in
   activate)
     # The long timer may have run out before this came to its turn.
     [ ! -L "$dir/verdict" ] || exit 75
+    also guard "$timeout"
     code=0
     if [ "$action" = stage ]; then
       : >"$dir/untouched"
@@ -218,6 +228,7 @@ case $mode in
     esac
     # If this fails the long timer is still there.
     arm confirm "$confirm"
+    also confirm "$confirm"
     [ "$code" -le 128 ] || kill -"$((code - 128))" $$
     exit "$code"
     ;;

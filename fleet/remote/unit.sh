@@ -348,8 +348,8 @@ begin() {
       echo >"$dir/ended.new" && echo >"$dir/report.new" && mkfifo -m 600 "$dir/wake"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure \
-    -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=3 \
+    -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
   if ! lock; then
     systemctl stop -- "flotilla-guard-$id.timer" 2>/dev/null
     rm -rf "$dir"

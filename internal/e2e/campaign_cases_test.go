@@ -21,6 +21,9 @@ var faults = []fault{
 	{"full /run, interface down", false, fullRunGoingBack},
 	{"service manager executed anew, confirmed", false, reexecConfirmed},
 	{"service manager executed anew, not confirmed", true, reexecNotConfirmed},
+	{"service manager reloaded again and again, confirmed", false, reloadedConfirmed},
+	{"service manager reloaded again and again, not confirmed", true, reloadedNotConfirmed},
+	{"service manager reloaded again and again, activation does not end", false, reloadedHanging},
 	{"nix-daemon killed in the copy", false, daemonKilled},
 	{"journal vacuumed while followed", true, journalVacuumed},
 	{"slow link", false, slowLink(200*time.Millisecond, 0)},
@@ -37,6 +40,7 @@ var faults = []fault{
 	{"rebooted before the commit", false, rebooted("reached again")},
 	{"rebooted in the commit", false, rebooted("profile set")},
 	{"guard killed while it goes back", true, guardKilled},
+	{"guard killed again and again", false, guardKilledAgain},
 	{"power cut while it goes back", false, powerCutGoingBack},
 	{"restore killed", false, restoreKilled},
 	{"commit killed, marker made", false, commitKilled("marker made", false)},
@@ -210,6 +214,45 @@ func reexecNotConfirmed(s *site) {
 	s.release()
 	s.on("while ! systemctl is-active --quiet 'flotilla-confirm-*.timer'; do sleep 0.05; done; systemctl daemon-reexec")
 	s.byItself(before)
+}
+
+// reloads has the service manager reload its units every second, which has timers begin anew
+// (seen with systemd 257), until what it returns is called.
+func (s *site) reloads() (end func()) {
+	s.t.Helper()
+	s.on("systemd-run --quiet --unit=lab-reloads sh -c 'while :; do systemctl daemon-reload; sleep 1; done'")
+	return func() { s.on("systemctl stop lab-reloads.service") }
+}
+
+func reloadedConfirmed(s *site) {
+	before := s.forgetful()
+	s.waits("60s", "20s")
+	s.wants("")
+	defer s.reloads()()
+	s.deploy().exits(0)
+	s.committed(before)
+	s.clear(s.host)
+}
+
+func reloadedNotConfirmed(s *site) {
+	before := s.forgetful()
+	s.waits("600s", "3s")
+	s.wants("")
+	d := s.heldAt("activating")
+	d.kill()
+	defer s.reloads()()
+	s.release()
+	s.byItself(before)
+}
+
+func reloadedHanging(s *site) {
+	before := s.forgetful()
+	s.waits("4s", "600s")
+	s.wants("lab.unitStartSeconds = 600;")
+	defer s.reloads()()
+	s.deploy().exits(4).says("its activation did not end within 4s")
+	s.back(before)
+	s.clear(s.host)
 }
 
 func daemonKilled(s *site) {
@@ -431,6 +474,25 @@ func (s *site) goingBack() systems {
 func guardKilled(s *site) {
 	before := s.goingBack()
 	s.on("systemctl kill -s KILL 'flotilla-confirm-*.service'")
+	s.release()
+	s.byItself(before)
+}
+
+// The service manager gives up what fails five times in ten seconds, as long as nothing else is said.
+func guardKilledAgain(s *site) {
+	before := s.forgetful()
+	s.waits("600s", "1s")
+	s.wants("")
+	d := s.heldAt("activated")
+	d.kill()
+	s.stopAt(at("activating"))
+	s.arrived(1)
+	s.on(`guard='flotilla-confirm-*.service'
+		for n in 1 2 3 4 5 6; do
+			for m in $(seq 100); do ! systemctl is-active --quiet "$guard" || break; sleep 0.1; done
+			systemctl kill -s KILL "$guard"
+			for m in $(seq 100); do systemctl is-active --quiet "$guard" || break; sleep 0.01; done
+		done`)
 	s.release()
 	s.byItself(before)
 }
