@@ -81,8 +81,14 @@ $(systemctl show -p LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainS
 END
 }
 
-# What is to be activated has its directory before it has a unit.
-exists() { { [ "$mode" != activate ] || [ -d "$dir" ]; } && look "$unit" && [ "$load" = loaded ]; }
+# What is to be activated has its directory before it has a unit, and of a commit that is at
+# work there is a verdict; one that has only just been launched is not launched twice.
+exists() {
+  case $mode in
+    activate) [ -d "$dir" ] ;;
+    commit) [ -L "$dir/verdict" ] ;;
+  esac && look "$unit" && [ "$load" = loaded ]
+}
 
 follow() {
   wait=0.05 soon=0
