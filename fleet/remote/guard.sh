@@ -53,6 +53,8 @@ decide() {
     elif claim "$mode"; then
       return 0
     else
+      # Who gave it up to be kept or unlocked needs not live to see it.
+      case $(readlink "$dir/verdict") in kept | unlocked) return 1 ;; esac
       others || rm -f "$dir/verdict"
     fi
   done
@@ -86,20 +88,21 @@ running() {
 }
 
 # By the monotonic clock, which no change of the time of day moves. One that is killed
-# begins anew, however often: seldom enough for systemd not to give it up.
+# begins anew, however often.
 arm() {
   systemd-run --quiet --no-ask-password --collect --unit="flotilla-$1-$id" --on-active="$2" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=3 \
-    -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" "$1"
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=1 \
+    -p StartLimitIntervalSec=0 -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" "$1"
 }
 
 # The same without a timer, of which systemd counts the time anew whenever it is reloaded. It ends
-# with the activation's unit.
+# with the activation's unit. A manager that is just executed anew may refuse once.
 also() {
   (
     trap - EXIT
-    sleep $(printf '%s\n' "$2" | sed 's/ms$/e-3s/; s/[hms]/& /g') && exec systemctl start --no-block -- "flotilla-$1-$id.service"
-  ) &
+    sleep $(printf '%s\n' "$2" | sed 's/ms$/e-3s/; s/[hms]/& /g') || exit
+    systemctl start --no-block -- "flotilla-$1-$id.service" || { sleep 2; systemctl start --no-block -- "flotilla-$1-$id.service"; }
+  ) 2>/dev/null &
 }
 
 disarm() { systemctl stop -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer" 2>/dev/null; }

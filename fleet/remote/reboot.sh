@@ -12,9 +12,17 @@ say flotilla-reboot 1
 
 [ "$(cat /proc/sys/kernel/random/boot_id)" = "$2" ] || finish rebooted
 [ -d /run/systemd/system ] || finish no-systemd
-# A deployment that has the host is not cut off. One whose timers are gone is over.
+# A deployment that has the host is not cut off. One whose timers are gone is over, unless
+# what one of them had started was killed, and begins anew.
 base=/run/flotilla
-if id=$(readlink "$base/lock") && systemctl is-active --quiet -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer"; then
+goes_back() {
+  case $(systemctl show -p SubState --value -- "flotilla-guard-$1.service" "flotilla-confirm-$1.service" 2>/dev/null) in
+    *start* | *running* | *stop* | *final*) return 0 ;;
+  esac
+  return 1
+}
+if id=$(readlink "$base/lock") &&
+  { systemctl is-active --quiet -- "flotilla-guard-$id.timer" "flotilla-confirm-$id.timer" || goes_back "$id"; }; then
   while read -r key value; do
     case $key in by | since) say "lock/$key" "$value" ;; esac
   done 2>/dev/null <"$base/$id/deployment"

@@ -45,6 +45,7 @@ id=${2:-}
 id=${id##*-}
 dir=$base/$id
 listens= said= begun=
+signals='SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGXCPU SIGXFSZ SIGSYS'
 
 # The journal's new lines, each marked, then the cursor to go on from.
 journal() {
@@ -242,10 +243,13 @@ running() {
   return 1
 }
 
-# A timer is active until what it has started has ended. It is armed before the lock
-# is taken and disarmed before that is released.
+# A timer is armed before the lock is taken and disarmed before that is released. It is active until
+# what it has started has ended, or was killed, which then begins anew.
 waits() { systemctl is-active --quiet -- "flotilla-guard-$1.timer" "flotilla-confirm-$1.timer"; }
-busy() { waits "$1" || running "flotilla-activate-$1.service" "flotilla-restore-$1.service" "flotilla-commit-$1.service"; }
+busy() {
+  waits "$1" || running "flotilla-activate-$1.service" "flotilla-restore-$1.service" "flotilla-commit-$1.service" \
+    "flotilla-guard-$1.service" "flotilla-confirm-$1.service"
+}
 
 # If the deployment is over, or is being ended by someone else, says how it ends.
 ended() {
@@ -354,8 +358,8 @@ begin() {
       echo >"$dir/ended.new" && echo >"$dir/report.new" && mkfifo -m 600 "$dir/wake"
   } 2>/dev/null || cannot "$base cannot be written to"
   text=$(systemd-run --quiet --no-ask-password --collect --unit="flotilla-guard-$id" --on-active="$timeout" \
-    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=3 \
-    -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
+    --timer-property=AccuracySec=100ms -p StandardOutput=journal -p StandardError=journal -p Restart=on-failure -p RestartSec=1 \
+    -p StartLimitIntervalSec=0 -p ConditionPathExists="$dir/run" -- "$shell" "$dir/run" guard 2>&1) || cannot "$text"
   if ! lock; then
     systemctl stop -- "flotilla-guard-$id.timer" 2>/dev/null
     rm -rf "$dir"
@@ -430,7 +434,8 @@ if ! exists; then
             drop "$id"
             finish gone
           fi
-          launch -p TimeoutStopSec=10s -- "$shell" "$dir/run" activate
+          # Whatever it ends with, what it has left to watch over the host stays with it.
+          launch -p TimeoutStopSec=10s -p "SuccessExitStatus=$(seq -s ' ' 255) $signals" -- "$shell" "$dir/run" activate
           [ -z "$stale" ] || say stale "$stale"
         else
           # An earlier call has begun it, or is about to.

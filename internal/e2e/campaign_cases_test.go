@@ -23,6 +23,7 @@ var faults = []fault{
 	{"service manager executed anew, not confirmed", true, reexecNotConfirmed},
 	{"service manager reloaded again and again, confirmed", false, reloadedConfirmed},
 	{"service manager reloaded again and again, not confirmed", true, reloadedNotConfirmed},
+	{"service manager reloaded again and again, failed", false, reloadedFailed},
 	{"service manager reloaded again and again, activation does not end", false, reloadedHanging},
 	{"nix-daemon killed in the copy", false, daemonKilled},
 	{"journal vacuumed while followed", true, journalVacuumed},
@@ -40,6 +41,7 @@ var faults = []fault{
 	{"rebooted before the commit", false, rebooted("reached again")},
 	{"rebooted in the commit", false, rebooted("profile set")},
 	{"guard killed while it goes back", true, guardKilled},
+	{"guard killed, and another controller", true, guardKilledOther},
 	{"guard killed again and again", false, guardKilledAgain},
 	{"power cut while it goes back", false, powerCutGoingBack},
 	{"restore killed", false, restoreKilled},
@@ -238,6 +240,18 @@ func reloadedNotConfirmed(s *site) {
 	before := s.forgetful()
 	s.waits("600s", "3s")
 	s.wants("")
+	d := s.heldAt("activating")
+	d.kill()
+	defer s.reloads()()
+	s.release()
+	s.byItself(before)
+}
+
+// What watches over the host does not end with an activation that failed.
+func reloadedFailed(s *site) {
+	before := s.forgetful()
+	s.waits("600s", "3s")
+	s.wants("lab.failUnit = true;")
 	d := s.heldAt("activating")
 	d.kill()
 	defer s.reloads()()
@@ -474,6 +488,19 @@ func (s *site) goingBack() systems {
 func guardKilled(s *site) {
 	before := s.goingBack()
 	s.on("systemctl kill -s KILL 'flotilla-confirm-*.service'")
+	s.release()
+	s.byItself(before)
+}
+
+// Who comes while a guard that was killed begins anew does not get the host.
+func guardKilledOther(s *site) {
+	before := s.goingBack()
+	s.on(`guard='flotilla-confirm-*.service'
+		systemctl kill -s KILL "$guard"
+		for m in $(seq 100); do systemctl is-active --quiet "$guard" || break; sleep 0.01; done`)
+	s.deploy().exits(1).says(s.host + ": locked")
+	s.arrived(2)
+	s.deploy().exits(1).says(s.host + ": locked")
 	s.release()
 	s.byItself(before)
 }
