@@ -72,10 +72,12 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
+			why := ""
 			if ctx.Err() == nil {
-				j.set(func(r *Result) { r.Evaluation = Verdict{Reason: j.why} })
+				why = j.why
+				j.set(func(r *Result) { r.Evaluation = Verdict{Reason: why} })
 			}
-			return "", j.explainMissing(ctx, j.seen.explainAbsent(err))
+			return why, j.explainMissing(ctx, j.seen.explainAbsent(err))
 		}
 		return j.evaluated(ev), nil
 	})

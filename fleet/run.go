@@ -213,7 +213,7 @@ func (j *job) set(change func(*Result)) {
 
 // step does one step of the work once the stage's limit allows, tells what
 // becomes of it, and turns an error into a *StepError. The work returns a short
-// text saying what came of it, or none.
+// text saying what came of it, or with an error why it was done; or none.
 func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work func(context.Context) (string, error)) error {
 	if limit != nil {
 		if err := limit.Acquire(ctx, 1); err != nil {
@@ -242,7 +242,7 @@ func (j *job) stepWithin(ctx context.Context, s Step, end endStep, work func(con
 	if err != nil {
 		err = j.stepError(s, err)
 		end(err, false)
-		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
+		j.emit(Event{Step: s, Kind: KindFailed, Text: text, Err: err, Duration: took})
 		return err
 	}
 	end(nil, false)
