@@ -225,7 +225,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 // realise is build of a derivation that the store has, else errIncomplete.
 func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
-		at, err := j.buildPlace(ctx)
+		at, err := j.buildPlace(ctx, ev.Toplevel)
 		if err != nil {
 			return "", err
 		}
