@@ -71,7 +71,7 @@ const (
 type Event struct {
 	// Time is when it happened.
 	Time time.Time
-	// Host is the host's name.
+	// Host is the host's name; empty for a KindWarning that is not of one host.
 	Host string
 	// Step is the step concerned; empty if none is.
 	Step Step

@@ -121,7 +121,7 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 		traced, end := hostSpan(ctx, hosts[i])
 		outcome, err := do(traced, j)
 		seen.parties.leave(hosts[i])
-		seen.warnOfUntracked(j)
+		seen.noteReader(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		end(report.Results[i])
 		return report.Results[i]
@@ -142,10 +142,9 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 		}
 	}
 	wg.Wait()
+	seen.warnOfUntracked()
 	seen.finish()
-	if len(hosts) > 0 {
-		seen.warnOfLoss(hosts[0])
-	}
+	seen.warnOfLoss()
 	report.Revision = seen.revision()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil

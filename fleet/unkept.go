@@ -50,12 +50,12 @@ func (f *Fleet) newRoot(h Host, toplevel nixcmd.StorePath) (string, error) {
 
 // warnOfLoss says once in a run that what it learnt could not be kept: nothing is
 // wrong, but the next will take as long.
-func (s *recollection) warnOfLoss(h Host) {
+func (s *recollection) warnOfLoss() {
 	s.learning.Lock()
 	err := s.learning.lost
 	s.learning.Unlock()
 	if err != nil {
-		s.fleet.emit(Event{Time: time.Now(), Host: h.Name, Step: StepEvaluate, Kind: KindWarning, Text: fmt.Sprintf(
+		s.fleet.emit(Event{Time: time.Now(), Step: StepEvaluate, Kind: KindWarning, Text: fmt.Sprintf(
 			"what was learnt from evaluating cannot be kept, so the next run will evaluate again: %v; %s", err, s.fleet.wayOut(err))})
 	}
 }

@@ -61,7 +61,7 @@ func TestReshapedSaysHow(t *testing.T) {
 		"a and b are no longer executable":      {{was("a", exec), was("b", exec)}, {was("a", file), was("b", file)}},
 		"a and 2 more lead elsewhere":           {{was("a", link), was("b", link), was("c", link)}, {is("a", link), is("b", link), is("c", link)}},
 		"a and b are symlinks now":              {{was("a", file), was("b", file)}, {is("a", link), is("b", link)}},
-		"flake.nix changed, and a became executable, and b leads elsewhere": {
+		"a became executable, and b leads elsewhere, and flake.nix changed": {
 			{was("a", file), was("b", link), was("flake.nix", file)}, {was("a", exec), is("b", link), is("flake.nix", file)}},
 	} {
 		r := &Result{Imports: map[string]Facts{"flake.nix": {}}}

@@ -10,7 +10,8 @@ import (
 // reshaped says how the set of paths changed, or what became of files.
 func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 	var added, removed []string
-	var became [len(fates)][]string
+	var fates []fate
+	of := map[fate][]string{}
 	for _, c := range changes {
 		switch {
 		case c.Before == worktree.Entry{}:
@@ -19,18 +20,19 @@ func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 			removed = append(removed, c.Path)
 		case reshapes(c):
 			f := fateOf(c)
-			became[f] = append(became[f], c.Path)
+			if of[f] == nil {
+				fates = append(fates, f)
+			}
+			of[f] = append(of[f], c.Path)
 		}
 	}
-	var kinds []string
-	for f, paths := range became {
-		switch len(paths) {
-		case 0:
-		case 1:
-			kinds = append(kinds, paths[0]+" "+fates[f][0])
-		default:
-			kinds = append(kinds, and(paths)+" "+fates[f][1])
+	kinds := make([]string, len(fates))
+	for i, f := range fates {
+		how := f.many
+		if len(of[f]) == 1 {
+			how = f.one
 		}
+		kinds[i] = and(of[f]) + " " + how
 	}
 	switch {
 	case len(kinds) > 0:
@@ -47,53 +49,31 @@ func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
 	return "an input outside of the flake changed"
 }
 
-// fates are what may become of a file that stays, said of one and of several.
-var fates = [...][2]string{
-	otherContents:       {"changed", "changed"},
-	executable:          {"became executable", "became executable"},
-	changedExecutable:   {"changed and became executable", "changed and became executable"},
-	noExecutable:        {"is no longer executable", "are no longer executable"},
-	changedNoExecutable: {"changed and is no longer executable", "changed and are no longer executable"},
-	symlink:             {"is a symlink now", "are symlinks now"},
-	elsewhere:           {"leads elsewhere", "lead elsewhere"},
-	noSymlink:           {"is no longer a symlink", "are no longer symlinks"},
-	otherKind:           {"is of another kind now", "are of another kind now"},
-}
-
-const (
-	otherContents = iota
-	executable
-	changedExecutable
-	noExecutable
-	changedNoExecutable
-	symlink
-	elsewhere
-	noSymlink
-	otherKind
-)
+// fate is what became of a file that stays, said of one and of several.
+type fate struct{ one, many string }
 
 // fateOf is that of a file whose change reshapes the tree.
-func fateOf(c worktree.Change) int {
+func fateOf(c worktree.Change) fate {
 	was, is := c.Before.Mode, c.After.Mode
-	fate := otherKind
+	changed := ""
+	if c.Before.ID != c.After.ID {
+		changed = "changed and "
+	}
 	switch {
 	case was == worktree.ModeSymlink && is == worktree.ModeSymlink:
-		return elsewhere
+		return fate{"leads elsewhere", "lead elsewhere"}
 	case was == is:
-		return otherContents
+		return fate{"changed", "changed"}
 	case is == worktree.ModeSymlink:
-		return symlink
+		return fate{"is a symlink now", "are symlinks now"}
 	case was == worktree.ModeSymlink:
-		return noSymlink
+		return fate{"is no longer a symlink", "are no longer symlinks"}
 	case was == worktree.ModeFile && is == worktree.ModeExecutable:
-		fate = executable
+		return fate{changed + "became executable", changed + "became executable"}
 	case was == worktree.ModeExecutable && is == worktree.ModeFile:
-		fate = noExecutable
+		return fate{changed + "is no longer executable", changed + "are no longer executable"}
 	}
-	if fate != otherKind && c.Before.ID != c.After.ID {
-		fate++ // the same, changed
-	}
-	return fate
+	return fate{"is of another kind now", "are of another kind now"}
 }
 
 // reshapes reports whether a change is more than one of contents.
