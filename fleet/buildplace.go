@@ -66,15 +66,15 @@ func (f *Fleet) named(name string) (Host, error) {
 	return Host{}, &hintedError{fmt.Errorf("there is no host %q to build on", name), didYouMean(name, f.Inventory.buildHosts())}
 }
 
-// buildPlace gets the place ready that builds the job's system; its done is to be
-// called in the end.
-func (j *job) buildPlace(ctx context.Context) (place, error) {
+// buildPlace gets the place ready that builds the job's system, which is toplevel; its
+// done is to be called in the end.
+func (j *job) buildPlace(ctx context.Context, toplevel nixcmd.StorePath) (place, error) {
 	b, err := j.builder()
 	if err != nil {
 		return place{}, err
 	}
 	if b.Name == "" {
-		link, err := j.fleet.newRoot(j.host)
+		link, err := j.fleet.newRoot(j.host, toplevel)
 		p := place{job: j, link: link, done: func() {}}
 		if err != nil || !j.hasCrew() {
 			return p, err

@@ -72,10 +72,12 @@ func (j *job) evaluateWith(ctx context.Context, opt nixcmd.EvaluateOptions) (nix
 			j.warn(StepEvaluate, w)
 		}
 		if err != nil {
+			why := ""
 			if ctx.Err() == nil {
-				j.set(func(r *Result) { r.Evaluation = Verdict{Reason: j.why} })
+				why = j.why
+				j.set(func(r *Result) { r.Evaluation = Verdict{Reason: why} })
 			}
-			return "", j.explainMissing(ctx, j.seen.explainAbsent(err))
+			return why, j.explainMissing(ctx, j.seen.explainAbsent(err))
 		}
 		return j.evaluated(ev), nil
 	})
@@ -223,7 +225,7 @@ func (j *job) build(ctx context.Context, ev nixcmd.Evaluation) error {
 // realise is build of a derivation that the store has, else errIncomplete.
 func (j *job) realise(ctx context.Context, ev nixcmd.Evaluation) error {
 	return j.step(ctx, StepBuild, j.buildLimit(), func(ctx context.Context) (string, error) {
-		at, err := j.buildPlace(ctx)
+		at, err := j.buildPlace(ctx, ev.Toplevel)
 		if err != nil {
 			return "", err
 		}

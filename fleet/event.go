@@ -46,7 +46,7 @@ const (
 	// KindDone: a step ended well; Duration says how long it took and Text, if
 	// set, what came of it.
 	KindDone Kind = "done"
-	// KindFailed: a step ended with Err.
+	// KindFailed: a step ended with Err. Text, if set, says why it was taken.
 	KindFailed Kind = "failed"
 	// KindGivenUp: a step was stopped because the host would get no further:
 	// another of its steps had failed, or no further host is to be started; or because
@@ -71,7 +71,7 @@ const (
 type Event struct {
 	// Time is when it happened.
 	Time time.Time
-	// Host is the host's name.
+	// Host is the host's name; empty for a KindWarning that is not of one host.
 	Host string
 	// Step is the step concerned; empty if none is.
 	Step Step

@@ -38,6 +38,9 @@ type Config struct {
 	// SocketProgram is a command that calls PassSocket with the arguments that are appended
 	// to it, which makes new connections faster; see sshpool.Config. nil does without.
 	SocketProgram []string
+	// Unseen is shared with other Fleets that are not to warn again of files that the flake
+	// does not see; nil means that every run warns of them.
+	Unseen *Unseen
 	// Sink is told what happens; nil means nobody is.
 	Sink Sink
 	// Nix and Dialer take the place of the real ones; nil means the `nix` and
@@ -64,6 +67,7 @@ type Fleet struct {
 	// substituters is how long those of a host are waited for.
 	substituters  time.Duration
 	fresh, verify bool
+	unseen        *Unseen
 	stages        stages
 	history       history
 	builders      builders
@@ -89,7 +93,7 @@ func Open(c Config) (*Fleet, error) {
 	if err := inv.buildOn(c.BuildHost); err != nil {
 		return nil, err
 	}
-	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify,
+	f := &Fleet{Inventory: inv, nix: c.Nix, dialer: c.Dialer, sink: c.Sink, stages: newStages(inv.Limits), fresh: c.Fresh, verify: c.Verify, unseen: c.Unseen,
 		patience: 4 * or(inv.SSH.ConnectTimeout, 10*time.Second), substituters: substitutersPatience}
 	f.passwords.get, f.stateGiven = c.Password, c.StateDir != ""
 	if c.State != nil {

@@ -72,7 +72,7 @@ func (j *job) find(ctx context.Context, s surveyed, p Prebuilt, opt DeployOption
 		look, err = lookThere(ctx, conn, lookArgs(p.Toplevel, nixcmd.Cache{}, false))
 		return "prebuilt on " + p.BuiltOn, look, err
 	}
-	link, err := j.fleet.newRoot(j.host)
+	link, err := j.fleet.newRoot(j.host, p.Toplevel)
 	if err != nil {
 		return "", look, err
 	}

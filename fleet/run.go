@@ -121,7 +121,7 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 		traced, end := hostSpan(ctx, hosts[i])
 		outcome, err := do(traced, j)
 		seen.parties.leave(hosts[i])
-		seen.warnOfUntracked(j)
+		seen.noteReader(j)
 		report.Results[i] = j.finish(ctx, outcome, err)
 		end(report.Results[i])
 		return report.Results[i]
@@ -142,10 +142,9 @@ func (f *Fleet) runWith(ctx context.Context, seen *recollection, order Order, ho
 		}
 	}
 	wg.Wait()
+	seen.warnOfUntracked()
 	seen.finish()
-	if len(hosts) > 0 {
-		seen.warnOfLoss(hosts[0])
-	}
+	seen.warnOfLoss()
 	report.Revision = seen.revision()
 	report.Duration = time.Since(report.Started)
 	report.Cancelled = ctx.Err() != nil
@@ -213,7 +212,7 @@ func (j *job) set(change func(*Result)) {
 
 // step does one step of the work once the stage's limit allows, tells what
 // becomes of it, and turns an error into a *StepError. The work returns a short
-// text saying what came of it, or none.
+// text saying what came of it, or with an error why it was done; or none.
 func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work func(context.Context) (string, error)) error {
 	if limit != nil {
 		if err := limit.Acquire(ctx, 1); err != nil {
@@ -242,7 +241,7 @@ func (j *job) stepWithin(ctx context.Context, s Step, end endStep, work func(con
 	if err != nil {
 		err = j.stepError(s, err)
 		end(err, false)
-		j.emit(Event{Step: s, Kind: KindFailed, Err: err, Duration: took})
+		j.emit(Event{Step: s, Kind: KindFailed, Text: text, Err: err, Duration: took})
 		return err
 	}
 	end(nil, false)

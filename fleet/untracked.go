@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nixflotilla/flotilla/internal/readset"
 	"github.com/nixflotilla/flotilla/internal/worktree"
@@ -18,13 +20,48 @@ import (
 )
 
 // untracked are the files that Git neither tracks nor ignores, which the flake does
-// not see. Each is told of once.
+// not see.
 type untracked struct {
 	done  chan struct{} // closed once files is set, or nothing is going to be
 	flake string        // its directory in the repository
-
-	mu    sync.Mutex
 	files []string
+
+	mu      sync.Mutex
+	readers []onlooker // the run's hosts, as far as their evaluation looked at the tree
+}
+
+// onlooker is a host, and what is known of what it reads; nil if nothing is.
+type onlooker struct {
+	host  string
+	reads *readset.Result
+}
+
+// Unseen remembers which files were warned of since the flake does not see them. Fleets
+// that share one warn of each once. The zero value is ready.
+type Unseen struct {
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+// news are those of the files that are to be warned of, which they are with that; nil
+// is for whoever remembers none.
+func (u *Unseen) news(files []string) []string {
+	if u == nil {
+		return files
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var list []string
+	for _, name := range files {
+		if u.told == nil {
+			u.told = map[string]bool{}
+		}
+		if !u.told[name] {
+			u.told[name] = true
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // list finds them.
@@ -41,39 +78,126 @@ func (u *untracked) list(ctx context.Context, dir string) {
 // leftovers are what editors keep beside a file.
 var leftovers = regexp.MustCompile(`(^|/)(\.#[^/]*|#[^/]*#|\.[^/]*\.sw[a-p]|[^/]*~)$`)
 
-// warnOfUntracked says which files a host's flake does not see and would, as far as
-// no other host of the run has said it: Nix files in the flake's directory, and what
-// is where the host reads. If that is not known, it is where there are Nix files.
-func (s *recollection) warnOfUntracked(j *job) {
+// noteReader takes note of what a host reads, for warnOfUntracked.
+func (s *recollection) noteReader(j *job) {
 	if !j.looked {
 		return
 	}
 	u := &s.untracked
-	<-u.done
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var tell []string
-	u.files = slices.DeleteFunc(u.files, func(name string) bool {
-		near := strings.HasSuffix(name, ".nix") && (u.flake == "" || strings.HasPrefix(name, u.flake+"/"))
-		if r := j.reads; !near {
-			if r == nil {
-				r = s.likely()
-			}
-			near = r.Near(name, u.flake)
-		}
-		if near {
-			tell = append(tell, name)
-		}
-		return near
-	})
-	if len(tell) == 0 {
+	u.readers = append(u.readers, onlooker{j.host.Name, j.reads})
+}
+
+// warnOfUntracked says which files the flake does not see, and would: Nix files in the
+// flake's directory, and what is where hosts of the run read. It is said of a host if it
+// alone reads from there, as far as the run's are known.
+func (s *recollection) warnOfUntracked() {
+	u := &s.untracked
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.readers) == 0 {
 		return
 	}
-	what := strings.Join(tell, " and ")
-	if len(tell) > 2 {
-		what = fmt.Sprintf("%s and %d more files", tell[0], len(tell)-1)
+	<-u.done
+	of := map[string][]string{}
+	for _, name := range u.files {
+		if host, near := s.whose(name); near {
+			of[host] = append(of[host], name)
+		}
 	}
-	j.warn(StepEvaluate, "the flake does not see "+what+", which Git does not track (git add)")
+	for _, host := range slices.Sorted(maps.Keys(of)) {
+		if files := s.fleet.unseen.news(of[host]); len(files) > 0 {
+			s.fleet.emit(Event{Time: time.Now(), Host: host, Step: StepEvaluate, Kind: KindWarning, Text: unseenText(files)})
+		}
+	}
+}
+
+// whose is the only host of the run that reads from a file's directory, "" if that is not
+// known or there are several, and whether the file concerns any.
+func (s *recollection) whose(name string) (host string, near bool) {
+	u := &s.untracked
+	near = u.isNix(name)
+	var beside []string
+	certain := true
+	for _, r := range u.readers {
+		switch {
+		case r.reads == nil:
+			if s.likely().Near(name, u.flake) {
+				near, certain = true, false
+			}
+		case r.reads.Beside(name, u.flake):
+			near, beside = true, append(beside, r.host)
+		case r.reads.Near(name, u.flake):
+			near = true
+		}
+	}
+	if certain && len(beside) == 1 {
+		host = beside[0]
+	}
+	return host, near
+}
+
+// isNix reports whether a file is one that a flake has.
+func (u *untracked) isNix(name string) bool {
+	return strings.HasSuffix(name, ".nix") && (u.flake == "" || strings.HasPrefix(name, u.flake+"/"))
+}
+
+func unseenText(files []string) string {
+	what := strings.Join(files, " and ")
+	if len(files) > 2 {
+		what = fmt.Sprintf("%s and %d more files", files[0], len(files)-1)
+	}
+	return "the flake does not see " + what + ", which Git does not track (git add)"
+}
+
+// unseenEvery is how often NextUnseen looks. An editor's file that is to take another's
+// place is there for less.
+const unseenEvery = time.Second
+
+// NextUnseen waits until there are files that the flake does not see and would, and that
+// Config.Unseen does not know of, and returns the warning. That is for whoever waits for
+// Next, to which such files are nothing: runs warn by themselves. The error is that of ctx.
+func (f *Fleet) NextUnseen(ctx context.Context) (warning string, err error) {
+	var before, judged []string
+	for {
+		began := time.Now()
+		u := untracked{done: make(chan struct{})}
+		u.list(ctx, f.Inventory.Dir)
+		if slices.Equal(u.files, before) && !slices.Equal(u.files, judged) {
+			judged = u.files
+			if files := f.unseen.news(f.near(&u)); len(files) > 0 {
+				return unseenText(files), nil
+			}
+		}
+		before = u.files
+		select {
+		case <-time.After(max(unseenEvery, lookShare*time.Since(began))):
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// near are those of the files that concern any host, as far as that is known from
+// earlier runs.
+func (f *Fleet) near(u *untracked) (files []string) {
+	hosts := sync.OnceValue(func() (all []*readset.Result) {
+		store := readset.Open(f.evaluations())
+		for _, h := range store.Hosts() {
+			results := store.Load(h)
+			if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
+				all = append(all, results[i])
+			}
+		}
+		return all
+	})
+	for _, name := range u.files {
+		if u.isNix(name) || slices.ContainsFunc(hosts(), func(r *readset.Result) bool { return r.Near(name, u.flake) }) {
+			files = append(files, name)
+		}
+	}
+	return files
 }
 
 // absent is what Nix says of a file that the flake does not have.

@@ -1,46 +1,54 @@
 package fleet
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
-	"github.com/nixflotilla/flotilla/internal/worktree"
-	"github.com/nixflotilla/flotilla/nixcmd"
+	"github.com/nixflotilla/flotilla/internal/readset"
 )
 
-// A file that is there, but in a submodule, is not just said not to exist.
-func TestAbsentInASubmodule(t *testing.T) {
-	root := t.TempDir()
-	for _, name := range []string{"sub/.git", "sub/lib/x.nix", "dir/x.nix"} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o700), os.WriteFile(filepath.Join(root, name), nil, 0o600)); err != nil {
-			t.Fatal(err)
+// A file is told of under the host that it concerns, under none if there are several or
+// it is not known, and to whoever shares Unseen once.
+func TestWhoseUntrackedFiles(t *testing.T) {
+	imports := func(files ...string) *readset.Result {
+		r := &readset.Result{Imports: map[string]readset.Facts{}}
+		for _, f := range files {
+			r.Imports[f] = readset.Facts{}
 		}
+		return r
 	}
-	hint := func(message string, entries ...worktree.Entry) string {
-		tree := worktree.New(worktree.Tree{Git: true, Root: root, Entries: entries})
-		var hinted *hintedError
-		errors.As((&recollection{tree: tree}).explainAbsent(&nixcmd.EvalError{Message: message}), &hinted)
-		if hinted == nil {
-			return ""
-		}
-		return hinted.Hint()
+	a, b := imports("flake.nix", "hosts/a/x.nix", "mods/x.nix"), imports("flake.nix", "hosts/b/x.nix", "mods/x.nix")
+	// As if it imported ./hosts/${name}.
+	for _, r := range []*readset.Result{a, b} {
+		r.Imports["flake.nix"] = readset.Facts{Paths: []string{"hosts"}}
 	}
-	for message, want := range map[string]string{
-		"path 'sub/lib/x.nix' does not exist":                                "sub is a repository of its own, ",
-		`Path 'sub/lib/x.nix' in the repository "/r" is not tracked by Git.`: "sub is a repository of its own, ",
-		"path 'dir/x.nix' does not exist":                                    "",
-		"path 'sub/lib/other.nix' does not exist":                            "",
-		"path '../x.nix' does not exist":                                     "",
-		"path '/sub/lib/x.nix' does not exist":                               "",
+	files := []string{"hosts/a/new.nix", "hosts/b/new.conf", "mods/new.conf", "notes", "site/new.nix"}
+	const see, track = "the flake does not see ", ", which Git does not track (git add)"
+	for _, c := range []struct {
+		name    string
+		readers []onlooker
+		want    []string
+	}{
+		{"both known", []onlooker{{"b", b}, {"a", a}}, []string{
+			": " + see + "mods/new.conf and site/new.nix" + track, "a: " + see + "hosts/a/new.nix" + track, "b: " + see + "hosts/b/new.conf" + track}},
+		{"one of them", []onlooker{{"b", b}}, []string{
+			": " + see + "hosts/a/new.nix and site/new.nix" + track, "b: " + see + "hosts/b/new.conf and mods/new.conf" + track}},
+		{"one not known", []onlooker{{"a", a}, {"b", nil}}, []string{
+			": " + see + "hosts/a/new.nix and 3 more files" + track}},
+		{"none looked", nil, nil},
 	} {
-		if got := hint(message); !strings.HasPrefix(got, want) || want == "" && got != "" {
-			t.Errorf("%s: %q", message, got)
+		var got []string
+		f := &Fleet{Inventory: &Inventory{}, sink: SinkFunc(func(e Event) { got = append(got, e.Host+": "+e.Text) }), unseen: &Unseen{}}
+		for range 2 {
+			s := f.recollect(t.Context())
+			s.likely = func() *readset.Result { return imports("hosts/a/x.nix", "hosts/b/x.nix", "mods/x.nix") }
+			s.untracked.files, s.untracked.readers = slices.Clone(files), c.readers
+			close(s.untracked.done)
+			s.warnOfUntracked()
+			s.stop()
 		}
-	}
-	if got := hint("path 'sub/lib/x.nix' does not exist", worktree.Entry{Path: "sub", Mode: worktree.ModeSubmodule}); got != "" {
-		t.Errorf("asked for: %q", got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", c.name, got)
+		}
 	}
 }

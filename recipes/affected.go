@@ -16,12 +16,16 @@ import (
 
 // Affected prints the hosts that differ between REV and the work tree, or within A..B, a line each
 //
-// Options: -on=SELECTOR, -json, -fresh. REV is a commit: main, HEAD~3. A..B compares
-// the commit B with A, and A...B with where B's history parted from A's. A host is
-// affected if the derivation of its system differs, if it is new, or if it does
-// not evaluate (and then the exit code is not 0). Why goes to standard error.
+// Options: -on=SELECTOR, -json, -fresh. REV is a commit: main, HEAD~3; HEAD is for
+// what is not committed yet. A..B compares the commit B with A, and A...B with where
+// B's history parted from A's. A host is affected if the derivation of its system
+// differs, if it is new, or if it does not evaluate (and then the exit code is not 0).
+// Why goes to standard error.
 // A host is evaluated only in the state of which its derivation is not known.
 func Affected(ctx context.Context, rev string, on *string, json, fresh *bool) error {
+	if strings.HasPrefix(rev, "-") {
+		return failure(fmt.Errorf("%s is where the revision belongs: options come after it (affected HEAD -json, for what is not committed yet)", rev))
+	}
 	asJSON(json)
 	anew(fresh)
 	var since nixcmd.Commit

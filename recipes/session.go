@@ -78,6 +78,8 @@ type manner struct {
 	part part
 	// interrupted is what it says to Ctrl-C.
 	interrupted string
+	// unseen is shared with whoever warns of files besides; nil for nobody.
+	unseen *fleet.Unseen
 	// passwords are those of the part before; nil means that there are none yet.
 	passwords *passwords
 }
@@ -97,7 +99,7 @@ func showing(ctx context.Context, selector string, ask question, act action, tel
 		return failure(err)
 	}
 	shown := &lateSink{}
-	f, err := openAnew(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, BuildHost: os.Getenv("FLOTILLA_BUILD_HOST")})
+	f, err := openAnew(fleet.Config{Sink: shown, State: how.state, Password: how.passwords.of, BuildHost: os.Getenv("FLOTILLA_BUILD_HOST"), Unseen: how.unseen})
 	if err != nil {
 		return failure(err)
 	}

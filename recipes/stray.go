@@ -35,6 +35,22 @@ func strayHost(words []string, selector string, inv *fleet.Inventory) error {
 	return fmt.Errorf("%s is for all hosts, and the word %s after it would be a target of its own; write %s -on=%s", words[0], words[1], words[0], words[1])
 }
 
+// strayAfterWatch refuses words after a target that does not end by itself: they would be
+// targets of their own that are never come to, nor found to be none.
+func strayAfterWatch(words []string, selector string) error {
+	i := slices.IndexFunc(words, func(w string) bool { return isTarget(w, "watch") })
+	if i < 0 || i+1 >= len(words) || words[i+1] == selector { // of a target that takes it
+		return nil
+	}
+	return fmt.Errorf("%s goes on until it is interrupted, and the word %s after it would be a target of its own that is never come to; hosts are named by -on=SELECTOR", words[i], words[i+1])
+}
+
+// isTarget reports whether a word of the command line is a target's name, whatever it was
+// imported as.
+func isTarget(word, name string) bool {
+	return strings.EqualFold(word[strings.LastIndexByte(word, ':')+1:], name)
+}
+
 // strayTarget refuses to deploy a host whose name follows other words, and so may
 // have been meant as what they are for. Several hosts in a row are meant.
 func strayTarget(words []string, host string, inv *fleet.Inventory) error {
@@ -48,7 +64,7 @@ func strayTarget(words []string, host string, inv *fleet.Inventory) error {
 // strayGeneration refuses a rollback of a host that a generation follows, which would
 // be a target of its own, once the host is back to the one before.
 func strayGeneration(words []string, host string) error {
-	i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w[strings.LastIndexByte(w, ':')+1:], "rollback") })
+	i := slices.IndexFunc(words, func(w string) bool { return isTarget(w, "rollback") })
 	if i < 0 || i+2 >= len(words) || words[i+1] != host || strings.Trim(words[i+2], "0123456789") != "" && words[i+2][0] != '/' {
 		return nil
 	}

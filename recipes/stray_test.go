@@ -34,6 +34,23 @@ func TestStrayWords(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
+		words    []string
+		selector string
+		bad      bool
+	}{
+		{[]string{"watch"}, everyone, false},
+		{[]string{"status", "fleet:Watch"}, everyone, false},
+		{[]string{"watch", "nosuch"}, everyone, true},
+		{[]string{"watch", "nosuch"}, "razer", true},
+		{[]string{"status", "fleet:Watch", "plan"}, everyone, true},
+		{[]string{"watch", "@laptop"}, "@laptop", false}, // a target that takes it and calls Watch
+		{[]string{"dwatch", "plan"}, everyone, false},
+	} {
+		if err := strayAfterWatch(c.words, c.selector); (err != nil) != c.bad {
+			t.Errorf("%v for %s: %v", c.words, c.selector, err)
+		}
+	}
+	for _, c := range []struct {
 		words []string
 		bad   bool
 	}{

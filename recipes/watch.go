@@ -1,11 +1,13 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/nixflotilla/flotilla/fleet"
 	"github.com/nixflotilla/flotilla/internal/ui"
@@ -14,19 +16,20 @@ import (
 // Watch tests all hosts, and those that a change touches whenever a file of the flake is saved
 //
 // Options: -on=SELECTOR, -json, -fresh. Tests are those of testAllParallel: nothing is
-// deployed. Files that Git does not track do not count. A test that a further change
-// overtakes is given up. Hosts that failed are tested again at every change. Ctrl-C
-// ends it, with exit code 130.
+// deployed. Files that Git does not track do not count; where hosts read they are named
+// once. A test that a further change overtakes is given up. Hosts that failed are tested
+// again at every change. Ctrl-C ends it, with exit code 130.
 func Watch(ctx context.Context, on *string, json, fresh *bool) error {
 	asJSON(json)
 	anew(fresh)
-	f, err := open(fleet.Config{})
+	unseen := &fleet.Unseen{}
+	f, err := open(fleet.Config{Unseen: unseen})
 	if err != nil {
 		return failure(err)
 	}
 	defer f.Close(context.WithoutCancel(ctx))
-	w := &watching{fleet: f, selector: text(on, everyone), last: map[string]fleet.Result{}}
-	if err := strayHost(words(), w.selector, f.Inventory); err != nil {
+	w := &watching{fleet: f, selector: text(on, everyone), unseen: unseen, last: map[string]fleet.Result{}}
+	if err := cmp.Or(strayHost(words(), w.selector, f.Inventory), strayAfterWatch(words(), w.selector)); err != nil {
 		return failure(err)
 	}
 	if err := promptly(ctx, func(ctx context.Context) (err error) {
@@ -48,6 +51,8 @@ type watching struct {
 	// files are those that are tested; last has each host's last result.
 	files *fleet.Files
 	last  map[string]fleet.Result
+	// unseen are the files that were warned of.
+	unseen *fleet.Unseen
 }
 
 var errOvertaken = errors.New("overtaken by a change")
@@ -68,8 +73,11 @@ func (w *watching) run(ctx context.Context) error {
 		err := w.round(ctx, overtaken)
 		if err == nil {
 			err = promptly(ctx, func(ctx context.Context) error {
+				quiet := w.warn(ctx)
+				defer quiet()
 				select {
 				case files := <-next:
+					quiet()
 					w.changed(files)
 					return nil
 				case <-ctx.Done():
@@ -86,6 +94,23 @@ func (w *watching) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// warn tells of files that the flake does not see, while nothing is tested, until what it
+// returns is called: such a file is no change.
+func (w *watching) warn(ctx context.Context) (quiet func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			warning, err := w.fleet.NextUnseen(ctx)
+			if err != nil {
+				return
+			}
+			note("warning: " + warning)
+		}
+	})
+	return func() { stop(); wg.Wait() }
 }
 
 // changed takes over what is to be tested now, and says so.
@@ -127,7 +152,7 @@ func (w *watching) round(ctx, overtaken context.Context) error {
 				fmt.Fprintln(s.face, "overtaken by a change, and given up")
 			}
 			return r
-		}, nil, manner{interrupted: "watching no longer"})
+		}, nil, manner{interrupted: "watching no longer", unseen: w.unseen})
 	}
 	var coded interface{ ExitStatus() int }
 	if interrupted && errors.As(err, &coded) && coded.ExitStatus() == fleet.ExitCancelled {

@@ -31,3 +31,20 @@ func (r *Result) Near(name, flake string) bool {
 	}
 	return false
 }
+
+// Beside reports whether a path is one that the host names in full, or in a directory from
+// which a file was imported or copied: who names a directory above, as a flake.nix does that
+// has a directory for each host, is near what is not theirs.
+func (r *Result) Beside(name, flake string) bool {
+	dir := path.Dir(strings.TrimSuffix(name, "/"))
+	in := func(p string) bool { return dir != "." && dir != flake && path.Dir(p) == dir }
+	if slices.ContainsFunc(r.Copied, in) {
+		return true
+	}
+	for file, f := range r.Imports {
+		if in(file) || slices.Contains(f.Paths, name) {
+			return true
+		}
+	}
+	return false
+}

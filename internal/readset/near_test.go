@@ -26,3 +26,16 @@ func TestNear(t *testing.T) {
 		}
 	}
 }
+
+func TestBeside(t *testing.T) {
+	r := &Result{Copied: []string{"files/motd"}, Imports: map[string]Facts{
+		"flake.nix": {Paths: []string{"hosts"}}, "hosts/razer/default.nix": {Paths: []string{"site/secrets.yaml"}}, "nix/flake.nix": {}}}
+	for name, want := range map[string]bool{
+		"hosts/razer/new.nix": true, "hosts/p620/new.nix": false, "hosts/new.nix": false, "files/new": true,
+		"site/secrets.yaml": true, "site/other.yaml": false, "result": false, "new.nix": false, "nix/new.nix": false,
+	} {
+		if got := r.Beside(name, "nix"); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

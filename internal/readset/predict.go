@@ -2,7 +2,6 @@ package readset
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -127,40 +126,6 @@ func were(paths []string) string {
 		return paths[0] + " was"
 	}
 	return and(paths) + " were"
-}
-
-// reshaped says how the set of paths changed.
-func reshaped(from, to *worktree.Tree, changes []worktree.Change) string {
-	var added, removed, other []string
-	for _, c := range changes {
-		switch {
-		case c.Before == worktree.Entry{}:
-			added = append(added, c.Path)
-		case c.After == worktree.Entry{}:
-			removed = append(removed, c.Path)
-		case reshapes(c):
-			other = append(other, c.Path)
-		}
-	}
-	switch {
-	case len(other) > 0:
-		return and(other) + " changed"
-	case len(added) > 0 && len(removed) > 0:
-		return were(removed) + " removed and " + and(added) + " added"
-	case len(added) > 0:
-		return were(added) + " added"
-	case len(removed) > 0:
-		return were(removed) + " removed"
-	case from.Dir != to.Dir || from.Git != to.Git:
-		return "the flake is in another place of its repository"
-	}
-	return "an input outside of the flake changed"
-}
-
-// reshapes reports whether a change is more than one of contents.
-func reshapes(c worktree.Change) bool {
-	base := path.Base(c.Path)
-	return c.Before.Mode != c.After.Mode || c.After.Mode == worktree.ModeSymlink || base == "flake.nix" || base == "flake.lock"
 }
 
 // mayRead reports whether the host may read what changed of a path.

@@ -39,6 +39,38 @@ func TestTouchedBesideOtherPaths(t *testing.T) {
 	}
 }
 
+// What became of a file is said, and not that it changed, where its contents did not.
+func TestReshapedSaysHow(t *testing.T) {
+	file, exec, link := worktree.ModeFile, worktree.ModeExecutable, worktree.ModeSymlink
+	tree := func(entries ...worktree.Entry) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Entries: entries})
+	}
+	was := func(name, mode string) worktree.Entry { return worktree.Entry{Path: name, Mode: mode, ID: "1"} }
+	is := func(name, mode string) worktree.Entry { return worktree.Entry{Path: name, Mode: mode, ID: "2"} }
+	for want, c := range map[string][2][]worktree.Entry{
+		"a became executable":                   {{was("a", file)}, {was("a", exec)}},
+		"a changed and became executable":       {{was("a", file)}, {is("a", exec)}},
+		"a is no longer executable":             {{was("a", exec)}, {was("a", file)}},
+		"a changed and is no longer executable": {{was("a", exec)}, {is("a", file)}},
+		"a is a symlink now":                    {{was("a", exec)}, {is("a", link)}},
+		"a leads elsewhere":                     {{was("a", link)}, {is("a", link)}},
+		"a is no longer a symlink":              {{was("a", link)}, {is("a", file)}},
+		"a is of another kind now":              {{was("a", file)}, {is("a", worktree.ModeSubmodule)}},
+		"flake.nix changed":                     {{was("flake.nix", file)}, {is("flake.nix", file)}},
+		"flake.nix became executable":           {{was("flake.nix", file)}, {was("flake.nix", exec)}},
+		"a and b are no longer executable":      {{was("a", exec), was("b", exec)}, {was("a", file), was("b", file)}},
+		"a and 2 more lead elsewhere":           {{was("a", link), was("b", link), was("c", link)}, {is("a", link), is("b", link), is("c", link)}},
+		"a and b are symlinks now":              {{was("a", file), was("b", file)}, {is("a", link), is("b", link)}},
+		"a became executable, and b leads elsewhere, and flake.nix changed": {
+			{was("a", file), was("b", link), was("flake.nix", file)}, {was("a", exec), is("b", link), is("flake.nix", file)}},
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": {}}}
+		if got := Predict(Question{Base: r, From: tree(c[0]...), To: tree(c[1]...)}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // A host whose derivation named the place of the source depends on every file as
 // long as it does. Once it does not, and has changed besides, it is as before.
 func TestPlaceThatIsNamedNoMore(t *testing.T) {

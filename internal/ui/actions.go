@@ -27,6 +27,7 @@ type Actions struct {
 	summary  string
 	lines    *Lines
 	groups   map[string]*bytes.Buffer
+	ended    map[string]bool // hosts whose group was written
 }
 
 // NewActions returns a Face whose progress, annotations and errors go to err,
@@ -35,12 +36,18 @@ type Actions struct {
 func NewActions(out, err io.Writer, hosts []fleet.Host, summary string, verbose bool) *Actions {
 	return &Actions{
 		answers: answers{guarded{out}, guarded{err}, verbose}, commands: err, summary: summary,
-		lines: NewLines(io.Discard, hosts, verbose), groups: make(map[string]*bytes.Buffer),
+		lines: NewLines(io.Discard, hosts, verbose), groups: make(map[string]*bytes.Buffer), ended: make(map[string]bool),
 	}
 }
 
-// Event keeps the event's line until its host is done.
+// Event keeps the event's line until its host is done; a warning that comes later, or is of
+// none, is written at once.
 func (a *Actions) Event(e fleet.Event) {
+	if e.Host == "" || e.Kind == fleet.KindWarning && a.ended[e.Host] { // which no group is for
+		a.lines.screen.w = a.err
+		a.lines.Event(e)
+		return
+	}
 	group := a.groups[e.Host]
 	if group == nil {
 		group = new(bytes.Buffer)
@@ -56,6 +63,7 @@ func (a *Actions) Event(e fleet.Event) {
 // end writes a host's group with one call, so that nothing comes between.
 func (a *Actions) end(e fleet.Event, group *bytes.Buffer) {
 	delete(a.groups, e.Host)
+	a.ended[e.Host] = true
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "::group::%s\n", commandText(fmt.Sprintf("%s: %s, %s", e.Host, e.Result.Outcome, Seconds(e.Duration))))
 	guarded{&b}.Write(group.Bytes())

@@ -26,6 +26,8 @@ func TestActions(t *testing.T) {
 		{Host: "p620", Step: fleet.StepBuild, Kind: fleet.KindLog, Text: "x ##[add-mask]a"},
 		{Host: "p620", Kind: fleet.KindResult, Duration: time.Second, Result: &fleet.Result{Outcome: fleet.Built}},
 		{Host: "p510", Kind: fleet.KindResult, Duration: time.Second, Result: &fleet.Result{Outcome: fleet.Failed}},
+		{Step: fleet.StepEvaluate, Kind: fleet.KindWarning, Text: "of ##[no] host"},
+		{Host: "p620", Step: fleet.StepEvaluate, Kind: fleet.KindWarning, Text: "late"},
 	} {
 		e.Time = at
 		a.Event(e)
@@ -46,6 +48,8 @@ p620 │ build    x ## [add-mask]a
 ::group::p510: failed, 1.0 s
 p510 │ evaluate …
 ::endgroup::
+     │ evaluate warning: of ## [no] host
+p620 │ evaluate warning: late
 ::error file=hosts/a%2Cb%3Ac.nix,line=3,col=12,title=p510%3A evaluate failed::hosts/a,b:c.nix:3:12: 100%25 wrong ::set-env name=A::b%0A::stop-commands::x%0A##[error]y%0Amend it
 HOST  OUTCOME  TIME    WHY
 p620  built    0.00 s  a | b <img src=x> [c](d)

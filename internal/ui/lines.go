@@ -44,7 +44,11 @@ func (l *Lines) Event(e fleet.Event) {
 	case fleet.KindDone:
 		l.line(e, "", strings.TrimSpace(pad(Seconds(e.Duration), len("0.00 s"))+"  "+e.Text))
 	case fleet.KindFailed:
-		l.line(e, red, "failed after "+Seconds(e.Duration))
+		text := "failed after " + Seconds(e.Duration)
+		if e.Text != "" {
+			text += ": " + e.Text
+		}
+		l.line(e, red, text)
 	case fleet.KindWarning:
 		l.line(e, yellow, "warning: "+e.Text)
 	case fleet.KindDecided:
@@ -73,7 +77,7 @@ func (l *Lines) line(e fleet.Event, color, text string) {
 	}
 	head := pad(e.Host, l.host) + " │ " + pad(step, stepColumns) + " "
 	text = plain(text)
-	if l.screen.width > 0 && !l.verbose && e.Kind != fleet.KindWarning && !(e.Kind == fleet.KindDone && e.Step == fleet.StepEvaluate) {
+	if l.screen.width > 0 && !l.verbose && e.Kind != fleet.KindWarning && !(e.Step == fleet.StepEvaluate && (e.Kind == fleet.KindDone || e.Kind == fleet.KindFailed)) {
 		text = cut(text, max(10, l.screen.width-utf8.RuneCountInString(head)))
 	}
 	text = l.screen.paint(color, text)

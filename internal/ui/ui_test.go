@@ -155,7 +155,10 @@ func TestLinesSayWhyInFull(t *testing.T) {
 	for _, s := range []fleet.Step{fleet.StepEvaluate, fleet.StepSurvey} {
 		l.Event(fleet.Event{Host: "p510", Step: s, Kind: fleet.KindDone, Text: "3vnscg4-p510-26.05: hosts/p510/disks.nix changed"})
 	}
-	want := "p510 │ evaluate 0.00 s  3vnscg4-p510-26.05: hosts/p510/disks.nix changed\np510 │ survey   0.00 s  3vnscg4-p510-26…\n"
+	l.Event(fleet.Event{Host: "p510", Step: fleet.StepEvaluate, Kind: fleet.KindFailed, Text: "hosts/p510/disks.nix changed"})
+	l.Event(fleet.Event{Host: "p510", Step: fleet.StepBuild, Kind: fleet.KindFailed})
+	want := "p510 │ evaluate 0.00 s  3vnscg4-p510-26.05: hosts/p510/disks.nix changed\np510 │ survey   0.00 s  3vnscg4-p510-26…\n" +
+		"p510 │ evaluate failed after 0.00 s: hosts/p510/disks.nix changed\np510 │ build    failed after 0.00 s\n"
 	if b.String() != want {
 		t.Errorf("got %q\nwant %q", b.String(), want)
 	}
