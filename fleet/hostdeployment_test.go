@@ -116,6 +116,13 @@ esac
 	if d := look().Deployment; d == nil || d.By != "" {
 		t.Errorf("%+v", d)
 	}
+	// And without units, as one that its service manager has forgotten.
+	if err := os.WriteFile(systemctl, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if d := look().Deployment; d == nil || d.State != DeploymentLeft {
+		t.Errorf("%+v", d)
+	}
 }
 
 // A plan says which deployment the host has, at which it would be refused.

@@ -117,7 +117,7 @@ if [ -n "$deployment" ]; then
     esac
   done 2>/dev/null <"$deployment/deployment"
   units=
-  while read -r unit load active sub rest; do units="$units$unit/$sub "; done <<END
+  while read -r unit load active sub rest; do units="$units${unit:+$unit/$sub }"; done <<END
 $(ask list-units --all --plain --no-legend --no-pager "flotilla-*-$id.*" | head -n 20)
 END
   say lock/units "$units"
