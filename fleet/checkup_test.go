@@ -81,7 +81,9 @@ func (h *fakeHost) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, er
 		h.asked = append(h.asked, cmd.Argv[0])
 		switch cmd.Argv[0] {
 		case "activate":
-			h.current = nixcmd.StorePath(cmd.Argv[6])
+			if cmd.Argv[5] != "stage" {
+				h.current = nixcmd.StorePath(cmd.Argv[6])
+			}
 			for _, line := range h.prints {
 				logged += "log " + line + "\n"
 			}

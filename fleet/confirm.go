@@ -36,7 +36,10 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 				j.warn(StepCommit, "its activation ended with exit code "+status)
 			}
 		case held.end == "running":
-			return Locked, j.stepError(StepCommit, j.locked(held))
+			e := j.locked(held)
+			e.heed(s.survey.Deployment)
+			e.waits = false
+			return Locked, j.stepError(StepCommit, e)
 		case s.survey.Restored != nil:
 			return RolledBack, j.stepError(StepCommit, &hintedError{errors.New("nothing waits to be confirmed: " + s.survey.Restored.String()), s.survey.nowRuns(s.survey.Current)})
 		default:
@@ -94,7 +97,7 @@ func (j *job) checkWaiting(ctx context.Context, s surveyed, checks []HealthCheck
 // alone: Locked.
 func (f *Fleet) Unlock(ctx context.Context, hosts []Host) *Report {
 	return f.run(ctx, hosts, func(ctx context.Context, j *job) (Outcome, error) {
-		_, held, err := j.lookAtLock(ctx, "unlock")
+		s, held, err := j.lookAtLock(ctx, "unlock")
 		if err != nil {
 			return "", err
 		}
@@ -108,6 +111,9 @@ func (f *Fleet) Unlock(ctx context.Context, hosts []Host) *Report {
 			return Reached, nil
 		case "waiting":
 			e.waits = true
+		default:
+			e.heed(s.survey.Deployment)
+			e.waits = false
 		}
 		return Locked, j.stepError(StepSurvey, e)
 	})

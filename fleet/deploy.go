@@ -489,12 +489,23 @@ func verified(end unitEnd, s surveyed, outcome Outcome) (string, error) {
 		if outcome == Staged {
 			text = "making the new system the one that boots " + how + "; it was not activated"
 		}
+		boots := "the host boots " + storePathOr(profile)
+		if end.status < 0 || s.survey.Uncommitted {
+			boots = "what the host boots is not known"
+		}
 		return "", &activationError{text: text,
-			hint: "the host boots " + storePathOr(profile) + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
+			hint: boots + "; deploy again once the cause is mended", status: end.status, lines: end.lines, unit: end.unit}
 	case outcome == Activated && current == string(active):
+		if s.survey.Uncommitted {
+			return "runs " + short(active) + "; " + s.survey.bootsUnknown(), nil
+		}
 		return "runs " + short(active) + ", boots " + storePathOr(profile), nil
 	case profile != string(wanted) && outcome != Activated:
 		return "", &hintedError{fmt.Errorf("the host's system profile is %s, not %s", storePathOr(profile), short(wanted)), meddling}
+	case outcome == Staged && current == string(wanted) && s.survey.Profile == wanted && !s.survey.Uncommitted:
+		return "runs and boots " + short(wanted) + ", as before: nothing has changed", nil
+	case outcome == Staged && current == string(wanted):
+		return "runs and boots " + short(wanted), nil
 	case outcome == Staged:
 		return "boots " + short(wanted) + " next", nil
 	case current != string(active):

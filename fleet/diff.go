@@ -41,6 +41,9 @@ type Difference struct {
 	// to, so that it would be Staged; nil if there are none, or if the system did not
 	// come to a dry activation.
 	Inhibitors []SwitchInhibitor
+	// Held says which deployment has the host, so that deploying or rolling back would end
+	// as Locked for as long as it does; empty if none has, and for what was done.
+	Held string
 }
 
 // CopyWork is how much has to be copied to a host. The zero value is nothing.

@@ -149,6 +149,12 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 		}
 		if err == nil {
 			if end.answer, err = parseAnswer(text); err == nil {
+				switch end.end {
+				case "rebooted":
+					return end, u.rebooted(ctx)
+				case "locked":
+					return end, u.job.lockedNow(ctx, u.conn, end.answer)
+				}
 				return end, u.check(&end, problems, attempt)
 			}
 		}
@@ -183,8 +189,21 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 		if u.run.Err() != nil && !u.seen {
 			mode = "join"
 		}
-		u.reconnect(ctx)
+		if err := u.reconnect(ctx); err != nil && u.guard != nil {
+			if attempt == nil && ctx.Err() == nil {
+				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again%s", err, u.untilBack()))
+			}
+			attempt = err
+		}
 	}
+}
+
+// untilBack says until when a host is waited for.
+func (u *unit) untilBack() string {
+	if !u.guard.restore || u.step == StepCommit && u.seen {
+		return ""
+	}
+	return " until it goes back by itself"
 }
 
 // call runs unit.sh once and returns what it said besides the unit's output.
@@ -194,8 +213,11 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	if u.fresh && !u.seen {
 		run = u.ahead.hold(u.conn.Fresh)
 	}
+	silence := u.listen(mode)
+	defer silence.end()
 	each := func(line string) {
 		alive()
+		silence.over()
 		key, value, _ := strings.Cut(line, " ")
 		switch key {
 		case "flotilla-unit":
@@ -220,6 +242,56 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	}
 	_, err := u.job.runUnit(ctx, run, u.survey, each, mode, append([]string{u.name, u.cursor, u.survey.BootID}, args...)...)
 	return text.String(), err
+}
+
+// quiet is how long nothing is heard from an activation until that is told. What cannot
+// be reached takes ssh some 15 seconds longer than that to be seen to be dead.
+const quiet = 5 * time.Second
+
+// silence is what is not heard in one call.
+type silence struct {
+	guard *guard
+	timer *time.Timer
+	// since is the last word, again the first one after a silence.
+	since, again time.Time
+}
+
+// listen begins to tell, once, if nothing is heard from an activation.
+func (u *unit) listen(mode string) *silence {
+	if mode != "activate" || u.guard == nil {
+		return nil
+	}
+	text := fmt.Sprintf("nothing was heard from the host for %s: it is still at work, or cannot be reached", quiet)
+	if u.guard.restore {
+		text += " and will go back by itself"
+	}
+	return &silence{guard: u.guard, since: time.Now(), timer: time.AfterFunc(quiet, func() { u.job.progress(u.step, text, 0, 0) })}
+}
+
+// over is called for each word.
+func (s *silence) over() {
+	if s == nil {
+		return
+	}
+	now := time.Now()
+	if d := now.Sub(s.since); d >= quiet {
+		s.guard.silent, s.again = d, now
+	}
+	s.since = now
+	if s.timer.Stop() {
+		s.timer.Reset(quiet)
+	}
+}
+
+// end forgets a silence that was over well before the end.
+func (s *silence) end() {
+	if s == nil {
+		return
+	}
+	s.timer.Stop()
+	if time.Since(s.again) > time.Second {
+		s.guard.silent = 0
+	}
 }
 
 // mayRun reports whether, after an error, the unit may have been started.
@@ -264,11 +336,27 @@ func (u *unit) between(err error) time.Duration {
 }
 
 // reconnect makes one attempt at a new connection, after a pause.
-func (u *unit) reconnect(ctx context.Context) {
+func (u *unit) reconnect(ctx context.Context) error {
 	pause(ctx, time.Second)
-	if c, err := u.job.fleet.dialer.Connect(ctx, u.job.host); err == nil {
+	c, err := u.job.fleet.dialer.Connect(ctx, u.job.host)
+	if err == nil {
 		u.conn = c
 	}
+	return err
+}
+
+// rebooted is the error for a host that is no longer in the boot that the unit was in. It
+// is looked at once more: what it lost with that boot decides what it is now.
+func (u *unit) rebooted(ctx context.Context) error {
+	err := errors.New("the host has rebooted in the meantime")
+	_, now, failed := u.job.surveyOnce(ctx)
+	switch {
+	case failed != nil:
+		return &hintedError{err, fmt.Sprintf("what it runs and boots now is not known: %v; deploy again", failed)}
+	case now.Current == u.active && now.Profile == u.toplevel && !now.Uncommitted:
+		return &hintedError{err, "it " + now.state() + ", as it was to; deploy again for it to be checked"}
+	}
+	return &hintedError{err, "it " + now.state() + "; deploy again"}
 }
 
 // check turns what the script said into an error, if the unit did not come to
@@ -281,11 +369,12 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 	case "ok", "not-live":
 	case "inhibited":
 		return nil
-	case "locked":
-		return u.job.locked(e.answer)
 	case "ended":
 		if ended := e.ended(u.survey); ended != nil {
 			ended.attempt = attempt
+			if u.step == StepCommit && u.guard.silent >= quiet {
+				ended.silent = u.guard.silent
+			}
 			return ended
 		}
 		return errors.New("the deployment is over, and the host does not say how")
@@ -304,8 +393,6 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 		return errors.New("the path is not a NixOS system: it has no nixos-version or no bin/switch-to-configuration")
 	case "no-systemd":
 		return errors.New("the host is not run by systemd")
-	case "rebooted":
-		return &hintedError{errors.New("the host has rebooted in the meantime"), "deploy again"}
 	case "never-started":
 		return &hintedError{errNeverStarted, "nothing was changed on the host"}
 	default:
@@ -335,18 +422,24 @@ func (u *unit) clean(ctx context.Context) {
 type outOfSightError struct {
 	text, unit, boots string
 	err               error
+	// lost says that the host was, perhaps with its power.
+	lost bool
 }
 
 func (e *outOfSightError) Error() string { return e.text }
 func (e *outOfSightError) Unwrap() error { return e.err }
 func (e *outOfSightError) Hint() string {
-	return fmt.Sprintf("it goes on there: `journalctl -u %s` on the host tells; %s", e.unit, e.boots)
+	goesOn := "it goes on there"
+	if e.lost {
+		goesOn = "unless it lost power, it goes on there"
+	}
+	return fmt.Sprintf("%s: `journalctl -u %s` on the host tells; %s", goesOn, e.unit, e.boots)
 }
 
 // lost is the error for a host that does not come back.
 func (u *unit) lost(err error) error {
 	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", u.patience(), err),
-		unit: u.name, boots: u.goesBack(), err: err}
+		unit: u.name, boots: "what it runs and boots now is not known; " + u.goesBack(), err: err, lost: true}
 }
 
 // unconfirmed is the error for a host that no new connection can be made to, or on
@@ -385,6 +478,9 @@ func (u *unit) now(end unitEnd) string {
 func (u *unit) boots() string {
 	if u.step == StepCommit {
 		return fmt.Sprintf("whether it boots the old or the new system is not known: `status -on=%s` tells", u.job.host.Name)
+	}
+	if u.survey.Uncommitted {
+		return "what it would boot is not known: an earlier commit was cut short"
 	}
 	return "it would boot " + short(u.survey.Profile)
 }

@@ -38,8 +38,9 @@ type Generation struct {
 	// Specialisation is the name of the specialisation of it that is live; empty if
 	// Live is of the system itself.
 	Specialisation string
-	// Profile reports whether the profile is at it, so that it boots next.
-	Profile bool
+	// Profile reports whether the profile is at it, so that it boots next; unless
+	// Uncommitted, in which case that is not known.
+	Profile, Uncommitted bool
 
 	specialisations map[string]nixcmd.StorePath
 }
@@ -130,7 +131,7 @@ func parseGenerations(a answer, s Survey) profileHistory {
 		}
 		get := func(what string) string { return a.values["generations/"+link+"/"+what] }
 		g := Generation{Number: number, Path: storePath(path), NixOS: get("nixos"), Kernel: partVersion(get("kernel")),
-			Gone: get("gone") != "", Profile: link == s.Generation,
+			Gone: get("gone") != "", Profile: link == s.Generation, Uncommitted: link == s.Generation && s.Uncommitted,
 			specialisations: specialisations[link]}
 		seconds, _, _ := strings.Cut(get("made"), ".")
 		const most = 1 << 40 // seconds, which is no date of anything
@@ -209,7 +210,10 @@ func (h profileHistory) text(s Survey) string {
 		}
 		return short(p) + ", which is none of them"
 	}
-	if s.Current == s.Profile {
+	switch {
+	case s.Uncommitted:
+		return fmt.Sprintf("%s; runs %s; %s", text, name(s.Current), s.bootsUnknown())
+	case s.Current == s.Profile:
 		return text + "; runs and boots " + name(s.Current)
 	}
 	return text + "; runs " + name(s.Current) + "; boots " + name(s.Profile)

@@ -60,6 +60,9 @@ type guard struct {
 	restore bool
 	// check is unit.sh's CHECK.
 	check string
+	// silent is how long nothing was heard from the host before the last word of its
+	// activation.
+	silent time.Duration
 }
 
 func (j *job) newGuard(s surveyed) *guard {
@@ -122,6 +125,8 @@ type lockedError struct {
 	host, by string
 	since    time.Time
 	waits    bool
+	// back says that it is taken back, "" if it is not; then it can no longer be confirmed.
+	back string
 }
 
 func (e *lockedError) Error() string {
@@ -132,6 +137,9 @@ func (e *lockedError) Error() string {
 }
 
 func (e *lockedError) Hint() string {
+	if e.back != "" {
+		return e.back + ": wait for that to end, then try again"
+	}
 	if e.waits {
 		return fmt.Sprintf("it waits to be confirmed: if whoever began it is gone, `confirm %s` does that, or the host goes back by itself", e.host)
 	}
@@ -146,6 +154,28 @@ func (j *job) locked(a answer) *lockedError {
 	return e
 }
 
+// lockedNow is locked, which says that it waits to be confirmed also while it is taken back.
+func (j *job) lockedNow(ctx context.Context, conn Remote, a answer) *lockedError {
+	e := j.locked(a)
+	if !e.waits {
+		return e
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleaning)
+	defer cancel()
+	if now, err := survey(ctx, conn, BecomeNone); err == nil {
+		e.heed(now.Deployment)
+	}
+	return e
+}
+
+// heed has what a later look at the deployment told.
+func (e *lockedError) heed(d *HostDeployment) {
+	e.waits = d != nil && d.State == DeploymentWaits
+	if d != nil && d.State == DeploymentGoesBack {
+		e.back = d.goesBack()
+	}
+}
+
 // endedError is a deployment that the host, or someone else, has brought to its end.
 type endedError struct {
 	result, why string
@@ -155,8 +185,10 @@ type endedError struct {
 	survey           Survey
 	lines            []string
 	unit             string
-	// attempt is the last failure to reach the host meanwhile, nil if there was none.
+	// attempt is the last failure to reach the host meanwhile, nil if there was none, and
+	// silent how long nothing was heard from it over a connection that did not fail.
 	attempt error
+	silent  time.Duration
 }
 
 // ended reads what the file "ended" of guard.sh says; nil if that is nothing.
@@ -175,8 +207,11 @@ func (e *unitEnd) ended(s Survey) *endedError {
 
 func (e *endedError) Error() string {
 	why := e.why
-	if e.attempt != nil {
+	switch {
+	case e.attempt != nil:
 		why += fmt.Sprintf(" (%v)", e.attempt)
+	case e.silent > 0:
+		why += fmt.Sprintf(" (nothing was heard from it for %s before)", e.silent.Round(time.Second))
 	}
 	switch e.result {
 	case "restored":
@@ -208,7 +243,10 @@ func (e *endedError) Hint() string {
 
 // nowRuns says what a host that was surveyed before runs and boots by now.
 func (s Survey) nowRuns(current nixcmd.StorePath) string {
+	s.Deployment = nil // of then
 	switch {
+	case s.Uncommitted:
+		return fmt.Sprintf("it runs %s; %s", short(current), s.bootsUnknown())
 	case current == s.Profile:
 		return fmt.Sprintf("it runs and boots %s, as before", short(current))
 	case current == s.Current && len(s.Specialisations) > 0:

@@ -14,8 +14,11 @@ type DeploymentState string
 
 // The states.
 const (
-	// DeploymentRuns: it is being activated, confirmed or taken back.
+	// DeploymentRuns: it is being activated or confirmed.
 	DeploymentRuns DeploymentState = "under way"
+	// DeploymentGoesBack: it was given up, or not confirmed in time, and is being taken
+	// back. It can no longer be confirmed.
+	DeploymentGoesBack DeploymentState = "going back"
 	// DeploymentWaits: it was activated, and waits to be confirmed.
 	DeploymentWaits DeploymentState = "waiting"
 	// DeploymentLeft: nothing goes on any more, and its lock was left behind.
@@ -39,9 +42,9 @@ type HostDeployment struct {
 	Left time.Duration
 }
 
-// deploymentOf is what status.sh says of it, nil if none has the host.
+// deploymentOf is what survey.sh says of it, nil if none has the host.
 func deploymentOf(a answer) *HostDeployment {
-	get := func(key string) string { return a.values["status/lock/"+key] }
+	get := func(key string) string { return a.values["lock/"+key] }
 	if get("id") == "" {
 		return nil
 	}
@@ -50,28 +53,45 @@ func deploymentOf(a answer) *HostDeployment {
 	if n, err := strconv.ParseInt(get("since"), 10, 64); err == nil {
 		d.Since = time.Unix(n, 0)
 	}
-	timers := false
+	var timers, runs, commits, back bool
 	for _, unit := range strings.Fields(get("units")) {
 		name, sub, _ := strings.Cut(unit, "/")
 		switch {
 		case strings.HasSuffix(name, ".timer"):
 			timers = timers || sub == "waiting"
-		case sub != "exited" && sub != "failed" && sub != "dead":
-			d.State = DeploymentRuns
+		case sub == "exited" || sub == "failed" || sub == "dead":
+		case strings.HasPrefix(name, "flotilla-commit-"):
+			commits = true
+		case strings.HasPrefix(name, "flotilla-guard-"), strings.HasPrefix(name, "flotilla-confirm-"), strings.HasPrefix(name, "flotilla-restore-"):
+			back = true
+		default:
+			runs = true
 		}
 	}
-	if d.State == DeploymentRuns || !timers {
-		return d
-	}
-	d.State = DeploymentWaits
-	armed, err1 := strconv.ParseInt(get("armed"), 10, 64)
-	now, err2 := strconv.ParseInt(a.values["status/now"], 10, 64)
-	confirm, err3 := time.ParseDuration(get("confirm"))
-	const most = 1 << 40 // seconds, which is no date of anything
-	if err1 == nil && err2 == nil && err3 == nil && armed > 0 && armed < most && now > 0 && now < most {
-		d.Left = max(0, confirm-time.Duration(min(max(0, now-armed), int64(longestGuard/time.Second)))*time.Second).Round(time.Second)
+	switch {
+	// What would take it back waits for a commit.
+	case commits, runs && !back:
+		d.State = DeploymentRuns
+	case back:
+		d.State = DeploymentGoesBack
+	case timers:
+		d.State = DeploymentWaits
+		d.Left = leftOf(get)
 	}
 	return d
+}
+
+// leftOf is how long a deployment still waits, by the host's monotonic clock.
+func leftOf(get func(string) string) time.Duration {
+	armed, err1 := strconv.ParseInt(get("armed"), 10, 64) // µs
+	now, err2 := strconv.ParseFloat(get("now"), 64)       // s
+	confirm, err3 := time.ParseDuration(get("confirm"))
+	const most = 1 << 31 // seconds, which no host is up
+	if err1 != nil || err2 != nil || err3 != nil || armed <= 0 || armed > most*1_000_000 || !(now > 0 && now < most) {
+		return 0
+	}
+	waited := time.Duration(now*float64(time.Second)) - time.Duration(armed)*time.Microsecond
+	return max(0, confirm-min(max(0, waited), longestGuard)).Round(time.Second)
 }
 
 // who names who deploys, as far as that is known.
@@ -85,10 +105,41 @@ func (d *HostDeployment) who() string {
 	return fmt.Sprintf(", by %s since %s", d.By, moment(d.Since))
 }
 
+// goesBack says that it is taken back.
+func (d *HostDeployment) goesBack() string {
+	switch {
+	case !d.GoesBack:
+		return "a deployment is being given up"
+	case d.Previous == "":
+		return "the host is going back to what it ran before a deployment"
+	}
+	return fmt.Sprintf("the host is going back to %s, what it ran before a deployment", short(d.Previous))
+}
+
+// Holds says in a sentence what keeps another deployment from the host while this one has
+// it; "" if nothing does, since it is over.
+func (d *HostDeployment) Holds(host string) string {
+	if d == nil {
+		return ""
+	}
+	switch d.State {
+	case DeploymentRuns:
+		return "a deployment is under way" + d.who()
+	case DeploymentWaits, DeploymentGoesBack:
+		return d.note(host)
+	case DeploymentLeft:
+	}
+	return ""
+}
+
 // note is one sentence on a deployment that is not under way, what to do first.
 func (d *HostDeployment) note(host string) string {
-	if d.State == DeploymentLeft {
+	switch d.State {
+	case DeploymentLeft:
 		return fmt.Sprintf("a lock was left, which `unlock %s` or the next deployment removes%s", host, d.who())
+	case DeploymentGoesBack:
+		return d.goesBack() + d.who()
+	case DeploymentRuns, DeploymentWaits:
 	}
 	text := fmt.Sprintf("waits to be confirmed: `confirm %s`", host)
 	if d.Left > 0 {

@@ -36,6 +36,8 @@ func decide(s Survey, wanted nixcmd.StorePath, specialisation string, force bool
 		return Plan{false, "it already runs and boots " + name}
 	case runs && s.Profile == "":
 		return Plan{true, fmt.Sprintf("it runs %s, but has no system profile to boot", name)}
+	case runs && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("it runs %s, but %s", name, s.bootsUnknown())}
 	case runs:
 		return Plan{true, fmt.Sprintf("it runs %s, but boots %s", name, short(s.Profile))}
 	case s.Current == "":
@@ -83,6 +85,7 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	j.tellHeld(s, d)
 	if unfit != nil {
 		d.UnitsUnknown = unfit.Error()
 		return "", j.stepError(StepSurvey, unfit)
@@ -105,6 +108,13 @@ func (j *job) plan(ctx context.Context, opt DeployOptions) (Outcome, error) {
 		d.Units, d.UnitsUnknown = UnitChanges{}, "" // none before the boot
 	}
 	return outcome, nil
+}
+
+// tellHeld tells of a deployment that has the host.
+func (j *job) tellHeld(s surveyed, d *Difference) {
+	if d.Held = s.survey.Deployment.Holds(j.host.Name); d.Held != "" {
+		j.warn(StepSurvey, "the host is locked: "+d.Held)
+	}
 }
 
 // planNothing is the plan for a host that is unchanged.

@@ -46,8 +46,9 @@ func TestBusy(t *testing.T) {
 		hint   string
 	}{
 		{HostStatus{SwitchLocked: true}, "wait for it to end"},
-		{HostStatus{Deployment: &HostDeployment{State: DeploymentRuns}, Activating: []string{"flotilla-activate-abc.service"}}, "wait for it to end"},
-		{HostStatus{Deployment: &HostDeployment{State: DeploymentWaits}}, "`confirm p510`"},
+		{HostStatus{Survey: Survey{Deployment: &HostDeployment{State: DeploymentRuns}}, Activating: []string{"flotilla-activate-abc.service"}}, "wait for it to end"},
+		{HostStatus{Survey: Survey{Deployment: &HostDeployment{State: DeploymentWaits}}}, "`confirm p510`"},
+		{HostStatus{Survey: Survey{Deployment: &HostDeployment{State: DeploymentGoesBack}}, Activating: []string{"flotilla-confirm-abc.service"}}, "wait for that to end"},
 		{HostStatus{}, ""},
 	} {
 		hint := ""

@@ -122,6 +122,8 @@ func (s Survey) rebootReason() string {
 	switch {
 	case len(s.RebootPending) > 0:
 		return "it waits for a reboot, for " + strings.Join(s.RebootPending, ", ")
+	case s.liveToplevel() != s.Profile && s.Current == s.Booted && s.Uncommitted:
+		return fmt.Sprintf("it runs %s, and its profile is %s", short(s.Current), short(s.Profile))
 	case s.liveToplevel() != s.Profile && s.Current == s.Booted:
 		return fmt.Sprintf("it runs %s, and will boot %s", short(s.Current), short(s.Profile))
 	}
@@ -228,7 +230,7 @@ func (j *job) tellToReboot(ctx context.Context, s surveyed) error {
 	case err != nil:
 		return err
 	case a.end == "locked":
-		return j.locked(a)
+		return j.lockedNow(ctx, s.conn, a)
 	case a.end == "no-systemd":
 		return errors.New("the host is not run by systemd")
 	case a.end != "ok" && a.end != "rebooted":

@@ -138,6 +138,7 @@ func (j *job) planRollback(ctx context.Context, opt RollbackOptions) (Outcome, e
 	if err != nil {
 		return "", err
 	}
+	j.tellHeld(s, d)
 	if unfit != nil {
 		d.UnitsUnknown = unfit.Error()
 		return "", j.stepError(StepSurvey, unfit)
@@ -233,8 +234,12 @@ func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
 		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", to)}
 	case s.Current == active && s.Profile == g.Path:
 		return Plan{false, "it already runs and boots " + to}
+	case s.Current == active && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("it runs %s, but %s: back to what it runs", to, s.bootsUnknown())}
 	case s.Current == active:
 		return Plan{true, fmt.Sprintf("it runs %s, but boots %s: back to what it runs", to, short(s.Profile))}
+	case s.Profile == g.Path && s.Uncommitted:
+		return Plan{true, fmt.Sprintf("from %s back to what its profile is at: %s", short(s.Current), to)}
 	case s.Profile == g.Path:
 		return Plan{true, fmt.Sprintf("from %s back to what it boots: %s", short(s.Current), to)}
 	}

@@ -13,12 +13,17 @@ func decideBoot(s Survey, wanted nixcmd.StorePath, force bool) Plan {
 	switch {
 	case s.Profile == wanted && s.Uncommitted:
 		return Plan{true, fmt.Sprintf("it is to boot %s, but an earlier deployment was cut short before its boot entry was made", short(wanted))}
+	case s.Profile == wanted && force && s.Current == wanted:
+		return Plan{true, "it already runs and boots this system, and will be as before; making its boot entry again was asked for"}
 	case s.Profile == wanted && force:
 		return Plan{true, "it already boots this system; making its boot entry again was asked for"}
 	case s.Profile == wanted && s.Current != wanted:
 		return Plan{false, fmt.Sprintf("it runs %s, and already boots %s next", short(s.Current), short(wanted))}
 	case s.Profile == wanted:
 		return Plan{false, "it already runs and boots " + short(wanted)}
+	}
+	if s.Uncommitted {
+		return Plan{true, fmt.Sprintf("%s, wanted is %s", s.bootsUnknown(), short(wanted))}
 	}
 	return Plan{true, fmt.Sprintf("it boots %s, wanted is %s", short(s.Profile), short(wanted))}
 }

@@ -42,8 +42,6 @@ type HostStatus struct {
 	Activating []string
 	// SwitchLocked reports whether something holds switch-to-configuration's lock.
 	SwitchLocked bool
-	// Deployment is the one that has the host's lock; nil if none has.
-	Deployment *HostDeployment
 	// Inhibitors is the live system's switch-inhibitors, JSON; empty if it has
 	// none.
 	Inhibitors string
@@ -60,6 +58,8 @@ func (s *HostStatus) Busy() string {
 	switch {
 	case s.Deployment != nil && s.Deployment.State == DeploymentWaits:
 		return "a deployment waits to be confirmed" + s.Deployment.who()
+	case s.Deployment != nil && s.Deployment.State == DeploymentGoesBack:
+		return s.Deployment.goesBack() + s.Deployment.who()
 	case len(s.Activating) > 0:
 		return "an activation is under way: " + strings.Join(s.Activating, ", ")
 	case s.SwitchLocked:
@@ -75,6 +75,9 @@ func (s *HostStatus) busy(host string) error {
 		return nil
 	}
 	e := lockedError{host: host, waits: s.Deployment != nil && s.Deployment.State == DeploymentWaits}
+	if s.Deployment != nil && s.Deployment.State == DeploymentGoesBack {
+		return &hintedError{errors.New(by), "wait for that to end, then try again"}
+	}
 	return &hintedError{errors.New(by), e.Hint()}
 }
 
@@ -176,7 +179,7 @@ func parseStatus(text string) (*HostStatus, error) {
 	s := &HostStatus{
 		Survey: survey, NixOS: get("nixos"), Revision: get("revision"), State: get("state"),
 		FailedUnits: strings.Fields(get("failed")), Activating: strings.Fields(get("activating")),
-		SwitchLocked: get("lock") == "held", Inhibitors: get("inhibitors"), Deployment: deploymentOf(a),
+		SwitchLocked: get("lock") == "held", Inhibitors: get("inhibitors"),
 	}
 	const most = 1 << 40 // more than any clock or disk says, and less than overflows
 	if made, now := number("generation-made"), number("now"); made > 0 && now >= made && now-made < most>>10 {
@@ -260,7 +263,7 @@ func (r Result) Attention() []string {
 		add("%s", s.Restored.String())
 	}
 	if s.Uncommitted {
-		add("a deployment was cut short before its boot entry was made")
+		add("%s", s.bootsUnknown())
 	}
 	staged := s.Busy() == "" && r.Wanted != "" && s.Profile == r.Wanted && s.liveToplevel() != s.Profile && r.Host.Specialisation == "" && !s.Uncommitted
 	switch {
@@ -274,6 +277,7 @@ func (r Result) Attention() []string {
 	}
 	switch {
 	case staged:
+	case s.liveToplevel() != s.Profile && s.Uncommitted:
 	case s.liveToplevel() != s.Profile:
 		add("boots %s", short(s.Profile))
 	case len(s.Specialisations) > 0 && !slices.Contains(s.Specialisations, r.Host.Specialisation):

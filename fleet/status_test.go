@@ -106,7 +106,9 @@ func TestAttentionOfStagedHosts(t *testing.T) {
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: oldSystem}}, notes: []string{"wanted is 1111111-new"}},
 		{s: HostStatus{Survey: Survey{Current: newSystem, Profile: oldSystem}}, notes: []string{"boots 0000000-old"}},
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem, Uncommitted: true}},
-			notes: []string{"a deployment was cut short before its boot entry was made", "wanted is 1111111-new", "boots 1111111-new"}},
+			notes: []string{"what it boots is not known: a commit was cut short; its profile is 1111111-new", "wanted is 1111111-new"}},
+		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem, Uncommitted: true, Deployment: &HostDeployment{State: DeploymentRuns}}, Activating: []string{"flotilla-commit-x.service"}},
+			notes: []string{"an activation is under way: flotilla-commit-x.service", "what it boots is not known: a commit is at work", "wanted is 1111111-new"}},
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem}}, host: Host{Specialisation: "x"},
 			notes: []string{"wanted is specialisation x of 1111111-new", "boots 1111111-new"}},
 	} {

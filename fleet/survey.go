@@ -28,7 +28,7 @@ type Survey struct {
 	Specialisations []string
 	// Uncommitted reports whether a deployment was cut short between setting
 	// the profile and making the boot entry, so that the host may boot
-	// something other than Profile.
+	// something other than Profile. A commit that is at work leaves it so too.
 	Uncommitted bool
 	// Generation is the profile's link, such as "system-42-link".
 	Generation string
@@ -54,6 +54,8 @@ type Survey struct {
 	// RebootPending names the parts in which the live system differs from the
 	// booted one: of kernel, initrd, kernel-modules, kernel-params.
 	RebootPending []string
+	// Deployment is the one that has the host's lock; nil if none has.
+	Deployment *HostDeployment
 	// Restored tells of the last deployment that the host's guard rolled back, since
 	// its last boot or the last deployment that went well; nil if none.
 	Restored *Restored
@@ -109,7 +111,7 @@ func parseSurvey(text string) (Survey, error) {
 		// A specialisation is not booted, but the system that it is of.
 		s.RebootPending = rebootParts(a, "booted-system/", "system/")
 	}
-	s.Restored = restoredOf(a)
+	s.Deployment, s.Restored = deploymentOf(a), restoredOf(a)
 	return s, nil
 }
 
@@ -150,8 +152,32 @@ func (e *unfitError) Hint() string  { return e.hint }
 
 // String says in one line what the host runs.
 func (s Survey) String() string {
-	if s.Current == s.Profile {
-		return fmt.Sprintf("runs and boots %s, %d MiB free", short(s.Current), s.FreeBytes>>20)
+	return fmt.Sprintf("%s, %d MiB free", s.state(), s.FreeBytes>>20)
+}
+
+// state says what the host runs and boots.
+func (s Survey) state() string {
+	switch {
+	case s.Uncommitted:
+		return fmt.Sprintf("runs %s; %s", s.live(), s.bootsUnknown())
+	case s.Current == s.Profile:
+		return "runs and boots " + short(s.Current)
 	}
-	return fmt.Sprintf("runs %s, boots %s, %d MiB free", s.live(), short(s.Profile), s.FreeBytes>>20)
+	return fmt.Sprintf("runs %s, boots %s", s.live(), short(s.Profile))
+}
+
+// bootsUnknown says, of a host that is Uncommitted, what it boots.
+func (s Survey) bootsUnknown() string {
+	if s.Deployment != nil && s.Deployment.State == DeploymentRuns {
+		return "what it boots is not known: a commit is at work"
+	}
+	return fmt.Sprintf("what it boots is not known: a commit was cut short; its profile is %s", short(s.Profile))
+}
+
+// Boots says what the host boots, and known is false if that cannot be told.
+func (s Survey) Boots() (text string, known bool) {
+	if s.Uncommitted {
+		return strings.TrimPrefix(s.bootsUnknown(), "what it boots is "), false
+	}
+	return string(s.Profile), true
 }

@@ -22,19 +22,6 @@ say status/failed "$(ask list-units --state=failed --plain --no-legend --no-page
 # Activations that run: ours, and nixos-rebuild's.
 say status/activating "$(ask list-units --state=running,start --plain --no-legend --no-pager 'flotilla-*.service' nixos-rebuild-switch-to-configuration.service | awk '{ print $1 }' | head -n 20 | tr '\n' ' ')"
 
-# The deployment that has the host, if one has, and its units.
-id=$(readlink /run/flotilla/lock 2>/dev/null)
-if [ -n "$id" ]; then
-  say status/lock/id "$id"
-  while read -r key value; do
-    case $key in
-      by | since | toplevel | previous | confirm | restore) say "status/lock/$key" "$value" ;;
-    esac
-  done 2>/dev/null <"/run/flotilla/$id/deployment"
-  say status/lock/units "$(ask list-units --all --plain --no-legend --no-pager "flotilla-*-$id.*" | awk '{ print $1 "/" $4 }' | head -n 20 | tr '\n' ' ')"
-  armed=$(ask show -p ActiveEnterTimestamp --value "flotilla-confirm-$id.timer")
-  say status/lock/armed "$([ -z "$armed" ] || date -d "$armed" +%s 2>/dev/null)"
-fi
 say status/inhibitors "$(head -c 65536 /run/current-system/switch-inhibitors 2>/dev/null | tr '\n' ' ')"
 
 # switch-to-configuration holds a flock(2) on this file while it runs.

@@ -20,7 +20,7 @@ done
 say specialisations "$names"
 # Where links lead, all by one process: this is asked of every host in every run.
 # One that leads nowhere gives its own name, which is no store path.
-set -- current /run/current-system booted /run/booted-system profile /nix/var/nix/profiles/system
+set -- lock /run/flotilla/lock current /run/current-system booted /run/booted-system profile /nix/var/nix/profiles/system
 # What a reboot would change: the booted system against the live one, and against the
 # one that boots next if a specialisation of that is live.
 systems="/run/booted-system /run/current-system${names:+ /nix/var/nix/profiles/system}"
@@ -36,9 +36,14 @@ while [ $# -gt 0 ]; do
 done
 # Neither has blanks or wildcards in it.
 set -- $keys
+deployment=
 while read -r path; do
   case $path in /run/booted-system* | /run/current-system* | /nix/var/nix/profiles/system/*) path= ;; esac
-  say "$1" "$path"
+  case $1/$path in
+    lock//run/flotilla/lock) ;;
+    lock/*) deployment=$path ;;
+    *) say "$1" "$path" ;;
+  esac
   shift
 done <<END
 $(readlink -m $paths)
@@ -99,6 +104,27 @@ say root "$root"
 # after a heading of seven.
 set -- $(df -Pk /nix/store 2>/dev/null)
 say free-kib "${11:-}"
+
+# The deployment that has the host, if one has, and its units: only then is systemd asked,
+# and one that is stuck is not to hide all the rest.
+if [ -n "$deployment" ]; then
+  id=${deployment##*/}
+  ask() { timeout 5 systemctl "$@" 2>/dev/null; }
+  say lock/id "$id"
+  while read -r key value; do
+    case $key in
+      by | since | toplevel | previous | confirm | restore) say "lock/$key" "$value" ;;
+    esac
+  done 2>/dev/null <"$deployment/deployment"
+  units=
+  while read -r unit load active sub rest; do units="$units${unit:+$unit/$sub }"; done <<END
+$(ask list-units --all --plain --no-legend --no-pager "flotilla-*-$id.*" | head -n 20)
+END
+  say lock/units "$units"
+  # Both by the clock that the timers go by, or by one that counts sleep as well.
+  say lock/armed "$(ask show -p ActiveEnterTimestampMonotonic --value "flotilla-confirm-$id.timer")"
+  read -r up idle 2>/dev/null </proc/uptime && say lock/now "$up"
+fi
 
 # What the guard of a deployment has done since the last one that went well.
 [ ! -e /run/flotilla/report ] || cat /run/flotilla/report 2>/dev/null

@@ -457,7 +457,7 @@ func rebooted(point string) func(*site) {
 		d := s.heldAt(point)
 		boot := s.bootID(s.host)
 		s.runOn(s.host, "systemctl reboot")
-		d.end().exits(1).says(s.host+": failed", "the host has rebooted in the meantime")
+		d.end().exits(1).says(s.host+": failed", "the host has rebooted in the meantime", "it runs ", "deploy again")
 		s.powerOn(s.host) // waits until it is up
 		if s.bootID(s.host) == boot {
 			s.t.Error("not rebooted")

@@ -206,6 +206,9 @@ func TestCutShortCommit(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	m.must("p510", "echo cut > /nix/var/nix/flotilla-uncommitted && echo /nix/store/other > /boot/flotilla-lab/default")
+	for _, line := range []string{"status -on=p510", "status -fast", "generations p510"} {
+		m.run("flotilla " + line).exits(0).says("not known: a commit was cut short; its profile is ")
+	}
 	m.run("flotilla quickDeploy p510").exits(0).says("cut short before its boot entry was made")
 	m.settled("p510")
 	m.run("flotilla quickDeploy p510").exits(0).says("p510: unchanged")

@@ -79,8 +79,8 @@ func TestGuardBringsBack(t *testing.T) {
 			module: `systemd.services.lab-no-key = { wantedBy = [ "multi-user.target" ]; script = "mv /root/.ssh/authorized_keys /root/.ssh/lab-away"; ` +
 				`serviceConfig = { Type = "oneshot"; RemainAfterExit = true; ExecStop = "/bin/mv /root/.ssh/lab-away /root/.ssh/authorized_keys"; }; };`,
 			says: []string{"warning: no new connection to the host can be made", "log-in refused", "it was not confirmed within 4s"}},
-		{name: "interface down", timeout: "60s", confirm: "4s", module: "lab.cutNetwork = true;",
-			says: []string{"it was not confirmed within 4s"}},
+		{name: "interface down", timeout: "60s", confirm: "8s", module: "lab.cutNetwork = true;",
+			says: []string{"nothing was heard from the host for 5s: it is still at work, or cannot be reached", "it was not confirmed within 8s (nothing was heard from it for "}},
 		{name: "hangs", timeout: "3s", confirm: "60s", module: "lab.activationSeconds = 600;",
 			says: []string{"its activation did not end within 3s", "sleeping 600 s"}},
 	} {
@@ -212,7 +212,8 @@ func TestConfirmByHand(t *testing.T) {
 	m.must(lab.Control, "sed -i 's/waits/other/' hosts/p510/default.nix")
 	m.run("flotilla quickDeploy p510").exits(1).says("p510: locked", "the host is locked by root@control (pid ", "whose deployment began at ", "it waits to be confirmed: if whoever began it is gone, `confirm p510` does that")
 	// Neither it nor a plan takes what waits from under the garbage collector's roof.
-	m.run("flotilla plan -on=p510").exits(0)
+	m.run("flotilla plan -on=p510").exits(0).says("! locked for now: waits ", "to be confirmed: `confirm p510`, or it goes back to ")
+	m.run("flotilla rollback p510 -dry").exits(0).says("! locked for now: waits ")
 	m.must("p510", `test "$(readlink /nix/var/nix/gcroots/flotilla)" = "$(readlink -f /run/current-system)"`)
 	m.run("flotilla unlock p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
 	m.run("flotilla reboot p510 -yes").exits(1).says("p510: locked", "it waits to be confirmed")
@@ -226,6 +227,30 @@ func TestConfirmByHand(t *testing.T) {
 	m.clear("p510")
 	m.run("flotilla confirm p510").exits(0).says("no deployment waits to be confirmed there")
 	m.run("flotilla unlock p510 -yes").exits(0).says("there is no lock")
+}
+
+// While a host goes back it says so, and nobody is told to confirm what can no longer be.
+func TestGoingBackIsTold(t *testing.T) {
+	m := inLab(t)
+	m.deployed()
+	m.windows("60s", "2s")
+	m.set("p510", "lab.activationSeconds = 8;")
+	m.run("flotilla quickDeploy p510").exits(0)
+	before := m.systems("p510")
+	m.must(lab.Control, "sed -i 's/lab.activationSeconds = 8/lab.activationSeconds = 1/' hosts/p510/default.nix")
+	done := make(chan outcome, 1)
+	go func() { done <- m.run("exec flotilla quickDeploy p510") }()
+	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-activate-*.service'; do sleep 0.1; done")
+	m.must(lab.Control, "kill -KILL $(pidof flotilla)")
+	<-done
+	m.must("p510", "while ! systemctl is-active --quiet 'flotilla-confirm-*.service'; do sleep 0.1; done")
+	for line, code := range map[string]int{"status -fast": 0, "dryRun p510": 0, "quickDeploy p510": 1, "confirm p510": 1, "reboot p510 -yes": 1} {
+		o := m.run("flotilla " + line).exits(code).says("the host is going back to ")
+		if strings.Contains(o.stdout+o.stderr, "`confirm p510`") {
+			t.Errorf("%s offers to confirm:\n%s%s", line, o.stdout, o.stderr)
+		}
+	}
+	m.asBefore("p510", before)
 }
 
 // Two controllers: one deploys, the other is told who does. A lock without a

@@ -107,6 +107,8 @@ func TestDeployForTheNextBoot(t *testing.T) {
 	m := inLab(t)
 	m.deployed()
 	before := m.settled("p510")
+	// Of what it runs and boots there is nothing to make next.
+	m.run("flotilla deploy p510 -boot -force").exits(0).says("it already runs and boots this system, and will be as before", ", as before: nothing has changed")
 	// What is to boot is kept from the garbage collector before it is the profile.
 	m.set("p510", `environment.etc.motd.text = "next time"; system.preSwitchChecks.lab = "readlink /nix/var/nix/gcroots/flotilla >/run/lab-root; true";`)
 	m.run("flotilla deploy p510 -boot -dry").exits(0).says("p510: to deploy", "units: none would be touched")

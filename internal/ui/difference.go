@@ -51,6 +51,9 @@ func difference(s screen, res fleet.Result, full bool) {
 		s.item("", builtWhere(res), buildText(res.Build))
 		s.item("", "copy:", copyText(d))
 	}
+	if d.Held != "" {
+		s.item(red, "!", "locked for now: "+d.Held)
+	}
 	if d.NoRoom() {
 		s.item(red, "!", "the host's store has no room for that: deploying fails before anything is copied")
 	}

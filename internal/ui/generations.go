@@ -47,7 +47,7 @@ func generationStates(g fleet.Generation) []string {
 	for _, state := range []struct {
 		is   bool
 		text string
-	}{{g.Gone, "gone"}, {g.Live, strings.TrimSuffix("runs "+plain(g.Specialisation), " ")}, {g.Profile, "boots"}, {g.Booted, "booted"}} {
+	}{{g.Gone, "gone"}, {g.Live, strings.TrimSuffix("runs "+plain(g.Specialisation), " ")}, {g.Profile && !g.Uncommitted, "boots"}, {g.Uncommitted, "may boot"}, {g.Booted, "booted"}} {
 		if state.is {
 			all = append(all, state.text)
 		}
@@ -66,6 +66,8 @@ type jsonGeneration struct {
 	Profile    bool   `json:"profile"`
 	Booted     bool   `json:"booted"`
 	Gone       bool   `json:"gone,omitempty"`
+
+	Uncommitted bool `json:"uncommitted,omitempty"`
 }
 
 func newJSONGeneration(g fleet.Generation) *jsonGeneration {
@@ -73,7 +75,7 @@ func newJSONGeneration(g fleet.Generation) *jsonGeneration {
 	if !g.Made.IsZero() {
 		made = g.Made.UTC().Format(time.RFC3339)
 	}
-	return &jsonGeneration{g.Number, string(g.Path), made, plain(g.NixOS), plain(g.Kernel), g.Live, plain(g.Specialisation), g.Profile, g.Booted, g.Gone}
+	return &jsonGeneration{g.Number, string(g.Path), made, plain(g.NixOS), plain(g.Kernel), g.Live, plain(g.Specialisation), g.Profile, g.Booted, g.Gone, g.Uncommitted}
 }
 
 // newJSONGenerations is nil for a host that was not asked.

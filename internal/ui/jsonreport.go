@@ -118,6 +118,7 @@ type jsonDifference struct {
 	CopyBytes    int64           `json:"copy_bytes"`
 	FreeBytes    *int64          `json:"free_bytes,omitempty"`
 	NoRoom       bool            `json:"no_room,omitempty"`
+	Held         string          `json:"held,omitempty"`
 }
 
 type jsonReboot struct {
@@ -195,7 +196,7 @@ func newJSONDifference(d *fleet.Difference) *jsonDifference {
 		OldBytes: d.Packages.OldSize, NewBytes: d.Packages.NewSize,
 		Added: newJSONPackages(d.Packages.Added), Removed: newJSONPackages(d.Packages.Removed),
 		Changed: newJSONPackages(d.Packages.Changed), UnitsUnknown: harmless(d.UnitsUnknown), RebootFor: allHarmless(d.RebootFor),
-		Unknown: harmless(d.PackagesUnknown), CopyPaths: d.Copy.Paths, CopyBytes: d.Copy.Bytes, NoRoom: d.NoRoom(),
+		Unknown: harmless(d.PackagesUnknown), CopyPaths: d.Copy.Paths, CopyBytes: d.Copy.Bytes, NoRoom: d.NoRoom(), Held: harmless(d.Held),
 	}
 	for _, p := range d.Reboot {
 		out.Reboot = append(out.Reboot, jsonReboot{plain(p.Part), plain(p.Old), plain(p.New)})

@@ -62,7 +62,12 @@ func (l *Lines) Event(e fleet.Event) {
 				l.line(e, dim, e.Text)
 			}
 		}
-	case fleet.KindProgress, fleet.KindGivenUp, fleet.KindResult, fleet.KindExpected:
+	case fleet.KindProgress:
+		// An activation tells only of what it waits for.
+		if e.Step == fleet.StepActivate {
+			l.line(e, dim, e.Text)
+		}
+	case fleet.KindGivenUp, fleet.KindResult, fleet.KindExpected:
 	}
 }
 

@@ -77,7 +77,11 @@ func planMarkdownRow(res fleet.Result) string {
 		reboot = rebootText(d.Reboot, false)
 	}
 	var cells []string
-	for _, text := range []string{packages, units, copied, reboot, planReason(res)} {
+	reason := planReason(res)
+	if d := res.Difference; d != nil && d.Held != "" {
+		reason = "⚠️ locked for now: " + d.Held + "; " + reason
+	}
+	for _, text := range []string{packages, units, copied, reboot, reason} {
 		cells = append(cells, markdownText(cut(text, 200)))
 	}
 	return fmt.Sprintf("| %s | %s %s | %s |\n", markdownText(res.Host.Name), mark, planWordOf(res), strings.Join(cells, " | "))
@@ -119,6 +123,9 @@ func planMarkdownDetails(res fleet.Result) string {
 	}
 	item(markdownText(strings.TrimSuffix(builtWhere(res), ":"))+": ", markdownText(buildText(res.Build)))
 	item("copy: ", markdownText(copyText(d)))
+	if d.Held != "" {
+		item("⚠️ locked for now: ", markdownText(cut(d.Held, 400)))
+	}
 	if d.NoRoom() {
 		item("⚠️ ", "the host's store has no room for that: deploying fails before anything is copied")
 	}

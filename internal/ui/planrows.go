@@ -260,6 +260,9 @@ func planWhy(res fleet.Result) string {
 		return why(res)
 	}
 	var news []string
+	if d.Held != "" {
+		news = append(news, "locked for now: "+d.Held)
+	}
 	if d.NoRoom() {
 		news = append(news, "no room in its store")
 	}

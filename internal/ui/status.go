@@ -75,8 +75,11 @@ func statusBlock(s screen, res fleet.Result) {
 		}
 		return orNothing(path)
 	}
-	line("boots", same(string(st.Profile), string(st.Current), "what it runs"))
+	boots, known := st.Boots()
+	line("boots", same(boots, string(st.Current), "what it runs"))
 	switch {
+	case res.Wanted != "" && !known:
+		line("wanted", same(string(res.Wanted), string(st.Current), "what it runs"))
 	case res.Wanted != "" && len(st.Specialisations) > 0:
 		line("wanted", same(string(res.Wanted), string(st.Profile), "what it boots"))
 	case res.Wanted != "":
