@@ -83,6 +83,8 @@ func (s *soak) class() string {
 		return text + ", imports what it builds"
 	case s.slurp:
 		return text + ", reads by helpers"
+	case s.parts:
+		return text + ", puts names together"
 	case s.self:
 		return text + ", uses itself"
 	}
@@ -153,7 +155,7 @@ type soak struct {
 	failures int // steps with some, in a row
 
 	// Which constructs the flake has.
-	self, ifd, slurp, inputs, links bool
+	self, ifd, slurp, parts, inputs, links bool
 	// newer is a Nix that knows of submodules.
 	newer bool
 }
