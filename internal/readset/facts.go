@@ -82,6 +82,10 @@ var (
 	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|inputs|lib|overlays|packages|legacyPackages|nixosModules|nixosConfigurations|homeModules|homeManagerModules|homeConfigurations|darwinModules|checks|apps|devShells|formatter)\b`)
 	selfFormal  = regexp.MustCompile(`^\s*[,}?:@]`)
 	selfInherit = regexp.MustCompile(`\binherit\s*(\(\s*|(\([^()]*\))?[\sA-Za-z0-9_'-]*)$`)
+	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
+	selfGiven = regexp.MustCompile(`(?:^|[\s(=])[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z_][A-Za-z0-9_'-]*)+\s*\{(?:[^{}]*;)?\s*inherit(?:\s*\([^()]*\))?[\sA-Za-z0-9_'-]*$`)
+	// Inputs that are not named, of which it is one.
+	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// A longer name.
@@ -117,7 +121,7 @@ func Scan(name, text string) Facts {
 	}
 	flake := namesSelf(text)
 	f.Climbs = climbs.MatchString(text) || leadsUp(text)
-	if f.Climbs || flake {
+	if f.Climbs || flake || f.Reads && anyInput.MatchString(text) {
 		f.Under = append(f.Under, "")
 	}
 	f.Metadata = flake || metadata.MatchString(text)
@@ -221,7 +225,7 @@ func namesSelf(text string) bool {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
 		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
-		case selfOf.MatchString(before):
+		case selfOf.MatchString(before), selfGiven.MatchString(before):
 			return true
 		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
 		default:

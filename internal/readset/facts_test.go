@@ -110,6 +110,17 @@ func TestScan(t *testing.T) {
 		"readFile ./k + x":                       {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
 		"(readFile ./k) ++ (readFile (./l)) + x": {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k", "hosts/a/l"}},
 		"readFile ((./k) + x)":                   {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}},
+		// The flake, where code of inputs is given it, or as one of the inputs.
+		"clan-core.lib.clan { inherit self; }":                       {Under: []string{""}, Metadata: true},
+		"x = a.b { y = 1;\n inherit (z) u; inherit inputs self; }":   {Under: []string{""}, Metadata: true},
+		"import ./y.nix { inherit self; }":                           {Paths: []string{"hosts/a/y.nix"}},
+		"a.b { inherit (self) overlays; inherit (x) y; }":            {},
+		"a.specialArgs = { inherit self; }":                          {},
+		"mapAttrs (_: i: readFile (i + \"/x\")) inputs":              {Under: []string{""}, Reads: true},
+		"readFile (inputs.${x} + \"/x\")":                            {Under: []string{""}, Reads: true},
+		"readFile (inputs.x + \"/x\")":                               {Reads: true},
+		"mapAttrs (_: i: i.x) inputs":                                {},
+		"f = { inputs, ... }: mapAttrs (_: readFile) inputs.x.files": {Reads: true},
 		// Others that read.
 		"attrNames (builtins.getContext \"${./k}\")":        {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
 		"builtins.narHash ./k":                              {Paths: []string{"hosts/a/k"}, Metadata: true, Read: []string{"hosts/a/k"}},
