@@ -70,7 +70,7 @@ var (
 	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+`)
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
 
 	// A ".." of a shell: the name of an alias (".." = "cd ..";), or before a variable.
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
@@ -94,6 +94,9 @@ var (
 
 // near is how far back a name's context is looked at, in bytes.
 const near = 200
+
+// takesApart is what makes another path of a path's text, and little else.
+const takesApart = `(?:replaceStrings\s*\[\s*"[^"]*[./][^"]*"|splitString\s*"/"|removeSuffix\b)`
 
 // Scan finds the facts of a file; name is its path in the tree.
 func Scan(name, text string) Facts {

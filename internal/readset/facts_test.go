@@ -121,6 +121,12 @@ func TestScan(t *testing.T) {
 		"readFile (inputs.x + \"/x\")":                               {Reads: true},
 		"mapAttrs (_: i: i.x) inputs":                                {},
 		"f = { inputs, ... }: mapAttrs (_: readFile) inputs.x.files": {Reads: true},
+		// A path that is taken apart as a text.
+		"readFile (replaceStrings [ \".nix\" ] [ \".yml\" ] (toString ./y.nix))":                                {Paths: []string{"hosts/a/y.nix"}, Under: []string{""}, Climbs: true, Strings: true, Reads: true},
+		"pipe ./y.nix [ toString\n(removeSuffix \".nix\") ]":                                                    {Paths: []string{"hosts/a/y.nix"}, Under: []string{""}, Climbs: true, Strings: true},
+		"toString p == splitString \"/\" x; y = \"'${replaceStrings [ \"'\" ] [ \"'\\\\''\" ] (toString x)}'\"": {Under: []string{""}, Climbs: true, Strings: true},
+		"\"'${replaceStrings [ \"'\" ] [ \"'\\\\''\" ] (toString x)}'\"":                                        {Strings: true},
+		"removePrefix (toString ./.) (toString p)":                                                              {Paths: []string{"hosts/a"}, Strings: true},
 		// Others that read.
 		"attrNames (builtins.getContext \"${./k}\")":        {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
 		"builtins.narHash ./k":                              {Paths: []string{"hosts/a/k"}, Metadata: true, Read: []string{"hosts/a/k"}},
