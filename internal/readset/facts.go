@@ -45,8 +45,8 @@ var (
 	// What observes contents, or makes a copy forget where it came from.
 	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?:JSON|TOML|YAML)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
 	// What is given to much used code of inputs that reads parts of it, or of what is below: to
-	// nixos-facter, importNpmLock, uv2nix, pyproject.nix and poetry2nix.
-	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir)\s*=`)
+	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
+	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
 	applies  = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
 	inherits = regexp.MustCompile(`\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)

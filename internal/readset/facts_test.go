@@ -137,6 +137,7 @@ func TestScan(t *testing.T) {
 		"reportPath = ./k + \"/x\";":                        {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}},
 		"importNpmLock { npmRoot = ./k; }":                  {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
 		"loadWorkspace { workspaceRoot = ./.; }":            {Paths: []string{"hosts/a"}, Read: []string{"hosts/a"}},
+		"base16Scheme = \"${self}/x.yml\"":                  {Under: []string{""}, Metadata: true, Reads: true},
 		"projectRoot = \"/srv/x\"; projectDir == x":         {},
 		"load { src = ./k; loader = [ matchers.json ]; }":   {Paths: []string{"hosts/a/k"}, Reads: true},
 		"x.readYAML ./k":                                    {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
