@@ -81,10 +81,10 @@ func (s *soak) class() string {
 	switch {
 	case s.ifd:
 		return text + ", imports what it builds"
-	case s.slurp:
-		return text + ", reads by helpers"
 	case s.parts:
 		return text + ", puts names together"
+	case s.slurp:
+		return text + ", reads by helpers"
 	case s.self:
 		return text + ", uses itself"
 	}

@@ -242,6 +242,9 @@ func (s *soak) named(in string) string {
 	if !strings.HasPrefix(up, "../") {
 		up = "../" + path.Base(path.Dir(in)) + "/" + up
 	}
+	if s.chance(30) { // of such a host nothing is foretold
+		return part(fmt.Sprintf("builtins.${\"read\" + \"File\"} (%s + \".toml\")", stem))
+	}
 	return pick(s,
 		part(fmt.Sprintf("__readFile (%s + \"/hosts.toml\")", data)),
 		part(fmt.Sprintf("let r = __readFile; in r (%s + \".toml\")", stem)),
@@ -257,6 +260,5 @@ func (s *soak) named(in string) string {
 		fmt.Sprintf("(with builtins; lib.toml readFile %s \".toml\" host)", stem),
 		fmt.Sprintf("(lib.toml builtins.readFile ./. \"/%s/hosts.toml\" host)", up),
 		"(lib.toml (p: __readFile p) lib.stem \".toml\" host)",
-		part(fmt.Sprintf("builtins.${\"read\" + \"File\"} (%s + \".toml\")", stem)),
 	)
 }
