@@ -81,6 +81,8 @@ func (s *soak) class() string {
 	switch {
 	case s.ifd:
 		return text + ", imports what it builds"
+	case s.parts:
+		return text + ", puts names together"
 	case s.slurp:
 		return text + ", reads by helpers"
 	case s.self:
@@ -153,7 +155,7 @@ type soak struct {
 	failures int // steps with some, in a row
 
 	// Which constructs the flake has.
-	self, ifd, slurp, inputs, links bool
+	self, ifd, slurp, parts, inputs, links bool
 	// newer is a Nix that knows of submodules.
 	newer bool
 }

@@ -35,6 +35,9 @@ func (s *soak) editContent() (what, content string) {
 	if s.chance(4) {
 		name = pick(s, s.data()...)
 	}
+	if s.parts && s.chance(4) {
+		name = "data/hosts.toml"
+	}
 	file := s.path(name)
 	info, err := os.Lstat(file)
 	if err != nil || !info.Mode().IsRegular() {

@@ -43,8 +43,12 @@ func (s *soak) content(name string) string {
 		if s.slurp {
 			slurp = "p: builtins.readFile p"
 		}
-		return fmt.Sprintf("rec {\n  # %d\n  text = builtins.concatStringsSep \"\\n\";\n  key = file: host: (builtins.fromJSON (builtins.readFile ./data/hosts.json)).${host} or \"none\";\n  slurp = %s;\n}\n",
-			n, slurp)
+		parts := ""
+		if s.parts { // names no reader
+			parts = "  stem = ./data/hosts;\n  toml = read: p: end: host: (builtins.fromTOML (read (p + end))).${host} or \"none\";\n  above = \"..\";\n"
+		}
+		return fmt.Sprintf("rec {\n  # %d\n  text = builtins.concatStringsSep \"\\n\";\n  key = file: host: (builtins.fromJSON (builtins.readFile ./data/hosts.json)).${host} or \"none\";\n  slurp = %s;\n%s}\n",
+			n, slurp, parts)
 	case "inner/flake.nix":
 		if s.inputs {
 			return fmt.Sprintf("{ inputs.x.url = \"path:%s/ext\"; outputs = { self, x }: { value = \"inner %d\"; text = builtins.readFile ./data.txt + x.value; }; }", s.base, n)
@@ -170,7 +174,10 @@ func (s *soak) expr(in string) string {
 		return pick(s, "(inputs.ext.value or \"none\")", "(inputs.inner.text or \"none\")", "(inputs.inner.value or \"none\")", "(inputs.two.value or \"none\")",
 			"(if inputs ? ext then builtins.readFile (inputs.ext + \"/data.txt\") else \"none\")", "\"${inputs.ext.files}\"")
 	}
-	switch n := s.r.IntN(24); {
+	if s.parts && s.chance(5) {
+		return s.named(in)
+	}
+	switch n := s.r.IntN(26); {
 	case n < 6:
 		next := later()
 		if next == "" {
@@ -219,6 +226,39 @@ func (s *soak) expr(in string) string {
 		return fmt.Sprintf("\"${builtins.toFile \"t\" \"see ${%s}.\"}\"", text(pick(s, file, "data/dir", "mods")))
 	case n == 23:
 		return fmt.Sprintf("(let p = %s; in \"${p}\")", text(file))
+	case n == 24:
+		return pick(s, fmt.Sprintf("(__readFile %s)", text(file)), fmt.Sprintf("(__readFile (%s + \"/a.txt\"))", text("data")), fmt.Sprintf("(__hashFile \"sha256\" %s)", text(file)))
+	case n == 25:
+		return fmt.Sprintf("(builtins.readFile (%s + \".txt\"))", text(pick(s, "data/a", "data/b")))
 	}
 	return `"plain"`
+}
+
+// named is an expression that takes the host's part of a file whose name is put together.
+func (s *soak) named(in string) string {
+	part := func(read string) string { return fmt.Sprintf("((builtins.fromTOML (%s)).${host} or \"none\")", read) }
+	data, stem := rel(in, "data"), rel(in, "data/hosts")
+	up := data // in a string, and from one that another file has
+	if !strings.HasPrefix(up, "../") {
+		up = "../" + path.Base(path.Dir(in)) + "/" + up
+	}
+	if s.chance(30) { // of such a host nothing is foretold
+		return part(fmt.Sprintf("builtins.${\"read\" + \"File\"} (%s + \".toml\")", stem))
+	}
+	return pick(s,
+		part(fmt.Sprintf("__readFile (%s + \"/hosts.toml\")", data)),
+		part(fmt.Sprintf("let r = __readFile; in r (%s + \".toml\")", stem)),
+		part(fmt.Sprintf("builtins.readFile (%s + \".toml\")", stem)),
+		part(fmt.Sprintf("let p = %s; in builtins.readFile \"${toString p}.toml\"", stem)),
+		part(fmt.Sprintf("builtins.readFile (./. + \"/%s/hosts.toml\")", up)),
+		part(fmt.Sprintf("builtins.readFile (./. + \"/${lib.above}/%s/hosts.toml\")", strings.TrimPrefix(up, "../"))),
+		part(fmt.Sprintf("builtins.readFile ./${lib.above}/%s/hosts.toml", strings.TrimPrefix(up, "../"))),
+		part("builtins.readFile (lib.stem + \".toml\")"),
+		part("__readFile \"${dirOf lib.stem}/hosts.toml\""),
+		fmt.Sprintf("(lib.toml __readFile %s \"/hosts.toml\" host)", data),
+		fmt.Sprintf("(lib.toml builtins.readFile %s \".toml\" host)", stem),
+		fmt.Sprintf("(with builtins; lib.toml readFile %s \".toml\" host)", stem),
+		fmt.Sprintf("(lib.toml builtins.readFile ./. \"/%s/hosts.toml\" host)", up),
+		"(lib.toml (p: __readFile p) lib.stem \".toml\" host)",
+	)
 }

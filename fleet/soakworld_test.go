@@ -17,7 +17,7 @@ type keeping string
 
 const (
 	keptPlain   keeping = "plain"       // code is only imported
-	keptMixed   keeping = "mixed"       // it uses itself as a path, reads by helpers, imports what it builds
+	keptMixed   keeping = "mixed"       // it uses itself as a path, reads by helpers and names put together, imports what it builds
 	keptInputs  keeping = "inputs"      // path: inside and outside, follows
 	keptFilters keeping = "filters"     // Git converts its files
 	keptModules keeping = "submodules"  // self.submodules
@@ -42,7 +42,7 @@ func newSoak(t *testing.T, seed uint64, w keeping) *soak {
 	s.inputs = w == keptInputs
 	s.links = s.chance(2)
 	if w != keptPlain && (w == keptMixed || s.chance(3)) {
-		s.self, s.ifd, s.slurp = s.chance(2), s.chance(3), s.chance(2)
+		s.self, s.ifd, s.slurp, s.parts = s.chance(2), s.chance(3), s.chance(2), s.chance(2)
 		s.inputs = s.inputs || s.chance(4)
 	}
 	res, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--version"}})

@@ -43,10 +43,19 @@ var (
 	// Every builtin has a second name that begins with "__".
 
 	// What observes contents, or makes a copy forget where it came from.
-	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|importJSON|importTOML|importYAML|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b`)
-	// A reader's argument that is a path literal, and what follows one that is not all of it.
-	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?[\s(]*(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
-	goesOn       = regexp.MustCompile(`^[\s)]*(?:\+|\}[^"])`)
+	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?:JSON|TOML|YAML)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
+	// What is given to much used code of inputs that reads parts of it, or of what is below: to
+	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
+	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
+	// What precedes a reader that is applied to what follows it, and not itself an argument.
+	applies  = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	inherits = regexp.MustCompile(`\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)
+	// A reader's argument that is a path literal; and, after it, what is added to it, or goes on
+	// in the string.
+	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?([\s(]*)(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+	added        = regexp.MustCompile(`^([\s)]*)\+`)
+	goesOn       = regexp.MustCompile(`^\s*\}[^"]`)
+	absolute     = regexp.MustCompile(`^\s*"[/~]`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
@@ -61,7 +70,10 @@ var (
 	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath)\b|(?:^|[\s(\[=])/\.\s*\+`)
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
+
+	// A ".." of a shell: the name of an alias (".." = "cd ..";), or before a variable.
+	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
 
 	self = regexp.MustCompile(`\bself\b`)
 	// What follows self where it is no path: an attribute that is none, or the end
@@ -70,6 +82,10 @@ var (
 	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|inputs|lib|overlays|packages|legacyPackages|nixosModules|nixosConfigurations|homeModules|homeManagerModules|homeConfigurations|darwinModules|checks|apps|devShells|formatter)\b`)
 	selfFormal  = regexp.MustCompile(`^\s*[,}?:@]`)
 	selfInherit = regexp.MustCompile(`\binherit\s*(\(\s*|(\([^()]*\))?[\sA-Za-z0-9_'-]*)$`)
+	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
+	selfGiven = regexp.MustCompile(`(?:^|[\s(=])[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z_][A-Za-z0-9_'-]*)+\s*\{(?:[^{}]*;)?\s*inherit(?:\s*\([^()]*\))?[\sA-Za-z0-9_'-]*$`)
+	// Inputs that are not named, of which it is one.
+	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// A longer name.
@@ -78,6 +94,9 @@ var (
 
 // near is how far back a name's context is looked at, in bytes.
 const near = 200
+
+// takesApart is what makes another path of a path's text, and little else.
+const takesApart = `(?:replaceStrings\s*\[\s*"[^"]*[./][^"]*"|splitString\s*"/"|removeSuffix\b)`
 
 // Scan finds the facts of a file; name is its path in the tree.
 func Scan(name, text string) Facts {
@@ -90,21 +109,22 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		m := readArgument.FindStringSubmatch(text[at[1]:])
-		if m == nil {
+		switch before := text[max(0, at[0]-near):at[0]]; {
+		case inherits.MatchString(before): // under the same name
+		case applies.MatchString(before):
+			f.read(dir, text[at[1]:], 0)
+		default:
 			f.Reads = true
-			continue
 		}
-		p, under := resolve(dir, m[1])
-		if under || goesOn.MatchString(text[at[1]+len(m[0]):]) {
-			f.Begun = append(f.Begun, p)
-		} else {
-			f.Read = append(f.Read, p)
+	}
+	for _, at := range given.FindAllStringIndex(text, -1) {
+		if rest := text[at[1]:]; !strings.HasPrefix(rest, "=") && !absolute.MatchString(rest) {
+			f.read(dir, rest, 1)
 		}
 	}
 	flake := namesSelf(text)
 	f.Climbs = climbs.MatchString(text) || leadsUp(text)
-	if f.Climbs || flake {
+	if f.Climbs || flake || f.Reads && anyInput.MatchString(text) {
 		f.Under = append(f.Under, "")
 	}
 	f.Metadata = flake || metadata.MatchString(text)
@@ -134,6 +154,24 @@ func (f *Facts) mention(dir, literal string) {
 		f.Under = append(f.Under, p)
 	} else {
 		f.Paths = append(f.Paths, p)
+	}
+}
+
+// read notes what is read of what follows a reader: also what is added to that, within as many
+// brackets as it opens, and open more.
+func (f *Facts) read(dir, after string, open int) {
+	m := readArgument.FindStringSubmatch(after)
+	if m == nil {
+		f.Reads = true
+		return
+	}
+	p, under := resolve(dir, m[2])
+	after = after[len(m[0]):]
+	more := added.FindStringSubmatch(after)
+	if under || goesOn.MatchString(after) || more != nil && strings.Count(more[1], ")") < strings.Count(m[1], "(")+open {
+		f.Begun = append(f.Begun, p)
+	} else {
+		f.Read = append(f.Read, p)
 	}
 }
 
@@ -173,7 +211,7 @@ func leadsUp(text string) bool {
 		for start > 0 && (inName(text[start-1]) || text[start-1] == '.' || text[start-1] == '/') {
 			start--
 		}
-		if text[start] == '/' || start > 0 && strings.IndexByte("\"'}", text[start-1]) >= 0 {
+		if (text[start] == '/' || start > 0 && strings.IndexByte("\"'}", text[start-1]) >= 0) && !goesUpElsewhere.MatchString(text[start:]) {
 			return true
 		}
 	}
@@ -190,7 +228,7 @@ func namesSelf(text string) bool {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
 		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
-		case selfOf.MatchString(before):
+		case selfOf.MatchString(before), selfGiven.MatchString(before):
 			return true
 		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
 		default:

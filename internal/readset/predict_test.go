@@ -271,6 +271,9 @@ func TestReadByNameThatIsPutTogether(t *testing.T) {
 		`readFile (./. + "/../b/keys")`:                                "data/hosts.json and 2 more changed",
 		`let h = "../b"; in readFile ./${h}/keys`:                      "data/hosts.json and 2 more changed",
 		`unsafeDiscardStringContext "${../b}/keys"`:                    "hosts/b/keys changed",
+		`load readFile ../../data/hosts ".yml"`:                        "data/hosts.json and data/hosts.yml changed",
+		`hardware.facter.reportPath = ../../data + "/hosts.json"`:      "data/hosts.json and data/hosts.yml changed",
+		`importNpmLock { npmRoot = ../../data; }`:                      "data/hosts.json and data/hosts.yml changed",
 		`builtins.${"read" + "File"} ../b/keys`:                        "data/hosts.json and 2 more changed, and it uses getFlake, or builtins by names that are put together",
 		`readFile ../../data/hosts`:                                    "",
 	} {
