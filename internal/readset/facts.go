@@ -48,8 +48,9 @@ var (
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
 	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
-	applies  = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
-	inherits = regexp.MustCompile(`\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)
+	applies = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	// What binds a reader to its own name, in no set that it may be taken out of.
+	binds = regexp.MustCompile(`\n[^#\n]*\blet\b[^{}#]*\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)
 	// A reader's argument that is a path literal; and, after it, what is added to it, or goes on
 	// in the string.
 	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?([\s(]*)(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
@@ -110,7 +111,7 @@ func Scan(name, text string) Facts {
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
 		switch before := text[max(0, at[0]-near):at[0]]; {
-		case inherits.MatchString(before): // under the same name
+		case binds.MatchString("\n" + before) && at[0] <= near, binds.MatchString(before):
 		case applies.MatchString(before):
 			f.read(dir, text[at[1]:], 0)
 		default:
