@@ -280,7 +280,8 @@ case $mode in
     old=${link#system-}
     old=${old%-link}
     was=$(readlink -f "$profile")
-    code=0
+    code=0 marked=
+    [ ! -e "$marker" ] || marked=yes
     ln -sn "$link" "$dir/before" || code=1
     if ! { [ "$code" = 0 ] && echo "$toplevel" >"$marker.new" && mv "$marker.new" "$marker" && sync -f "$marker"; }; then
       rm -f "$marker.new"
@@ -304,7 +305,8 @@ case $mode in
           nix-env --profile "$profile" --switch-generation "$old" || exit "$code"
         fi
       fi
-      rm -f "$marker"
+      # One that stood before says that what boots is not known, which is so still.
+      [ "$code" != 0 ] && [ -n "$marked" ] || rm -f "$marker"
     fi
     # What a new generation took the place of is written down for "rollback": a
     # generation that was switched to, or rolled back from, is not what ran before.

@@ -16,6 +16,7 @@ var faults = []fault{
 	{"clock jumps backwards", false, clockBackwards},
 	{"full /tmp", true, fullTmp},
 	{"full store at the commit", true, fullStore},
+	{"full store at the commit, after one that was cut short", false, fullStoreUnsettled},
 	{"full /run before", true, fullRunBefore},
 	{"full /run at the commit", false, fullRunAtCommit},
 	{"full /run, interface down", false, fullRunGoingBack},
@@ -153,6 +154,24 @@ func fullStore(s *site) {
 	d.end().exits(4).says("making it the one that boots failed", "the old system was brought back: it runs and boots ")
 	s.back(before)
 	s.clear(s.host)
+}
+
+// What an earlier commit left unsettled is so still after one that fails.
+func fullStoreUnsettled(s *site) {
+	s.forgetful()
+	s.waits("60s", "60s")
+	s.wants("")
+	d := s.heldAt("reached again")
+	s.on("echo /nix/store/earlier >/nix/var/nix/flotilla-uncommitted")
+	s.fault("full", s.FillDisk(s.t.Context(), s.host, 0))
+	s.t.Cleanup(func() { s.fault("free", s.FreeDisk(context.Background(), s.host)) })
+	s.release()
+	d.end().exits(4).says("making it the one that boots failed")
+	s.on("[ -e /nix/var/nix/flotilla-uncommitted ]")
+	s.fault("free", s.FreeDisk(s.t.Context(), s.host))
+	before := s.systems(s.host)
+	s.deploy().exits(0)
+	s.committed(before)
 }
 
 func fullRunBefore(s *site) {

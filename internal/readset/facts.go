@@ -111,7 +111,7 @@ func Scan(name, text string) Facts {
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
 		switch before := text[max(0, at[0]-near):at[0]]; {
-		case binds.MatchString("\n" + before) && at[0] <= near, binds.MatchString(before):
+		case binds.MatchString("\n"+before) && at[0] <= near, binds.MatchString(before):
 		case applies.MatchString(before):
 			f.read(dir, text[at[1]:], 0)
 		default:
