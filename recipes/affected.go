@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/magefile/mage/mg"
@@ -16,8 +17,8 @@ import (
 
 // Affected prints the hosts that differ between REV and the work tree, or within A..B, a line each
 //
-// Options: -on=SELECTOR, -json, -fresh. REV is a commit: main, HEAD~3; HEAD is for
-// what is not committed yet. A..B compares the commit B with A, and A...B with where
+// Options: -on=SELECTOR, -json, -fresh. REV is a commit: main, HEAD~3; without it
+// HEAD is meant: what is not committed yet. A..B compares the commit B with A, and A...B with where
 // B's history parted from A's. A host is affected if the derivation of its system
 // differs, if it is new, or if it does not evaluate (and then the exit code is not 0).
 // Why goes to standard error.
@@ -39,6 +40,15 @@ func Affected(ctx context.Context, rev string, on *string, json, fresh *bool) er
 	}
 	opt := fleet.AffectedOptions{Since: since.FlakeRef(), SinceCommit: since.ID}
 	return showing(ctx, text(on, everyone), nil, affected(opt), affectedNames, manner{state: now})
+}
+
+// withRevision is a command line in which affected, if it is the first word and has no revision, is
+// asked about what is not committed yet.
+func withRevision(args []string) []string {
+	if len(args) < 2 || !isTarget(args[1], "affected") || len(args) > 2 && (args[2] == "--" || !strings.HasPrefix(args[2], "-")) {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 2, "HEAD")
 }
 
 // affected is the action that compares the hosts with those of another state.

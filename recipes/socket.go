@@ -13,8 +13,10 @@ import (
 const passSocket = "flotilla-pass-socket"
 
 // Mage's main knows targets only, and one would be listed and read the inventory
-// first. ADR 23 has why this is the one init there is.
+// first; it knows no argument that may be left out, either. ADR 23 has why this is the one
+// init there is.
 func init() {
+	os.Args = withRevision(os.Args)
 	if len(os.Args) < 2 || os.Args[1] != passSocket {
 		return
 	}

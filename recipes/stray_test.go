@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nixflotilla/flotilla/fleet"
@@ -80,6 +81,23 @@ func TestStrayWords(t *testing.T) {
 	} {
 		if err := strayTarget(c.words, "razer", inv); (err != nil) != c.bad {
 			t.Errorf("%v: %v", c.words, err)
+		}
+	}
+}
+
+func TestAffectedWithoutRevision(t *testing.T) {
+	for line, want := range map[string]string{
+		"mage":                      "mage",
+		"mage affected":             "mage affected HEAD",
+		"mage Affected -json":       "mage Affected HEAD -json",
+		"mage f:affected -on=razer": "mage f:affected HEAD -on=razer",
+		"mage affected main":        "mage affected main",
+		"mage affected --":          "mage affected --",
+		"mage -h affected":          "mage -h affected",
+		"mage deploy affected":      "mage deploy affected",
+	} {
+		if got := strings.Join(withRevision(strings.Fields(line)), " "); got != want {
+			t.Errorf("%s: %s", line, got)
 		}
 	}
 }
