@@ -591,7 +591,9 @@ func commitKilled(point string, controller bool) func(*site) {
 // The commit is about to begin when the host goes back: that is what is told, and nothing
 // of it is left.
 func lateCommit(s *site) {
-	before := s.forgetful()
+	// Cases whose controller was killed have left theirs.
+	const deployments = "ls -d /run/flotilla/*/ 2>/dev/null || :"
+	before, others := s.forgetful(), s.on(deployments)
 	s.waits("60s", "1s")
 	s.wants("")
 	d := s.heldAt("reached again")
@@ -599,7 +601,10 @@ func lateCommit(s *site) {
 	s.release()
 	d.end().exits(4).says(s.host+": commit failed: the host went back to the old system by itself: it was not confirmed within 1s", "it runs and boots ")
 	s.back(before)
-	if left := s.on("ls -d /run/flotilla/*/ 2>/dev/null || :; systemctl list-units --all --no-legend --plain 'flotilla-commit-*'"); left != "" {
+	if left := s.on(deployments); left != others {
+		s.t.Errorf("left: %s, and before: %s", left, others)
+	}
+	if left := s.on("systemctl list-units --all --no-legend --plain 'flotilla-commit-*'"); left != "" {
 		s.t.Errorf("left: %s", left)
 	}
 }
