@@ -134,8 +134,7 @@ func TestRealInputsUseTheFlake(t *testing.T) {
 				s.must("nix --extra-experimental-features 'nix-command flakes' flake update 2>/dev/null")
 			}
 			s.write("flake.nix", `{ inputs.input.url = "path:`+dir+`/input"; outputs = { self, input }: {
-  nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh";
-    text = let given = { inherit self; }; in input.text given; }; }; }`) // in one, it would be named as a use of the flake
+  nixosConfigurations.h0.config.system.build.toplevel = derivation { name = "nixos-system-h0"; system = "x86_64-linux"; builder = "/bin/sh"; text = input.text { inherit self; }; }; }; }`)
 			s.write("notes", "0")
 			s.must("git init -q -b main && git config user.name T && git config user.email t@example.org && git add -A")
 			input(`""`)

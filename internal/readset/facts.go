@@ -125,7 +125,7 @@ func Scan(name, text string) Facts {
 	}
 	flake := namesSelf(text)
 	f.Climbs = climbs.MatchString(text) || leadsUp(text)
-	if f.Climbs || flake || f.Reads && anyInput.MatchString(text) {
+	if f.Climbs || flake || handsOnSelf(text) || f.Reads && anyInput.MatchString(text) {
 		f.Under = append(f.Under, "")
 	}
 	f.Metadata = flake || metadata.MatchString(text)
@@ -223,13 +223,21 @@ func inName(c byte) bool {
 	return c == '_' || c == '+' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
+// handsOnSelf reports whether code of an input is given the flake in a call. What that does with
+// revision and hash, derivations show.
+func handsOnSelf(text string) bool {
+	return slices.ContainsFunc(self.FindAllStringIndex(text, -1), func(at []int) bool {
+		return selfGiven.MatchString(text[max(0, at[0]-near):at[0]])
+	})
+}
+
 // namesSelf reports whether the flake may be used as a path.
 func namesSelf(text string) bool {
 	for _, at := range self.FindAllStringIndex(text, -1) {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
 		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
-		case selfOf.MatchString(before), selfGiven.MatchString(before):
+		case selfOf.MatchString(before):
 			return true
 		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
 		default:

@@ -114,8 +114,8 @@ func TestScan(t *testing.T) {
 		"(readFile ./k) ++ (readFile (./l)) + x": {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k", "hosts/a/l"}},
 		"readFile ((./k) + x)":                   {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}},
 		// The flake, where code of inputs is given it, or as one of the inputs.
-		"clan-core.lib.clan { inherit self; }":                       {Under: []string{""}, Metadata: true},
-		"x = a.b { y = 1;\n inherit (z) u; inherit inputs self; }":   {Under: []string{""}, Metadata: true},
+		"clan-core.lib.clan { inherit self; }":                       {Under: []string{""}},
+		"x = a.b { y = 1;\n inherit (z) u; inherit inputs self; }":   {Under: []string{""}},
 		"import ./y.nix { inherit self; }":                           {Paths: []string{"hosts/a/y.nix"}},
 		"a.b { inherit (self) overlays; inherit (x) y; }":            {},
 		"a.specialArgs = { inherit self; }":                          {},
