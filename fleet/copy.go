@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -89,4 +90,27 @@ func (j *job) copiedAll(p *copyProgress, fetched int) string {
 		j.nothing(StepCopy)
 	}
 	return p.end(fetched)
+}
+
+// lowSpace is how little free space makes a failed copy suspect the disk.
+const lowSpace = 64 << 20
+
+// explainCopy asks the host why a copy may have failed; the text of Nix's
+// error is not for deciding anything.
+func (j *job) explainCopy(ctx context.Context, s surveyed, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	now, surveyErr := survey(ctx, s.conn, BecomeNone)
+	if surveyErr != nil {
+		return err
+	}
+	if now.FreeBytes < 0 || now.FreeBytes > lowSpace {
+		if now.Root != RootAlready && untrusted(ctx, s.conn) {
+			return untrustedError(err, now.User)
+		}
+		return err
+	}
+	return &hintedError{err, fmt.Sprintf("the host's store has only %d MiB left: free space there (nix-collect-garbage), then deploy again; what it runs and boots is as before",
+		now.FreeBytes>>20)}
 }

@@ -141,3 +141,12 @@ func lastLines(text string) []string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[max(0, len(lines)-most):]
 }
+
+// hintedError adds what to do to an error.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+func (e *hintedError) Hint() string  { return e.hint }
