@@ -24,21 +24,26 @@ func (f *Fleet) Health(ctx context.Context, hosts []Host, opt HealthOptions) *Re
 		if err := f.Inventory.Health.err(); err != nil {
 			return "", j.stepError(StepHealth, err)
 		}
+		checks, answers := f.Inventory.Health.of(j.host), "answers"
+		if len(checks) == 0 {
+			answers += "; no health check is for it"
+		}
 		var conn Remote
-		err := j.step(ctx, StepSurvey, f.stages.sessions, func(ctx context.Context) (string, error) {
-			var err error
+		err := j.step(ctx, StepSurvey, f.stages.sessions, func(ctx context.Context) (_ string, err error) {
 			conn, err = j.connect(ctx, func(ctx context.Context, r Remote) error {
 				_, err := r.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
 				return err
 			})
-			return "answers", err
+			if err != nil {
+				return "", err
+			}
+			return answers, nil
 		})
 		if err != nil {
 			return "", err
 		}
-		checks := f.Inventory.Health.of(j.host)
 		if len(checks) == 0 {
-			j.set(func(r *Result) { r.Reason = "answers; no health check is for it" })
+			j.set(func(r *Result) { r.Reason = answers })
 			return Reached, nil
 		}
 		err = j.step(ctx, StepHealth, f.stages.sessions, func(ctx context.Context) (string, error) {

@@ -110,6 +110,49 @@ func TestConfirmedBeforeTakenBack(t *testing.T) {
 	}
 }
 
+// Whoever does not wait for a system to be taken back is told what becomes of the host, and
+// what was wrong: not to confirm what can no longer be confirmed.
+func TestTakingBackIsNotWaitedFor(t *testing.T) {
+	for name, answer := range map[string]string{"begun": "flotilla-unit 1\n", "not begun": ""} {
+		synctest.Test(t, func(t *testing.T) {
+			f, h := hospital(t, func(p nixcmd.StorePath) bool { return p != newSystem })
+			ctx, cancel := context.WithCancelCause(t.Context())
+			abandon := make(chan struct{})
+			f.dialer = unsettled{h, answer, func() {
+				cancel(errors.New("interrupted"))
+				close(abandon)
+			}}
+			r := f.Deploy(ctx, f.Inventory.Hosts, DeployOptions{Abandon: abandon}).Results[0]
+			var se *StepError
+			if r.Outcome != Cancelled || !errors.As(r.Err, &se) || se.Step != StepRestore || se.Brief != "no longer waited for" || strings.Contains(se.Hint, "confirm") ||
+				!strings.HasSuffix(se.Hint, "the host goes back to 0000000-old by itself; what was wrong: health: 1 of 1 check failed: web") {
+				t.Errorf("%s: %s: %+v", name, r.Outcome, se)
+			}
+		})
+	}
+}
+
+// unsettled is a host that, when it is to bring the old system back, says no more than this.
+type unsettled struct {
+	*fakeHost
+	answer string
+	asked  func()
+}
+
+func (h unsettled) Connect(context.Context, Host) (Remote, error) { return h, nil }
+
+func (h unsettled) Run(ctx context.Context, cmd sshpool.Cmd) (sshpool.Result, error) {
+	if unit := sent(cmd); unit.Script != terse(unitScript) && unit.Script != activateScript() || unit.Argv[0] != "restore" {
+		return h.fakeHost.Run(ctx, cmd)
+	}
+	for line := range strings.Lines(h.answer) {
+		cmd.Stdout(strings.TrimSuffix(line, "\n"))
+	}
+	h.asked()
+	<-ctx.Done()
+	return sshpool.Result{}, &sshpool.Error{Kind: sshpool.KindCancelled, Err: context.Cause(ctx)}
+}
+
 // settled is a host that answers so when it is to bring the old system back.
 type settled struct {
 	*fakeHost

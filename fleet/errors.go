@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nixflotilla/flotilla/nixcmd"
@@ -96,7 +97,7 @@ func (j *job) stepError(s Step, err error) *StepError {
 	case errors.As(err, &ssh):
 		e.Argv, e.ExitCode, e.Stderr, e.Hint = ssh.Argv, ssh.ExitCode, ssh.Stderr, or(e.Hint, ssh.Hint)
 		if ssh.HostKey.File == "" { // else the hint says it, and better
-			e.Details = lastLines(e.Stderr)
+			e.Details = slices.DeleteFunc(lastLines(e.Stderr), func(line string) bool { return strings.Contains(e.Brief, strings.TrimSpace(line)) })
 		}
 	case errors.As(err, &remote):
 		e.Argv, e.ExitCode, e.Stderr = remote.Argv, remote.Code, remote.Stderr

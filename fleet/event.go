@@ -104,8 +104,10 @@ type Event struct {
 	// Usage is what the step's processes cost; set for KindDone, where it is
 	// known.
 	Usage Usage
-	// Err is set for KindFailed.
-	Err error
+	// Err is set for KindFailed. Cancelled says of one that the step did not go wrong: the
+	// run was cancelled, or the step is no longer waited for.
+	Err       error
+	Cancelled bool
 	// Result is set for KindResult.
 	Result *Result
 }

@@ -66,6 +66,9 @@ func (j *job) restore(ctx context.Context, u *unit, cause error) (Outcome, error
 		if ended != nil {
 			return ended.outcome(), errors.Join(err, cause)
 		}
+		if se := (*StepError)(nil); errors.As(err, &se) && se.Hint != "" {
+			err = hinting(err, se.Hint+"; what was wrong: "+brief(cause))
+		}
 		return "", errors.Join(err, cause)
 	}
 	var activation *activationError

@@ -80,6 +80,9 @@ type HealthResult struct {
 	Tries int
 	// Duration is wall time from the first try to the last.
 	Duration time.Duration
+
+	// counted says that Answer tells of all tries.
+	counted bool
 }
 
 // remote reports whether a check is made on the host itself.

@@ -46,6 +46,8 @@ func (u *unit) unconfirmed(err error) error {
 func (u *unit) abandoned(err error) error {
 	switch {
 	case u.mayRun(err):
+	case u.step == StepRestore:
+		return &hintedError{ErrAbandoned, u.goesBack()}
 	case u.step == StepCommit:
 		return &hintedError{ErrAbandoned, "the new system is live, but not confirmed; " + u.goesBack()}
 	default:
@@ -77,6 +79,9 @@ func (u *unit) boots() string {
 func (u *unit) goesBack() string {
 	if u.guard == nil || !u.guard.restore || u.step == StepCommit && u.seen {
 		return u.boots()
+	}
+	if u.step == StepRestore { // too late to confirm it
+		return fmt.Sprintf("the host goes back to %s by itself", short(u.survey.Current))
 	}
 	return fmt.Sprintf("unless `confirm %s` is run within %s of its activation, the host goes back to %s by itself",
 		u.job.host.Name, exact(u.guard.confirm), short(u.survey.Current))

@@ -239,9 +239,9 @@ func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
 	case s.Current == active:
 		return Plan{true, fmt.Sprintf("it runs %s, but boots %s: back to what it runs", to, short(s.Profile))}
 	case s.Profile == g.Path && s.Uncommitted:
-		return Plan{true, fmt.Sprintf("from %s back to what its profile is at: %s", short(s.Current), to)}
-	case s.Profile == g.Path:
-		return Plan{true, fmt.Sprintf("from %s back to what it boots: %s", short(s.Current), to)}
+		return Plan{true, fmt.Sprintf("from %s back to what its profile is at: %s", s.live(), to)}
+	case s.Profile == g.Path && active == g.Path:
+		return Plan{true, fmt.Sprintf("from %s back to what it boots: %s", s.live(), to)}
 	}
 	return Plan{true, fmt.Sprintf("from %s to %s", s.live(), to)}
 }

@@ -43,6 +43,27 @@ func historic(t *testing.T) (*Fleet, *historian) {
 	return f, h
 }
 
+// "Back to what it boots" is said of that alone: a specialisation is never what boots, and
+// what is live is called by its name.
+func TestRollbackWithinAGeneration(t *testing.T) {
+	const special = nixcmd.StorePath("/nix/store/22222222222222222222222222222222-special")
+	g := Generation{Number: 3, Path: newSystem, specialisations: map[string]nixcmd.StorePath{"x": special}}
+	for _, c := range []struct {
+		s      Survey
+		active nixcmd.StorePath
+		says   string
+	}{
+		{Survey{Current: newSystem, Profile: newSystem}, special, "from 1111111-new to generation 3, specialisation x of 1111111-new"},
+		{Survey{Current: special, Profile: newSystem, Specialisations: []string{"x"}}, newSystem,
+			"from specialisation x of 1111111-new back to what it boots: generation 3, 1111111-new"},
+		{Survey{Current: oldSystem, Profile: newSystem}, newSystem, "from 0000000-old back to what it boots: generation 3, 1111111-new"},
+	} {
+		if got := decideGeneration(c.s, g, c.active).Reason; got != c.says {
+			t.Errorf("%q, not %q", got, c.says)
+		}
+	}
+}
+
 // A rollback is a deployment that switches the profile instead of adding to it,
 // and asks no Nix here: there is none in this test.
 func TestRollbackSwitchesTheProfile(t *testing.T) {

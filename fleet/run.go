@@ -241,7 +241,7 @@ func (j *job) stepWithin(ctx context.Context, s Step, end endStep, work func(con
 	if err != nil {
 		err = j.stepError(s, err)
 		end(err, false)
-		j.emit(Event{Step: s, Kind: KindFailed, Text: text, Err: err, Duration: took})
+		j.emit(Event{Step: s, Kind: KindFailed, Text: text, Err: err, Cancelled: outcomeOf(ctx, err) == Cancelled, Duration: took})
 		return err
 	}
 	end(nil, false)

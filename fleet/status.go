@@ -60,6 +60,8 @@ func (s *HostStatus) Busy() string {
 		return "a deployment waits to be confirmed" + s.Deployment.who()
 	case s.Deployment != nil && s.Deployment.State == DeploymentGoesBack:
 		return s.Deployment.goesBack() + s.Deployment.who()
+	case len(s.Activating) > 0 && s.Deployment != nil && s.Deployment.State == DeploymentRuns:
+		return "a deployment is under way" + s.Deployment.who() + ": " + strings.Join(s.Activating, ", ")
 	case len(s.Activating) > 0:
 		return "an activation is under way: " + strings.Join(s.Activating, ", ")
 	case s.SwitchLocked:

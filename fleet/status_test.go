@@ -108,7 +108,9 @@ func TestAttentionOfStagedHosts(t *testing.T) {
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem, Uncommitted: true}},
 			notes: []string{"what it boots is not known: a commit was cut short; its profile is 1111111-new", "wanted is 1111111-new"}},
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem, Uncommitted: true, Deployment: &HostDeployment{State: DeploymentRuns}}, Activating: []string{"flotilla-commit-x.service"}},
-			notes: []string{"an activation is under way: flotilla-commit-x.service", "what it boots is not known: a commit is at work", "wanted is 1111111-new"}},
+			notes: []string{"a deployment is under way: flotilla-commit-x.service", "what it boots is not known: a commit is at work", "wanted is 1111111-new"}},
+		{s: HostStatus{Survey: Survey{Current: newSystem, Profile: newSystem, Deployment: &HostDeployment{State: DeploymentRuns, By: "root@control (pid 1)"}}, Activating: []string{"flotilla-activate-x.service"}},
+			notes: []string{"a deployment is under way, by root@control (pid 1): flotilla-activate-x.service"}},
 		{s: HostStatus{Survey: Survey{Current: oldSystem, Profile: newSystem}}, host: Host{Specialisation: "x"},
 			notes: []string{"wanted is specialisation x of 1111111-new", "boots 1111111-new"}},
 	} {

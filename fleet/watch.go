@@ -29,6 +29,8 @@ type watch struct {
 	mu      sync.Mutex
 	results []HealthResult
 	streaks []int
+	// well is how many tries of each check went well.
+	well []int
 }
 
 // excusedGrace is how long checks that need not pass are tried after the others
@@ -40,7 +42,7 @@ func (w *watch) run(ctx context.Context) []HealthResult {
 	ctx, w.stop = context.WithCancel(ctx)
 	defer w.stop()
 	w.began = time.Now()
-	w.results, w.streaks = make([]HealthResult, len(w.checks)), make([]int, len(w.checks))
+	w.results, w.streaks, w.well = make([]HealthResult, len(w.checks)), make([]int, len(w.checks)), make([]int, len(w.checks))
 	for i, c := range w.checks {
 		w.results[i] = HealthResult{Check: c.Name, FailedBefore: w.excused[c.Name]}
 	}
@@ -58,8 +60,9 @@ func (w *watch) run(ctx context.Context) []HealthResult {
 	wg.Go(func() { w.follow(ctx, remote, w.there) })
 	wg.Wait()
 	for i := range w.results {
-		if r := &w.results[i]; !r.OK && w.streaks[i] > 0 {
-			r.Answer += fmt.Sprintf(", but only %d times in a row of %d", w.streaks[i], w.checks[i].successes())
+		if r := &w.results[i]; !r.OK && w.well[i] > 0 {
+			r.Answer += fmt.Sprintf("; %d of %d tries in %s went well, but never %d in a row", w.well[i], r.Tries, r.Duration.Round(time.Second), w.checks[i].successes())
+			r.counted = true
 		}
 	}
 	return w.results
@@ -127,7 +130,10 @@ func (w *watch) note(i int, v verdict, cut bool) {
 	}
 	r.Tries++
 	r.Answer, r.Duration = v.text, time.Since(w.began)
-	if w.streaks[i]++; !v.ok {
+	if v.ok {
+		w.streaks[i]++
+		w.well[i]++
+	} else {
 		w.streaks[i] = 0
 	}
 	if w.streaks[i] >= w.checks[i].successes() || w.once && v.ok {
@@ -185,7 +191,7 @@ func (e *failedChecks) lines() []string {
 	lines := make([]string, len(e.failed))
 	for i, r := range e.failed {
 		lines[i] = r.Check + ": " + r.Answer
-		if r.Tries > 1 {
+		if r.Tries > 1 && !r.counted {
 			lines[i] += fmt.Sprintf(" (the last of %d tries in %s)", r.Tries, r.Duration.Round(time.Second))
 		}
 	}

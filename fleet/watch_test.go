@@ -105,7 +105,7 @@ func TestWatchWantsSuccessesInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{until: map[string]time.Duration{"tcp": time.Second / 2}}
 		results, passed, took := watched(t, s, &watch{checks: mixed()[:2]}, 9500*time.Millisecond)
-		if passed != "unit" || took != 9500*time.Millisecond || results[0].OK || results[0].Answer != "9s" {
+		if passed != "unit" || took != 9500*time.Millisecond || results[0].OK || results[0].Answer != "9s; 1 of 10 tries in 9s went well, but never 2 in a row" {
 			t.Errorf("%s in %s: %+v", passed, took, results)
 		}
 	})
@@ -116,8 +116,24 @@ func TestWatchTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{from: map[string]time.Duration{"tcp": 9 * time.Second}}
 		results, _, _ := watched(t, s, &watch{checks: mixed()[:1]}, 9500*time.Millisecond)
-		if r := results[0]; r.OK || r.Answer != "9s, but only 1 times in a row of 2" {
+		if r := results[0]; r.OK || r.Answer != "9s; 1 of 10 tries in 9s went well, but never 2 in a row" {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// One that is well every other time fails for that, whatever the last try gave.
+func TestWatchFlaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		here := func(context.Context, HealthCheck) verdict { n++; return verdict{n%2 == 1, fmt.Sprint("try ", n)} }
+		w := &watch{checks: mixed()[:1], here: here, passed: func(HealthResult) {}, changed: func(int, string) {}}
+		ctx, cancel := context.WithTimeout(t.Context(), 7500*time.Millisecond)
+		defer cancel()
+		if r := w.run(ctx)[0]; r.OK || r.Answer != "try 8; 4 of 8 tries in 7s went well, but never 2 in a row" {
+			t.Errorf("%+v", r)
+		} else if got := (&failedChecks{failed: []HealthResult{r}}).lines(); got[0] != "tcp: "+r.Answer {
+			t.Errorf("%q", got)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func interruptible(ctx context.Context, w io.Writer, first string) (inner contex
 				fmt.Fprintln(w, "\ninterrupted: "+first)
 				cancel(errInterrupted)
 			case 2:
-				fmt.Fprintln(w, "\nno longer waiting; activations under way go on by themselves on their hosts")
+				fmt.Fprintln(w, "\nno longer waiting; what is under way on hosts goes on there by itself")
 				close(abandoned)
 				signal.Stop(got)
 				signal.Reset(os.Interrupt, syscall.SIGTERM)

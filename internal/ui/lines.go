@@ -6,6 +6,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +45,14 @@ func (l *Lines) Event(e fleet.Event) {
 	case fleet.KindDone:
 		l.line(e, "", strings.TrimSpace(pad(Seconds(e.Duration), len("0.00 s"))+"  "+e.Text))
 	case fleet.KindFailed:
-		text := "failed after " + Seconds(e.Duration)
+		text := "failed after "
+		switch {
+		case errors.Is(e.Err, fleet.ErrAbandoned):
+			text = "no longer waited for, after "
+		case e.Cancelled:
+			text = "interrupted after "
+		}
+		text += Seconds(e.Duration)
 		if e.Text != "" {
 			text += ": " + e.Text
 		}

@@ -84,7 +84,11 @@ func Errors(w io.Writer, r *fleet.Report, verbose bool) {
 		if !errors.As(res.Err, &se) || res.Outcome == fleet.Cancelled && se.Hint == "" {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s failed: %s", se.Host, se.Step, se.Brief))))
+		failed := " failed"
+		if res.Outcome == fleet.Cancelled {
+			failed = ""
+		}
+		fmt.Fprintf(w, "\n%s\n", s.paint(red, plain(fmt.Sprintf("%s: %s%s: %s", se.Host, se.Step, failed, se.Brief))))
 		for _, line := range details(se, verbose) {
 			fmt.Fprintf(w, "  %s\n", s.paint(dim, plain(line)))
 		}

@@ -147,6 +147,20 @@ func TestConfirmNeedsATerminal(t *testing.T) {
 	}
 }
 
+// What was interrupted, or is no longer waited for, has not failed.
+func TestInterruptedHasNotFailed(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLines(&b, []fleet.Host{{Name: "p510"}}, false)
+	left := &fleet.StepError{Host: "p510", Step: fleet.StepActivate, Brief: "no longer waited for", Hint: "it goes on there", Err: fleet.ErrAbandoned}
+	l.Event(fleet.Event{Host: "p510", Step: fleet.StepBuild, Kind: fleet.KindFailed, Cancelled: true, Err: errors.New("x")})
+	l.Event(fleet.Event{Host: "p510", Step: fleet.StepActivate, Kind: fleet.KindFailed, Cancelled: true, Err: left})
+	Errors(&b, &fleet.Report{Results: []fleet.Result{{Host: fleet.Host{Name: "p510"}, Outcome: fleet.Cancelled, Err: left}}}, false)
+	const want = "p510 │ build    interrupted after 0.00 s\np510 │ activate no longer waited for, after 0.00 s\n\np510: activate: no longer waited for\n  it goes on there\n"
+	if b.String() != want {
+		t.Errorf("got %q\nwant %q", b.String(), want)
+	}
+}
+
 // Lines are cut to fit, but not before they say why a host was evaluated.
 func TestLinesSayWhyInFull(t *testing.T) {
 	var b bytes.Buffer
