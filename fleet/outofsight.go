@@ -24,15 +24,19 @@ func (e *outOfSightError) Hint() string {
 	return fmt.Sprintf("%s: `journalctl -u %s` on the host tells; %s", goesOn, e.unit, e.boots)
 }
 
-// lost is the error for a host that does not come back.
+// lost is the error for a host that does not come back, or that can be reached and tells
+// nothing.
 func (u *unit) lost(err error) error {
-	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", u.patience(), err),
+	what := "could not be reached again"
+	if !dropped(err) {
+		what = "did not tell what became of it"
+	}
+	return &outOfSightError{text: fmt.Sprintf("the host %s within %s: %v", what, u.patience(), err),
 		unit: u.name, boots: "what it runs and boots now is not known; " + u.goesBack(), err: err, lost: true}
 }
 
-// unconfirmed is the error for a host that no new connection can be made to, or on
-// which the password is no longer taken, and
-// that should have gone back by now.
+// unconfirmed is the error for a host that no new connection can be made to, or that no
+// longer takes the password, and that should have gone back by now.
 func (u *unit) unconfirmed(err error) error {
 	what := "no new connection could be made after the activation"
 	if errors.Is(err, ErrPasswordRefused) {
