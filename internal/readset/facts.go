@@ -48,7 +48,11 @@ var (
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
 	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
-	applies = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	applies = regexp.MustCompile(`(?:[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	// A line that is a comment (or of a string, whose end is then closer to the reader), and
+	// what may be a comment or begin within a string.
+	commentLine = regexp.MustCompile(`(?m)^[ \t]*#.*\n`)
+	comment     = regexp.MustCompile(`(?s)#[^\n]*\n|/\*.*?\*/`)
 	// What binds a reader to its own name, in no set that it may be taken out of.
 	binds = regexp.MustCompile(`\n[^#\n]*\blet\b[^{}#]*\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)
 	// A reader's argument that is a path literal; and, after it, what is added to it, or goes on
@@ -110,9 +114,13 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		switch before := text[max(0, at[0]-near):at[0]]; {
-		case binds.MatchString("\n"+before) && at[0] <= near, binds.MatchString(before):
-		case applies.MatchString(before):
+		before := text[max(0, at[0]-near):at[0]]
+		if at[0] <= near { // which is as if after a binding
+			before = ";\n" + before
+		}
+		switch {
+		case binds.MatchString(before):
+		case isApplied(before):
 			f.read(dir, text[at[1]:], 0)
 		default:
 			f.Reads = true
@@ -146,6 +154,12 @@ func Scan(name, text string) Facts {
 		*list = slices.Compact(*list)
 	}
 	return f
+}
+
+// isApplied reports whether a reader is, by what comes before it.
+func isApplied(before string) bool {
+	before = commentLine.ReplaceAllString(before, "")
+	return applies.MatchString(before) && applies.MatchString(comment.ReplaceAllString(before, ""))
 }
 
 // mention notes a path literal.

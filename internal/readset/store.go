@@ -39,8 +39,8 @@ const (
 	keepSame   = 4
 )
 
-// version is part of every file; another reads as nothing.
-const version = "flotilla results 5"
+// version is part of every file; another reads as nothing. It is another whenever Scan is.
+const version = "flotilla results 6"
 
 // Load returns the results for a host, the newest first; nil if there are none.
 func (s *Store) Load(host string) []*Result {
