@@ -74,11 +74,13 @@ func (s *HostStatus) busy(host string) error {
 	if by == "" {
 		return nil
 	}
-	e := lockedError{host: host, waits: s.Deployment != nil && s.Deployment.State == DeploymentWaits}
-	if s.Deployment != nil && s.Deployment.State == DeploymentGoesBack {
-		return &hintedError{errors.New(by), "wait for that to end, then try again"}
+	e := &lockedError{host: host}
+	e.heed(s.Deployment)
+	hint := e.Hint()
+	if e.back != "" { // which by says already
+		hint = "wait for that to end, then try again"
 	}
-	return &hintedError{errors.New(by), e.Hint()}
+	return &hintedError{errors.New(by), hint}
 }
 
 // StatusOptions are options of Fleet.Status. The zero value is useful.
