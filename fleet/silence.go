@@ -50,7 +50,8 @@ func (s *silence) over() {
 	}
 }
 
-// end forgets a silence that was over well before the end.
+// end waits until what is being told is told, and forgets a silence that was over well
+// before the end.
 func (s *silence) end() {
 	if s == nil {
 		return

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// Near reports whether a path that is not in the tree is where the host reads: it
-// is named, or below a directory that is, or in one from which a file was imported
-// or copied. The repository's root and flake, the flake's directory, are no such
-// directories: anything may lie there.
+// Near reports whether a path that is not in the tree is where the host reads: the
+// path is named, or lies below a directory that is, or beside a file that was imported
+// or copied. A directory ends in a slash. What lies in the root of the repository, or in
+// flake, the flake's directory below it ("" for the root), is near for no other reason than
+// being named: anything may lie there.
 func (r *Result) Near(name, flake string) bool {
 	if flake == "" {
 		flake = "."
@@ -32,9 +33,8 @@ func (r *Result) Near(name, flake string) bool {
 	return false
 }
 
-// Beside reports whether a path is one that the host names in full, or in a directory from
-// which a file was imported or copied: who names a directory above, as a flake.nix does that
-// has a directory for each host, is near what is not theirs.
+// Beside is Near without what only lies below a directory that is named. A flake.nix that has a
+// directory for each host names the one above them all, and with that the files of every host.
 func (r *Result) Beside(name, flake string) bool {
 	dir := path.Dir(strings.TrimSuffix(name, "/"))
 	in := func(p string) bool { return dir != "." && dir != flake && path.Dir(p) == dir }

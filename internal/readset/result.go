@@ -22,8 +22,8 @@ type Result struct {
 	// Hidden says why what it read is not known, so that it holds for its very tree
 	// only; "" if it is.
 	Hidden string `json:",omitempty"`
-	// Imports are the files of the tree that were imported, sorted, with the facts
-	// of each.
+	// Imports are the files of the tree that were imported, by their paths, with the
+	// facts of each.
 	Imports map[string]Facts `json:",omitempty"`
 	// Copied are the files of the tree whose contents are among the sources of the
 	// derivation, sorted. Whole says that the flake's own source tree is one, or that
