@@ -12,39 +12,32 @@ import (
 // flake, the flake's directory below it ("" for the root), is near for no other reason than
 // being named: anything may lie there.
 func (r *Result) Near(name, flake string) bool {
-	if flake == "" {
-		flake = "."
-	}
-	all := func(dir string) bool { return dir == "" || dir == "." || dir == flake }
-	dir := path.Dir(strings.TrimSuffix(name, "/"))
-	if !all(dir) && slices.ContainsFunc(r.Copied, func(p string) bool { return path.Dir(p) == dir }) {
-		return true
-	}
-	for file, f := range r.Imports {
-		if !all(dir) && path.Dir(file) == dir {
-			return true
-		}
-		for _, list := range [][]string{f.Paths, f.Under} {
-			if slices.ContainsFunc(list, func(p string) bool { return !all(p) && covers([]string{p}, name) }) {
-				return true
-			}
-		}
-	}
-	return false
+	return r.neighbours(name, flake) || r.any(func(f Facts) bool {
+		above := func(p string) bool { return !isRoot(p, flake) && covers([]string{p}, name) }
+		return slices.ContainsFunc(f.Paths, above) || slices.ContainsFunc(f.Under, above)
+	})
 }
 
 // Beside is Near without what only lies below a directory that is named. A flake.nix that has a
 // directory for each host names the one above them all, and with that the files of every host.
 func (r *Result) Beside(name, flake string) bool {
+	return r.neighbours(name, flake) || r.any(func(f Facts) bool { return slices.Contains(f.Paths, name) })
+}
+
+// neighbours reports whether a path lies beside a file that was imported or copied.
+func (r *Result) neighbours(name, flake string) bool {
 	dir := path.Dir(strings.TrimSuffix(name, "/"))
-	in := func(p string) bool { return dir != "." && dir != flake && path.Dir(p) == dir }
-	if slices.ContainsFunc(r.Copied, in) {
-		return true
+	beside := func(p string) bool { return path.Dir(p) == dir }
+	if isRoot(dir, flake) {
+		return false
 	}
-	for file, f := range r.Imports {
-		if in(file) || slices.Contains(f.Paths, name) {
+	for file := range r.Imports {
+		if beside(file) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(r.Copied, beside)
 }
+
+// isRoot reports whether a directory is the root of the repository or of the flake.
+func isRoot(dir, flake string) bool { return dir == "" || dir == "." || dir == flake }
