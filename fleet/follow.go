@@ -64,9 +64,9 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 			}
 			switch {
 			case first && refused:
-				u.job.warn(u.step, fmt.Sprintf("the new system lets nobody become root: %v; waiting until it goes back by itself", err))
+				u.job.warn(u.step, fmt.Sprintf("the new system lets nobody become root: %v; waiting%s", err, u.untilBack()))
 			case first:
-				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again until it goes back by itself", err))
+				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again%s", err, u.untilBack()))
 			}
 			pause(ctx, u.between(err))
 			continue

@@ -38,12 +38,26 @@ func (u *unit) lost(err error) error {
 // unconfirmed is the error for a host that no new connection can be made to, or that no
 // longer takes the password, and that should have gone back by now.
 func (u *unit) unconfirmed(err error) error {
-	what := "no new connection could be made after the activation"
+	what := "no new connection could be made"
 	if errors.Is(err, ErrPasswordRefused) {
-		what = "nobody could become root after the activation"
+		what = "nobody could become root"
 	}
-	return &hintedError{fmt.Errorf("%s, so that it was not confirmed: %w", what, err),
-		fmt.Sprintf("the host was to go back to %s by itself within %s; if it lost power now, %s", short(u.survey.Current), u.guard.confirm, u.boots())}
+	is := "nothing was activated"
+	if u.live {
+		what, is = what+" after the activation", "the new system is live, but not confirmed"
+	}
+	if u.guard.restore {
+		is = fmt.Sprintf("the host was to go back to %s by itself within %s", u.old(), u.guard.confirm)
+	}
+	return &hintedError{fmt.Errorf("%s, so that it was not confirmed: %w", what, err), is + "; if it lost power now, " + u.boots()}
+}
+
+// old is what the host goes back to.
+func (u *unit) old() string {
+	if u.survey.Current == "" {
+		return "the old system"
+	}
+	return short(u.survey.Current)
 }
 
 // abandoned is the error for a unit that is no longer waited for.
@@ -83,5 +97,5 @@ func (u *unit) goesBack() string {
 		return u.boots()
 	}
 	return fmt.Sprintf("unless `confirm %s` is run within %s of its activation, the host goes back to %s by itself",
-		u.job.host.Name, exact(u.guard.confirm), short(u.survey.Current))
+		u.job.host.Name, exact(u.guard.confirm), u.old())
 }
