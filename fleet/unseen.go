@@ -83,9 +83,8 @@ func (f *Fleet) near(u *untracked) (files []string) {
 	hosts := sync.OnceValue(func() (all []*readset.Result) {
 		store := readset.Open(f.evaluations())
 		for _, h := range store.Hosts() {
-			results := store.Load(h)
-			if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
-				all = append(all, results[i])
+			if r := readset.Known(store.Load(h)); r != nil {
+				all = append(all, r)
 			}
 		}
 		return all

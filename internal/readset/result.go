@@ -108,6 +108,14 @@ func (r *Result) Trees() []string {
 	return trees
 }
 
+// Known is the first of results that says what it read; nil if none does.
+func Known(results []*Result) *Result {
+	if i := slices.IndexFunc(results, func(r *Result) bool { return r.Hidden == "" }); i >= 0 {
+		return results[i]
+	}
+	return nil
+}
+
 // Holds reports whether a result is known to hold for a tree.
 func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
