@@ -46,7 +46,7 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 			j.because("no deployment waits to be confirmed there")
 			return Unchanged, nil
 		}
-		outcome := Switched
+		outcome, goesBack := Switched, held.values["lock/restore"] != "no"
 		if active := storePath(held.values["lock/active"]); active != s.eval.Toplevel {
 			s.specialised = active
 		}
@@ -60,7 +60,7 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 			return "", j.stepError(StepHealth, err)
 		}
 		if checks := f.Inventory.Health.of(j.host); !opt.SkipHealth && outcome != Staged && len(checks) > 0 {
-			if err := j.checkWaiting(ctx, s, checks, held.values["lock/restore"] != "no"); err != nil {
+			if err := j.checkWaiting(ctx, s, checks, goesBack); err != nil {
 				if failed := new(failedChecks); errors.As(err, &failed) {
 					return Degraded, err
 				}
@@ -69,6 +69,11 @@ func (f *Fleet) Confirm(ctx context.Context, hosts []Host, opt ConfirmOptions) *
 		}
 		c := j.newUnit(ctx, StepCommit, s)
 		c.name, c.guard, c.generation = "flotilla-commit-"+held.values["lock/id"], j.newGuard(s), held.values["lock/generation"]
+		// What it goes back to is not what it runs now.
+		c.guard.restore, c.survey.Current, c.survey.Specialisations = goesBack, "", nil
+		if d := s.survey.Deployment; d != nil {
+			c.survey.Current = d.Previous
+		}
 		outcome, err = j.commit(context.WithoutCancel(ctx), c, s, outcome)
 		if ended := (*endedError)(nil); errors.As(err, &ended) {
 			return ended.outcome(), err

@@ -46,7 +46,7 @@ const (
 	// KindDone: a step ended well; Duration says how long it took and Text, if
 	// set, what came of it.
 	KindDone Kind = "done"
-	// KindFailed: a step ended with Err. Text, if set, says why it was taken.
+	// KindFailed: a step ended with Err. Text, if set, says why the host was evaluated.
 	KindFailed Kind = "failed"
 	// KindGivenUp: a step was stopped because the host would get no further:
 	// another of its steps had failed, or no further host is to be started; or because

@@ -36,7 +36,10 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 	var attempt error
 	began := time.Now()
 	for first := true; ; first = false {
-		text, err := u.call(ctx, mode, args, &end, &problems, func() { gone = time.Time{} })
+		var reached, told bool
+		text, err := u.call(ctx, mode, args, &end, &problems, func(key string) {
+			reached, told = true, told || key != "flotilla-unit" && key != "problem"
+		})
 		if first {
 			u.ahead.wait(ctx)
 		}
@@ -61,14 +64,18 @@ func (u *unit) follow(ctx context.Context, mode, argument string, more ...string
 			}
 			switch {
 			case first && refused:
-				u.job.warn(u.step, fmt.Sprintf("the new system lets nobody become root: %v; waiting until it goes back by itself", err))
+				u.job.warn(u.step, fmt.Sprintf("the new system lets nobody become root: %v; waiting%s", err, u.untilBack()))
 			case first:
-				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again until it goes back by itself", err))
+				u.job.warn(u.step, fmt.Sprintf("no new connection to the host can be made: %v; trying again%s", err, u.untilBack()))
 			}
 			pause(ctx, u.between(err))
 			continue
 		case !u.mayRun(err) && (!first || !dropped(err)):
 			return end, err
+		}
+		// A host that can be reached but never gets further than that is as good as gone.
+		if told || reached && dropped(err) {
+			gone = time.Time{}
 		}
 		if gone.IsZero() {
 			gone = time.Now()
@@ -99,8 +106,9 @@ func (u *unit) untilBack() string {
 	return " until it goes back by itself"
 }
 
-// call runs unit.sh once and returns what it said besides the unit's output.
-func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, alive func()) (string, error) {
+// call runs unit.sh once and returns what it said besides the unit's output. heard is told
+// the key of each line.
+func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEnd, problems *[]string, heard func(key string)) (string, error) {
 	var text strings.Builder
 	run := u.conn.Run
 	if u.fresh && !u.seen {
@@ -109,9 +117,9 @@ func (u *unit) call(ctx context.Context, mode string, args []string, end *unitEn
 	silence := u.listen(mode)
 	defer silence.end()
 	each := func(line string) {
-		alive()
 		silence.over()
 		key, value, _ := strings.Cut(line, " ")
+		heard(key)
 		switch key {
 		case "flotilla-unit":
 			u.seen = true

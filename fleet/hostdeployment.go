@@ -95,14 +95,19 @@ func leftOf(get func(string) string) time.Duration {
 }
 
 // who names who deploys, as far as that is known.
-func (d *HostDeployment) who() string {
+func (d *HostDeployment) who() string { return d.signed(", by ", " since ") }
+
+// begun is who, after what somebody else may do.
+func (d *HostDeployment) begun() string { return d.signed("; begun by ", " at ") }
+
+func (d *HostDeployment) signed(by, at string) string {
 	switch {
 	case d.By == "":
 		return ""
 	case d.Since.IsZero():
-		return ", by " + d.By
+		return by + d.By
 	}
-	return fmt.Sprintf(", by %s since %s", d.By, moment(d.Since))
+	return by + d.By + at + moment(d.Since)
 }
 
 // goesBack says that it is taken back.
@@ -136,9 +141,9 @@ func (d *HostDeployment) Holds(host string) string {
 func (d *HostDeployment) note(host string) string {
 	switch d.State {
 	case DeploymentLeft:
-		return fmt.Sprintf("a lock was left, which `unlock %s` or the next deployment removes%s", host, d.who())
+		return fmt.Sprintf("a lock was left, which `unlock %s` or the next deployment removes%s", host, d.begun())
 	case DeploymentGoesBack:
-		return d.goesBack() + d.who()
+		return d.goesBack() + d.begun()
 	case DeploymentRuns, DeploymentWaits:
 	}
 	text := fmt.Sprintf("waits to be confirmed: `confirm %s`", host)
@@ -151,7 +156,7 @@ func (d *HostDeployment) note(host string) string {
 			text += " to " + short(d.Previous)
 		}
 	}
-	return text + d.who()
+	return text + d.begun()
 }
 
 // moment is a time by the host's clock; of one long ago, or to come, the day as well.

@@ -26,14 +26,14 @@ func TestDeploymentOf(t *testing.T) {
 		says  string
 	}{
 		{"flotilla-guard-abc.timer/waiting flotilla-activate-abc.service/running", DeploymentRuns, 0, ""},
-		{"flotilla-confirm-abc.timer/waiting flotilla-activate-abc.service/exited", DeploymentWaits, 80 * time.Second, "waits 1m20s to be confirmed: `confirm a`, or it goes back to 0000000-old, by me@here (pid 1) since "},
+		{"flotilla-confirm-abc.timer/waiting flotilla-activate-abc.service/exited", DeploymentWaits, 80 * time.Second, "waits 1m20s to be confirmed: `confirm a`, or it goes back to 0000000-old; begun by me@here (pid 1) at "},
 		{"flotilla-confirm-abc.timer/waiting flotilla-commit-abc.service/start", DeploymentRuns, 0, ""},
 		{"flotilla-confirm-abc.timer/running flotilla-confirm-abc.service/running flotilla-commit-abc.service/running", DeploymentRuns, 0, ""},
 		// What goes back can no longer be confirmed.
-		{"flotilla-confirm-abc.timer/running flotilla-confirm-abc.service/running", DeploymentGoesBack, 0, "the host is going back to 0000000-old, what it ran before a deployment, by me@here"},
+		{"flotilla-confirm-abc.timer/running flotilla-confirm-abc.service/running", DeploymentGoesBack, 0, "the host is going back to 0000000-old, what it ran before a deployment; begun by me@here"},
 		{"flotilla-guard-abc.timer/running flotilla-guard-abc.service/running flotilla-activate-abc.service/stop-sigterm", DeploymentGoesBack, 0, "the host is going back to"},
 		{"flotilla-confirm-abc.timer/waiting flotilla-restore-abc.service/running flotilla-activate-abc.service/failed", DeploymentGoesBack, 0, "the host is going back to"},
-		{"flotilla-activate-abc.service/failed", DeploymentLeft, 0, "a lock was left, which `unlock a` or the next deployment removes, by me@here"},
+		{"flotilla-activate-abc.service/failed", DeploymentLeft, 0, "a lock was left, which `unlock a` or the next deployment removes; begun by me@here"},
 		{"", DeploymentLeft, 0, "a lock was left"},
 	} {
 		s, err := parseStatus(strings.Replace(goodSurvey, "end ok", lock+"lock/units "+c.units+"\nend ok", 1))

@@ -24,22 +24,40 @@ func (e *outOfSightError) Hint() string {
 	return fmt.Sprintf("%s: `journalctl -u %s` on the host tells; %s", goesOn, e.unit, e.boots)
 }
 
-// lost is the error for a host that does not come back.
+// lost is the error for a host that does not come back, or that can be reached and tells
+// nothing.
 func (u *unit) lost(err error) error {
-	return &outOfSightError{text: fmt.Sprintf("the host could not be reached again within %s: %v", u.patience(), err),
+	what := "could not be reached again"
+	if !dropped(err) {
+		what = "did not tell what became of it"
+	}
+	return &outOfSightError{text: fmt.Sprintf("the host %s within %s: %v", what, u.patience(), err),
 		unit: u.name, boots: "what it runs and boots now is not known; " + u.goesBack(), err: err, lost: true}
 }
 
-// unconfirmed is the error for a host that no new connection can be made to, or on
-// which the password is no longer taken, and
-// that should have gone back by now.
+// unconfirmed is the error for a host that no new connection can be made to, or that no
+// longer takes the password, and that should have gone back by now.
 func (u *unit) unconfirmed(err error) error {
-	what := "no new connection could be made after the activation"
+	what := "no new connection could be made"
 	if errors.Is(err, ErrPasswordRefused) {
-		what = "nobody could become root after the activation"
+		what = "nobody could become root"
 	}
-	return &hintedError{fmt.Errorf("%s, so that it was not confirmed: %w", what, err),
-		fmt.Sprintf("the host was to go back to %s by itself within %s; if it lost power now, %s", short(u.survey.Current), u.guard.confirm, u.boots())}
+	is := "nothing was activated"
+	if u.live {
+		what, is = what+" after the activation", "the new system is live, but not confirmed"
+	}
+	if u.guard.restore {
+		is = fmt.Sprintf("the host was to go back to %s by itself within %s", u.old(), u.guard.confirm)
+	}
+	return &hintedError{fmt.Errorf("%s, so that it was not confirmed: %w", what, err), is + "; if it lost power now, " + u.boots()}
+}
+
+// old is what the host goes back to.
+func (u *unit) old() string {
+	if u.survey.Current == "" {
+		return "the old system"
+	}
+	return short(u.survey.Current)
 }
 
 // abandoned is the error for a unit that is no longer waited for.
@@ -84,5 +102,5 @@ func (u *unit) goesBack() string {
 		return fmt.Sprintf("the host goes back to %s by itself", short(u.survey.Current))
 	}
 	return fmt.Sprintf("unless `confirm %s` is run within %s of its activation, the host goes back to %s by itself",
-		u.job.host.Name, exact(u.guard.confirm), short(u.survey.Current))
+		u.job.host.Name, exact(u.guard.confirm), u.old())
 }

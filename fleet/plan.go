@@ -27,7 +27,7 @@ func decide(s Survey, wanted nixcmd.StorePath, specialisation string, force bool
 	runs, name := s.runs(wanted, specialisation), specialised(wanted, specialisation)
 	switch {
 	case runs && s.Profile == wanted && s.Uncommitted:
-		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", name)}
+		return Plan{true, fmt.Sprintf("it runs %s, but %s", name, s.unfinished())}
 	case runs && s.Profile == wanted && force:
 		return Plan{true, "it already runs this system; activating it again was asked for"}
 	case runs && s.Profile == wanted && specialisation != "":

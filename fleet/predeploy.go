@@ -162,7 +162,11 @@ func (j *job) checkHost(ctx context.Context, r *readiness, conn Remote, s *HostS
 	busy := s.busy(j.host.Name)
 	var warnings []string
 	if s.Uncommitted {
-		warnings = append(warnings, "an earlier deployment was cut short before its boot entry was made; deploying mends it")
+		text := s.unfinished()
+		if !s.commits() {
+			text += "; deploying mends it"
+		}
+		warnings = append(warnings, text)
 	}
 	r.add(checkFree, "", warnings, j.as(StepSurvey, busy))
 

@@ -100,6 +100,9 @@ func TestExec(t *testing.T) {
 				lines = append(lines, "on stderr")
 			}
 		}
+		if e.Kind == KindFailed && e.Text != "" {
+			t.Errorf("failed, and told what came of it: %s", e.Text)
+		}
 	})}
 	hosts := []Host{{Name: "a"}}
 	r := f.Exec(t.Context(), hosts, `echo "$0 $#"; for x in 'a  b' '$(y)'; do echo "$x"; done; cat; echo bad >&2`)

@@ -47,7 +47,7 @@ func (s Survey) settled() (int, error) {
 	number := linkNumber(s.Generation)
 	switch {
 	case s.Uncommitted:
-		return 0, &hintedError{errors.New("an earlier deployment was cut short before its boot entry was made: to activate would make it"), "deploy it first"}
+		return 0, &hintedError{errors.New(s.unfinished() + ": to activate would make it"), "deploy it first"}
 	case s.Current == "" || s.Current != s.Profile:
 		return 0, &hintedError{fmt.Errorf("it runs %s and boots %s: to activate would change what it boots", storePathOr(string(s.Current)), storePathOr(string(s.Profile))),
 			"deploy it, or roll it back, first"}

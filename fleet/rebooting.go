@@ -93,7 +93,7 @@ func (j *job) reboot(ctx context.Context, opt RebootOptions) (_ Outcome, begun b
 		return "", false, j.stepError(StepSurvey, &unfitError{"the host is not run by systemd", "reboot it by hand"})
 	}
 	if s.Uncommitted {
-		j.warn(StepSurvey, "a deployment was cut short before its boot entry was made: it may boot something else than its profile")
+		j.warn(StepSurvey, s.unfinished()+": it may boot something else than its profile")
 	}
 	j.emit(Event{Kind: KindDecided, Text: or(why, "it waits for no reboot; it was asked for")})
 	at := surveyed{conn: conn, survey: s, eval: nixcmd.Evaluation{Toplevel: s.Profile}}

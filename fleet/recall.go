@@ -232,10 +232,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 	if len(results) > 0 {
 		why = "it was not evaluated with this Nix before"
 	}
-	var reads *readset.Result
-	if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
-		reads = results[i]
-	}
+	reads := readset.Known(results)
 	fingerprint := s.tree.Fingerprint()
 	found := false
 	alike, fewest := false, 0 // of the tree that the reason is about

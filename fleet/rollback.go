@@ -231,7 +231,7 @@ func decideGeneration(s Survey, g Generation, active nixcmd.StorePath) Plan {
 	to := fmt.Sprintf("generation %d, %s", g.Number, specialised(g.Path, name))
 	switch {
 	case s.Current == active && s.Profile == g.Path && s.Uncommitted:
-		return Plan{true, fmt.Sprintf("it runs %s, but an earlier deployment was cut short before its boot entry was made", to)}
+		return Plan{true, fmt.Sprintf("it runs %s, but %s", to, s.unfinished())}
 	case s.Current == active && s.Profile == g.Path:
 		return Plan{false, "it already runs and boots " + to}
 	case s.Current == active && s.Uncommitted:

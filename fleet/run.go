@@ -212,7 +212,8 @@ func (j *job) set(change func(*Result)) {
 
 // step does one step of the work once the stage's limit allows, tells what
 // becomes of it, and turns an error into a *StepError. The work returns a short
-// text saying what came of it, or with an error why it was done; or none.
+// text saying what came of it, or none. With an error it is left out, unless it is that of an
+// evaluation: it says why there was one.
 func (j *job) step(ctx context.Context, s Step, limit *semaphore.Weighted, work func(context.Context) (string, error)) error {
 	if limit != nil {
 		if err := limit.Acquire(ctx, 1); err != nil {
@@ -241,6 +242,9 @@ func (j *job) stepWithin(ctx context.Context, s Step, end endStep, work func(con
 	if err != nil {
 		err = j.stepError(s, err)
 		end(err, false)
+		if s != StepEvaluate {
+			text = ""
+		}
 		j.emit(Event{Step: s, Kind: KindFailed, Text: text, Err: err, Cancelled: outcomeOf(ctx, err) == Cancelled, Duration: took})
 		return err
 	}

@@ -13,6 +13,8 @@ const quiet = 5 * time.Second
 type silence struct {
 	guard *guard
 	timer *time.Timer
+	// told is closed once the timer has run out and that was told.
+	told chan struct{}
 	// since is the last word, again the first one after a silence.
 	since, again time.Time
 }
@@ -26,7 +28,11 @@ func (u *unit) listen(mode string) *silence {
 	if u.guard.restore {
 		text += " and will go back by itself"
 	}
-	return &silence{guard: u.guard, since: time.Now(), timer: time.AfterFunc(quiet, func() { u.job.progress(u.step, text, 0, 0) })}
+	told := make(chan struct{})
+	return &silence{guard: u.guard, told: told, since: time.Now(), timer: time.AfterFunc(quiet, func() {
+		defer close(told)
+		u.job.progress(u.step, text, 0, 0)
+	})}
 }
 
 // over is called for each word.
@@ -44,12 +50,15 @@ func (s *silence) over() {
 	}
 }
 
-// end forgets a silence that was over well before the end.
+// end waits until what is being told is told, and forgets a silence that was over well
+// before the end.
 func (s *silence) end() {
 	if s == nil {
 		return
 	}
-	s.timer.Stop()
+	if !s.timer.Stop() {
+		<-s.told
+	}
 	if time.Since(s.again) > time.Second {
 		s.guard.silent = 0
 	}

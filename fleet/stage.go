@@ -12,7 +12,7 @@ import (
 func decideBoot(s Survey, wanted nixcmd.StorePath, force bool) Plan {
 	switch {
 	case s.Profile == wanted && s.Uncommitted:
-		return Plan{true, fmt.Sprintf("it is to boot %s, but an earlier deployment was cut short before its boot entry was made", short(wanted))}
+		return Plan{true, fmt.Sprintf("it is to boot %s, but %s", short(wanted), s.unfinished())}
 	case s.Profile == wanted && force && s.Current == wanted:
 		return Plan{true, "it already runs and boots this system, and will be as before; making its boot entry again was asked for"}
 	case s.Profile == wanted && force:

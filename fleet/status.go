@@ -59,7 +59,7 @@ func (s *HostStatus) Busy() string {
 	case s.Deployment != nil && s.Deployment.State == DeploymentWaits:
 		return "a deployment waits to be confirmed" + s.Deployment.who()
 	case s.Deployment != nil && s.Deployment.State == DeploymentGoesBack:
-		return s.Deployment.goesBack() + s.Deployment.who()
+		return s.Deployment.goesBack() + s.Deployment.begun()
 	case len(s.Activating) > 0 && s.Deployment != nil && s.Deployment.State == DeploymentRuns:
 		return "a deployment is under way" + s.Deployment.who() + ": " + strings.Join(s.Activating, ", ")
 	case len(s.Activating) > 0:
@@ -76,11 +76,13 @@ func (s *HostStatus) busy(host string) error {
 	if by == "" {
 		return nil
 	}
-	e := lockedError{host: host, waits: s.Deployment != nil && s.Deployment.State == DeploymentWaits}
-	if s.Deployment != nil && s.Deployment.State == DeploymentGoesBack {
-		return &hintedError{errors.New(by), "wait for that to end, then try again"}
+	e := &lockedError{host: host}
+	e.heed(s.Deployment)
+	hint := e.Hint()
+	if e.back != "" { // which by says already
+		hint = "wait for that to end, then try again"
 	}
-	return &hintedError{errors.New(by), e.Hint()}
+	return &hintedError{errors.New(by), hint}
 }
 
 // StatusOptions are options of Fleet.Status. The zero value is useful.

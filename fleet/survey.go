@@ -168,11 +168,21 @@ func (s Survey) state() string {
 
 // bootsUnknown says, of a host that is Uncommitted, what it boots.
 func (s Survey) bootsUnknown() string {
-	if s.Deployment != nil && s.Deployment.State == DeploymentRuns {
+	if s.commits() {
 		return "what it boots is not known: a commit is at work"
 	}
 	return fmt.Sprintf("what it boots is not known: a commit was cut short; its profile is %s", short(s.Profile))
 }
+
+// unfinished says why what it boots is not known, of Uncommitted.
+func (s Survey) unfinished() string {
+	if s.commits() {
+		return "a deployment is just making its boot entry"
+	}
+	return "an earlier deployment was cut short before its boot entry was made"
+}
+
+func (s Survey) commits() bool { return s.Deployment != nil && s.Deployment.State == DeploymentRuns }
 
 // Boots says what the host boots, and known is false if that cannot be told.
 func (s Survey) Boots() (text string, known bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -84,8 +85,8 @@ func (u *unit) check(e *unitEnd, problems []string, attempt error) error {
 	}
 	e.status = -1
 	if e.values["code"] == "1" { // CLD_EXITED of waitid(2)
-		if _, err := fmt.Sscanf(e.values["status"], "%d", &e.status); err != nil {
-			e.status = -1
+		if n, err := strconv.Atoi(e.values["status"]); err == nil {
+			e.status = n
 		}
 	}
 	return nil

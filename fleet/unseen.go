@@ -11,8 +11,9 @@ import (
 	"github.com/nixflotilla/flotilla/internal/readset"
 )
 
-// Unseen remembers which files were warned of since the flake does not see them. Fleets
-// that share one warn of each once. The zero value is ready.
+// Unseen remembers which files were warned of because the flake does not see them. Fleets
+// that share one (Config.Unseen) warn of each file once. The zero value has warned of none;
+// it may be used by several goroutines, and must not be copied.
 type Unseen struct {
 	mu   sync.Mutex
 	told map[string]bool
@@ -51,9 +52,10 @@ func unseenText(files []string) string {
 // place is there for less.
 const unseenEvery = time.Second
 
-// NextUnseen waits until there are files that the flake does not see and would, and that
-// Config.Unseen does not know of, and returns the warning. That is for whoever waits for
-// Next, to which such files are nothing: runs warn by themselves. The error is that of ctx.
+// NextUnseen waits until there are files that the flake does not see, that would concern a
+// host, and that Config.Unseen has not warned of, and returns the warning: one sentence. It is
+// for whoever waits for Next, to which such files are no change; runs warn by themselves.
+// Without Config.Unseen it returns the same warning each time. The error is ctx's cause.
 func (f *Fleet) NextUnseen(ctx context.Context) (warning string, err error) {
 	var before, judged []string
 	for {
@@ -81,9 +83,8 @@ func (f *Fleet) near(u *untracked) (files []string) {
 	hosts := sync.OnceValue(func() (all []*readset.Result) {
 		store := readset.Open(f.evaluations())
 		for _, h := range store.Hosts() {
-			results := store.Load(h)
-			if i := slices.IndexFunc(results, func(r *readset.Result) bool { return r.Hidden == "" }); i >= 0 {
-				all = append(all, results[i])
+			if r := readset.Known(store.Load(h)); r != nil {
+				all = append(all, r)
 			}
 		}
 		return all

@@ -219,9 +219,9 @@ func strange(message string) (repository string, ok bool) {
 	return repository, ok
 }
 
-// trust is what to do about a repository that is refused.
+// trust is what to do about a repository that is refused. Another user chose its name.
 func trust(repository string) string {
-	return "if you trust it: git config --global --add safe.directory '" + repository + "'"
+	return "if you trust it: git config --global --add safe.directory '" + strings.ReplaceAll(repository, "'", `'\''`) + "'"
 }
 
 // explain makes an *EvalError of a failed command if Nix said what was wrong.

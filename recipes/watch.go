@@ -72,18 +72,7 @@ func (w *watching) run(ctx context.Context) error {
 		}()
 		err := w.round(ctx, overtaken)
 		if err == nil {
-			err = promptly(ctx, func(ctx context.Context) error {
-				quiet := w.warn(ctx)
-				defer quiet()
-				select {
-				case files := <-next:
-					quiet()
-					w.changed(files)
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			})
+			err = promptly(ctx, func(ctx context.Context) error { return w.await(ctx, next) })
 		}
 		stop()
 		for range next {
@@ -93,6 +82,24 @@ func (w *watching) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// await takes over the next files. The channel is closed without any once ctx is done.
+func (w *watching) await(ctx context.Context, next <-chan *fleet.Files) error {
+	quiet := w.warn(ctx)
+	defer quiet()
+	select {
+	case files, ok := <-next:
+		if !ok {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		quiet()
+		w.changed(files)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

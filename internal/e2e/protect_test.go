@@ -278,7 +278,7 @@ func TestHostLock(t *testing.T) {
 	// As a host is left that lost its service manager's memory of a deployment.
 	const left = "mkdir -p /run/flotilla/left && echo by mallory@home >/run/flotilla/left/deployment && ln -s left /run/flotilla/lock"
 	m.must("p510", left)
-	m.run("flotilla status -fast").exits(0).says("a lock was left, which `unlock p510` or the next deployment removes, by mallory@home")
+	m.run("flotilla status -fast").exits(0).says("a lock was left, which `unlock p510` or the next deployment removes; begun by mallory@home")
 	m.run("flotilla unlock p510 -yes").exits(0).says("removed the lock of mallory@home")
 	m.clear("p510")
 	m.must("p510", left)

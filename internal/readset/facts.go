@@ -7,31 +7,38 @@ import (
 	"strings"
 )
 
-// Facts are what the text of a Nix file shows of what it may read, comments and
-// strings included: rather too much than too little.
+// Facts are what the text of a Nix file shows of what the file may read. Comments and
+// strings count like code: the facts may say too much, but not too little. The zero value
+// is that of a file that reads nothing.
+//
+// Paths are relative to the tree's root, with "" for the root itself, and slash-separated;
+// lists are sorted.
 type Facts struct {
-	// Paths are those that it mentions: files, or directories with all that is
-	// below them. Under are directories of which it mentions something below. Both
-	// are relative to the tree's root, "" for that itself.
+	// Paths are the path literals in the text, each a file, or a directory with everything
+	// below it. Under are directories of which something below is named, as by ./dir/${x}.
 	Paths []string `json:"paths,omitempty"`
 	Under []string `json:"under,omitempty"`
-	// Read are those of Paths and Under that it reads the contents of, right there, and Begun
-	// those that it goes on from to what it reads: with more of a name, or below.
+	// Read are the paths whose contents are read where they are named, as by readFile ./x.
+	// Begun are those from which the path of what is read is put together, as by
+	// readFile (./x + ".json"): anything whose path begins so may be read.
 	Read  []string `json:"read,omitempty"`
 	Begun []string `json:"begun,omitempty"`
-	// Reads says that it reads the contents of files that it does not name there.
+	// Reads says that contents are read of files that are not named where that is done, as
+	// by f: readFile f.
 	Reads bool `json:"reads,omitempty"`
-	// Climbs says that it may make, for itself or another file, what leads up from a path.
+	// Climbs says that the text may make something that leads up from a path, as ".." or
+	// dirOf do; also for another file, that goes on from there.
 	Climbs bool `json:"climbs,omitempty"`
-	// Metadata says that it names what Nix says of the flake's source tree as a
-	// whole: revision, dates, hash, place. Dates says that it names those that may
-	// be the same for different revisions.
+	// Metadata says that the text names something that Nix tells of the flake's source tree
+	// as a whole: revision, dates, hash, place. Dates says that it names a date or the number
+	// of revisions, which no derivation can be searched for.
 	Metadata bool `json:"metadata,omitempty"`
 	Dates    bool `json:"dates,omitempty"`
-	// Strings says that it may make a text of a path, which names the source tree's
-	// place.
+	// Strings says that the text may turn a path into a string, which then holds the place
+	// of the source tree.
 	Strings bool `json:"strings,omitempty"`
-	// Evades says that it does what this package cannot follow.
+	// Evades says that what the text reads cannot be told: it calls another flake, or a
+	// builtin by a name that is put together.
 	Evades bool `json:"evades,omitempty"`
 }
 
@@ -48,7 +55,11 @@ var (
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
 	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
-	applies = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	applies = regexp.MustCompile(`(?:[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	// A line that is a comment (or of a string, whose end is then closer to the reader), and
+	// what may be a comment or begin within a string.
+	commentLine = regexp.MustCompile(`(?m)^[ \t]*#.*\n`)
+	comment     = regexp.MustCompile(`(?s)#[^\n]*\n|/\*.*?\*/`)
 	// What binds a reader to its own name, in no set that it may be taken out of.
 	binds = regexp.MustCompile(`\n[^#\n]*\blet\b[^{}#]*\binherit\s*\([^()]*\)[\sA-Za-z0-9_'-]*$`)
 	// A reader's argument that is a path literal; and, after it, what is added to it, or goes on
@@ -99,7 +110,8 @@ const near = 200
 // takesApart is what makes another path of a path's text, and little else.
 const takesApart = `(?:replaceStrings\s*\[\s*"[^"]*[./][^"]*"|splitString\s*"/"|removeSuffix\b)`
 
-// Scan finds the facts of a file; name is its path in the tree.
+// Scan finds the facts of a Nix file from its text; name is its path in the tree, from which
+// relative paths in it are resolved. Any text will do: there are no errors.
 func Scan(name, text string) Facts {
 	var f Facts
 	dir := path.Dir(name)
@@ -110,9 +122,13 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		switch before := text[max(0, at[0]-near):at[0]]; {
-		case binds.MatchString("\n"+before) && at[0] <= near, binds.MatchString(before):
-		case applies.MatchString(before):
+		before := text[max(0, at[0]-near):at[0]]
+		if at[0] <= near { // which is as if after a binding
+			before = ";\n" + before
+		}
+		switch {
+		case binds.MatchString(before):
+		case isApplied(before):
 			f.read(dir, text[at[1]:], 0)
 		default:
 			f.Reads = true
@@ -146,6 +162,12 @@ func Scan(name, text string) Facts {
 		*list = slices.Compact(*list)
 	}
 	return f
+}
+
+// isApplied reports whether a reader is, by what comes before it.
+func isApplied(before string) bool {
+	before = commentLine.ReplaceAllString(before, "")
+	return applies.MatchString(before) && applies.MatchString(comment.ReplaceAllString(before, ""))
 }
 
 // mention notes a path literal.

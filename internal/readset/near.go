@@ -6,45 +6,38 @@ import (
 	"strings"
 )
 
-// Near reports whether a path that is not in the tree is where the host reads: it
-// is named, or below a directory that is, or in one from which a file was imported
-// or copied. The repository's root and flake, the flake's directory, are no such
-// directories: anything may lie there.
+// Near reports whether a path that is not in the tree is where the host reads: the
+// path is named, or lies below a directory that is, or beside a file that was imported
+// or copied. A directory ends in a slash. What lies in the root of the repository, or in
+// flake, the flake's directory below it ("" for the root), is near for no other reason than
+// being named: anything may lie there.
 func (r *Result) Near(name, flake string) bool {
-	if flake == "" {
-		flake = "."
-	}
-	all := func(dir string) bool { return dir == "" || dir == "." || dir == flake }
-	dir := path.Dir(strings.TrimSuffix(name, "/"))
-	if !all(dir) && slices.ContainsFunc(r.Copied, func(p string) bool { return path.Dir(p) == dir }) {
-		return true
-	}
-	for file, f := range r.Imports {
-		if !all(dir) && path.Dir(file) == dir {
-			return true
-		}
-		for _, list := range [][]string{f.Paths, f.Under} {
-			if slices.ContainsFunc(list, func(p string) bool { return !all(p) && covers([]string{p}, name) }) {
-				return true
-			}
-		}
-	}
-	return false
+	return r.neighbours(name, flake) || r.any(func(f Facts) bool {
+		above := func(p string) bool { return !isRoot(p, flake) && covers([]string{p}, name) }
+		return slices.ContainsFunc(f.Paths, above) || slices.ContainsFunc(f.Under, above)
+	})
 }
 
-// Beside reports whether a path is one that the host names in full, or in a directory from
-// which a file was imported or copied: who names a directory above, as a flake.nix does that
-// has a directory for each host, is near what is not theirs.
+// Beside is Near without what only lies below a directory that is named. A flake.nix that has a
+// directory for each host names the one above them all, and with that the files of every host.
 func (r *Result) Beside(name, flake string) bool {
+	return r.neighbours(name, flake) || r.any(func(f Facts) bool { return slices.Contains(f.Paths, name) })
+}
+
+// neighbours reports whether a path lies beside a file that was imported or copied.
+func (r *Result) neighbours(name, flake string) bool {
 	dir := path.Dir(strings.TrimSuffix(name, "/"))
-	in := func(p string) bool { return dir != "." && dir != flake && path.Dir(p) == dir }
-	if slices.ContainsFunc(r.Copied, in) {
-		return true
+	beside := func(p string) bool { return path.Dir(p) == dir }
+	if isRoot(dir, flake) {
+		return false
 	}
-	for file, f := range r.Imports {
-		if in(file) || slices.Contains(f.Paths, name) {
+	for file := range r.Imports {
+		if beside(file) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(r.Copied, beside)
 }
+
+// isRoot reports whether a directory is the root of the repository or of the flake.
+func isRoot(dir, flake string) bool { return dir == "" || dir == "." || dir == flake }

@@ -8,20 +8,20 @@ import (
 	"github.com/nixflotilla/flotilla/internal/worktree"
 )
 
-// Question is what Predict is asked.
+// Question is what Predict and Touched are asked. All fields must be set.
 type Question struct {
 	// Base is an earlier result, and From a tree that it holds for.
 	Base *Result
 	From *worktree.Tree
 	// To is the tree in question.
 	To *worktree.Tree
-	// Imported says that another host imports a file, as far as that is known.
+	// Imported reports whether another host than Base's is known to import a file.
 	Imported func(path string) bool
 }
 
-// Predict returns "" if an evaluation of the tree in question would certainly
-// give the derivation of the earlier result, else why it may not. What
-// "certainly" rests on is in docs/change-detection.md.
+// Predict returns "" if an evaluation of the tree in question is certain to give the
+// derivation of the earlier result. Otherwise it returns why it may not, as half a sentence:
+// "hosts/razer/audio.nix changed". docs/change-detection.md says what the certainty rests on.
 func Predict(q Question) string {
 	r := q.Base
 	changes := worktree.Changes(q.From, q.To)

@@ -22,8 +22,8 @@ type Result struct {
 	// Hidden says why what it read is not known, so that it holds for its very tree
 	// only; "" if it is.
 	Hidden string `json:",omitempty"`
-	// Imports are the files of the tree that were imported, sorted, with the facts
-	// of each.
+	// Imports are the files of the tree that were imported, by their paths, with the
+	// facts of each.
 	Imports map[string]Facts `json:",omitempty"`
 	// Copied are the files of the tree whose contents are among the sources of the
 	// derivation, sorted. Whole says that the flake's own source tree is one, or that
@@ -106,6 +106,14 @@ func (r *Result) Trees() []string {
 	trees := append([]string{r.Tree}, r.Same...)
 	slices.Reverse(trees)
 	return trees
+}
+
+// Known is the first of results that says what it read; nil if none does.
+func Known(results []*Result) *Result {
+	if i := slices.IndexFunc(results, func(r *Result) bool { return r.Hidden == "" }); i >= 0 {
+		return results[i]
+	}
+	return nil
 }
 
 // Holds reports whether a result is known to hold for a tree.

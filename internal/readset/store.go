@@ -19,8 +19,8 @@ import (
 // Store keeps results and trees in a directory, a file for each host and for
 // each tree. Files are written in one step and checked when they are read: one
 // that is damaged, of another version or gone is as if it had never been. Several
-// processes may use one directory; what one of them has just added another may
-// overwrite, which costs an evaluation.
+// goroutines and processes may use one directory; of two that add to one host at the same
+// time, the later takes away what the earlier has just added, which costs an evaluation.
 type Store struct {
 	dir string
 
@@ -39,8 +39,8 @@ const (
 	keepSame   = 4
 )
 
-// version is part of every file; another reads as nothing.
-const version = "flotilla results 5"
+// version is part of every file; another reads as nothing. It is another whenever Scan is.
+const version = "flotilla results 6"
 
 // Load returns the results for a host, the newest first; nil if there are none.
 func (s *Store) Load(host string) []*Result {
@@ -89,8 +89,9 @@ func (s *Store) treeFile(fingerprint string) string {
 	return filepath.Join(s.dir, "trees", fingerprint)
 }
 
-// Save keeps the newest results for a host in place of what was there. The trees
-// that they hold for must have been kept with KeepTree.
+// Save keeps the newest results for a host, which come first, in place of what was there.
+// The trees that they hold for must have been kept with KeepTree. It shortens the lists Same
+// of the results that it is given. Errors are those of the file system.
 func (s *Store) Save(host string, results []*Result) error {
 	known, hidden := 0, 0
 	var kept []*Result
@@ -115,7 +116,7 @@ func (s *Store) Save(host string, results []*Result) error {
 	return replace(s.hostFile(host), append([]byte(checked(body)+"\n"), body...))
 }
 
-// KeepTree keeps a tree.
+// KeepTree keeps a tree, in memory also if the error, of the file system, is not nil.
 func (s *Store) KeepTree(t *worktree.Tree) error {
 	s.mu.Lock()
 	s.trees[t.Fingerprint()] = t
@@ -129,7 +130,7 @@ func (s *Store) KeepTree(t *worktree.Tree) error {
 	return replace(file, t.Encode())
 }
 
-// Tree returns a tree, nil if it is not there.
+// Tree returns the tree of a fingerprint, nil if it is not there. It is read once.
 func (s *Store) Tree(fingerprint string) *worktree.Tree {
 	s.mu.Lock()
 	defer s.mu.Unlock()

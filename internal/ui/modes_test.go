@@ -24,7 +24,7 @@ func TestStatusOfWhatWaits(t *testing.T) {
 	var b bytes.Buffer
 	Status(&b, r)
 	for _, want := range []string{"p620: up to date\n", "the specialisation on-the-go of what it boots\n", "wanted      what it boots\n",
-		"  ! waits 1m5s to be confirmed: `confirm p620`, or it goes back to 1111111-p620-26.05, by me@here (pid 1) since ",
+		"  ! waits 1m5s to be confirmed: `confirm p620`, or it goes back to 1111111-p620-26.05; begun by me@here (pid 1) at ",
 		"under way   a deployment waits to be confirmed, by me@here",
 		"  ! a deployment of 2222222-razer-26.05 by her@home (pid 2) was rolled back at "} {
 		if !strings.Contains(b.String(), want) {

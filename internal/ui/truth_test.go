@@ -11,7 +11,7 @@ import (
 // A plan for a host that another deployment has says so, wherever it is read.
 func TestPlanOfALockedHost(t *testing.T) {
 	r := planned()
-	held := "waits 1m5s to be confirmed: `confirm p620`, or it goes back to 1111111-p620, by me\x1b[2J@here (pid 1)"
+	held := "waits 1m5s to be confirmed: `confirm p620`, or it goes back to 1111111-p620; begun by me\x1b[2J@here (pid 1)"
 	for _, n := range []int{1, 2} { // the only one, and one of several
 		r := &fleet.Report{Planned: true, Results: r.Results[:n]}
 		r.Results[0].Difference.Held = held

@@ -102,7 +102,8 @@ func gitWith(ctx context.Context, dir string, stdin io.Reader, args ...string) (
 	if pe != nil {
 		if _, after, ok := strings.Cut(pe.Stderr, "detected dubious ownership in repository at '"); ok {
 			repository, _, _ := strings.Cut(after, "'\n")
-			return "", off("Git refuses %s, which belongs to another user (if you trust it: git config --global --add safe.directory '%[1]s')", repository)
+			return "", off("Git refuses %s, which belongs to another user (if you trust it: git config --global --add safe.directory '%s')",
+				repository, strings.ReplaceAll(repository, "'", `'\''`))
 		}
 	}
 	return string(res.Stdout), err
