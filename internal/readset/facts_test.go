@@ -1,6 +1,7 @@
 package readset
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -149,6 +150,47 @@ func TestScan(t *testing.T) {
 		got := Scan(in, text)
 		if !slices.Equal(got.Paths, want.Paths) || !slices.Equal(got.Under, want.Under) || !slices.Equal(got.Read, want.Read) || !slices.Equal(got.Begun, want.Begun) || got.Climbs != want.Climbs ||
 			got.Reads != want.Reads || got.Metadata != want.Metadata || got.Dates != want.Dates || got.Strings != want.Strings || got.Evades != want.Evades {
+			t.Errorf("%q\n got %+v\nwant %+v", text, got, want)
+		}
+	}
+}
+
+// What else a text shows: of code of inputs that reads by itself, and of texts of which a part
+// is looked at.
+func TestScanOfParts(t *testing.T) {
+	const in = "hosts/a/x.nix"
+	for text, want := range map[string]Facts{
+		"imports = [ inputs.clan-core.flakeModules.default ];": {Under: []string{""}, Parts: true},
+		"clan = 1; x = clan-cored;":                            {},
+		"nix-gitignore.gitignoreSource [ ] ./y":                {Paths: []string{"hosts/a/y"}, Ignores: true},
+		"inherit (inputs.gitignore.lib) gitignoreSource;":      {Ignores: true},
+		"x.source = ./.gitignore; # gitignored":                {Paths: []string{"hosts/a/.gitignore"}},
+		"head (splitString \"\\n\" x)":                         {Apart: true},
+		"hasPrefix \"_\" x":                                    {},
+		"hasPrefix \"_\" (readFile x)":                         {Apart: true, Reads: true},
+		"builtins.match \"(.*)-web\" \"${./web}\"":             {Paths: []string{"hosts/a/web"}, Turned: []string{"hosts/a/web"}, Apart: true},
+		"builtins.match \"(.*)-web\" \"${../../.}\"":           {Under: []string{""}, Metadata: true, Apart: true},
+		"x.source = \"${./web}/y\";":                           {Paths: []string{"hosts/a/web"}},
+		"\"${./k}\" == \"${ ./l }\"":                           {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k", "hosts/a/l"}},
+		"x = a == b; y = \"${./k}\";":                          {Paths: []string{"hosts/a/k"}},
+		"hostName = baseNameOf ./.;":                           {Paths: []string{"hosts/a"}},
+		"substring 0 8 (baseNameOf ../../.)":                   {Under: []string{""}, Metadata: true, Apart: true},
+		"substring 11 8 (toString ./k)":                        {Paths: []string{"hosts/a/k"}, Metadata: true, Strings: true, Apart: true},
+		// What is read goes on by what is not a "+" right after it.
+		"readFile (./k # x\n+ \".yml\")":      {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
+		"readFile (./k |> (p: p + \".yml\"))": {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
+		"readFile \"${./k + \".yml\"}\"":      {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
+		"reportPath = ./k |> f;":              {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
+		"readFile ./k |> fromJSON":            {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"x.importToml ./k":                    {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		// Attributes of the flake that are no place of it.
+		"perSystem = { self', inputs', ... }: self'.packages": {},
+		"deployChecks self.deploy":                            {},
+		"self: super: { x = self.callPackage ./y { }; }":      {Paths: []string{"hosts/a/y"}},
+		"self.sourceInfo":                                     {Under: []string{""}, Metadata: true, Dates: true},
+		"perSystem.self.x self.inputs.self":                   {Under: []string{""}, Metadata: true},
+	} {
+		if got := Scan(in, text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q\n got %+v\nwant %+v", text, got, want)
 		}
 	}

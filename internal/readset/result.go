@@ -145,3 +145,11 @@ func (r *Result) shows(w Ways) string {
 func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
 func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
 func (r *Result) evades() bool   { return r.any(func(f Facts) bool { return f.Evades }) }
+func (r *Result) parts() bool    { return r.any(func(f Facts) bool { return f.Parts }) }
+func (r *Result) ignores() bool  { return r.any(func(f Facts) bool { return f.Ignores }) }
+func (r *Result) apart() bool    { return r.any(func(f Facts) bool { return f.Apart }) }
+
+// turns reports whether the host makes a text of a copy that a file is in.
+func (r *Result) turns(name string) bool {
+	return r.any(func(f Facts) bool { return covers(f.Turned, name) })
+}
