@@ -21,6 +21,10 @@ type Facts struct {
 	Begun []string `json:"begun,omitempty"`
 	// Reads says that it reads the contents of files that it does not name there.
 	Reads bool `json:"reads,omitempty"`
+	// Text says that what it does not name may be code, Code are those of Begun from which it may
+	// go on to code: not if the name ends otherwise, or what is read is taken for JSON or TOML.
+	Text bool     `json:"text,omitempty"`
+	Code []string `json:"code,omitempty"`
 	// Parts says that code of inputs may read parts of any file that is data, without being given
 	// its path; Ignores that some may read what Git is to ignore; Apart that it may look at less
 	// than all of a text.
@@ -55,7 +59,7 @@ var (
 	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?i:JSON|TOML|YAML)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
 	// What is given to much used code of inputs that reads parts of it, or of what is below: to
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
-	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
+	given = regexp.MustCompile(`\b(reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
 	applies = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
 	// What binds a reader to its own name, in no set that it may be taken out of.
@@ -137,21 +141,25 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		switch before := text[max(0, at[0]-near):at[0]]; {
-		case binds.MatchString("\n"+before) && at[0] <= near, binds.MatchString(before):
-		case applies.MatchString(before):
-			f.read(dir, text[at[1]:], 0)
-		default:
-			f.Reads = true
+		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
+		if binds.MatchString("\n"+before) && at[0] <= near || binds.MatchString(before) {
+			continue
+		}
+		applied := applies.MatchString(before)
+		spares := sparesCode(strings.TrimPrefix(text[at[0]:at[1]], "__"), before, after, applied)
+		if applied {
+			f.read(dir, after, 0, spares)
+		} else {
+			f.Reads, f.Text = true, f.Text || !spares
 		}
 	}
-	for _, at := range given.FindAllStringIndex(text, -1) {
+	for _, at := range given.FindAllStringSubmatchIndex(text, -1) {
 		if rest := text[at[1]:]; !strings.HasPrefix(rest, "=") && !absolute.MatchString(rest) {
-			f.read(dir, rest, 1)
+			f.read(dir, rest, 1, sparesCode(text[at[2]:at[3]], "", rest, true))
 		}
 	}
 	f.Parts, f.Ignores = clan.MatchString(text), ignores.MatchString(text)
-	f.Apart = apart.MatchString(text) || f.Reads && strings.Contains(text, "hasPrefix")
+	f.Apart = apart.MatchString(text) || f.Text && strings.Contains(text, "hasPrefix")
 	flake := namesSelf(text)
 	f.Climbs = climbs.MatchString(text) || leadsUp(text)
 	if f.Climbs || f.Parts || flake || handsOnSelf(text) || f.Reads && anyInput.MatchString(text) {
@@ -175,7 +183,7 @@ func Scan(name, text string) Facts {
 	}
 	f.Dates = dates.MatchString(text)
 	f.Evades = evades.MatchString(text)
-	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun, &f.Turned} {
+	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun, &f.Code, &f.Turned} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -212,11 +220,11 @@ func (f *Facts) mention(dir, literal string) {
 }
 
 // read notes what is read of what follows a reader: also what is added to that, within as many
-// brackets as it opens, and open more.
-func (f *Facts) read(dir, after string, open int) {
+// brackets as it opens, and open more; spares says that none of it is code.
+func (f *Facts) read(dir, after string, open int, spares bool) {
 	m := readArgument.FindStringSubmatch(after)
 	if m == nil {
-		f.Reads = true
+		f.Reads, f.Text = true, f.Text || !spares
 		return
 	}
 	p, under := resolve(dir, m[2])
@@ -225,12 +233,15 @@ func (f *Facts) read(dir, after string, open int) {
 	more := added.FindStringSubmatch(after)
 	switch next := strings.TrimLeft(after, " \t\n"); {
 	case under || goesOn.MatchString(after) || more != nil && strings.Count(more[1], ")") < brackets:
-		f.Begun = append(f.Begun, p)
 	case strings.Contains(m[0], `"${`) && !strings.HasPrefix(next, "}"),
 		brackets > 0 && next != "" && !strings.ContainsAny(next[:1], ");}"): // into what is not clear
-		f.Begun, f.Reads = append(f.Begun, p), true
+		f.Reads, f.Text = true, f.Text || !spares
 	default:
 		f.Read = append(f.Read, p)
+		return
+	}
+	if f.Begun = append(f.Begun, p); !spares {
+		f.Code = append(f.Code, p)
 	}
 }
 

@@ -329,3 +329,30 @@ func TestCodeInACopyThatIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// A reader of what is no code leaves other hosts' modules alone.
+func TestReaderOfDataSparesCode(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeFile, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	linked := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Links: []worktree.Link{{Path: "hosts/b/wg.pub", Target: "hosts/b/x.nix"}}, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeSymlink, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	for text, want := range map[string]string{
+		"readFile ./hosts/${n}/wg.pub":              "",
+		"readFile ./hosts/${n}":                     "hosts/b/x.nix changed",
+		"f ./hosts; f = d: readFile \"${d}/x.pub\"": "",
+		"f ./hosts; f = d: readFile d":              "hosts/b/x.nix changed",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}}}
+		all := func(string) bool { return true }
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: all}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+		if got := Predict(Question{Base: r, From: linked("1"), To: linked("2"), Imported: all}); got == "" {
+			t.Errorf("%s: unchanged by a name that ends otherwise", text)
+		}
+	}
+}

@@ -113,12 +113,18 @@ func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
 }
 
-// reads reports whether the host may read the contents of files that are not named where
+// readsData reports whether the host may read the contents of files that are not named where
 // they are read: some file climbs, and the same or another reads what it goes on to from a path.
-func (r *Result) reads() bool {
-	return r.any(func(f Facts) bool { return f.Reads }) ||
-		r.any(func(f Facts) bool { return f.Climbs }) && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
+// reads reports whether they may be code.
+func (r *Result) readsData() bool {
+	return r.any(func(f Facts) bool { return f.Reads }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
 }
+
+func (r *Result) reads() bool {
+	return r.any(func(f Facts) bool { return f.Text }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Code) > 0 })
+}
+
+func (r *Result) climbs() bool { return r.any(func(f Facts) bool { return f.Climbs }) }
 
 // any reports whether one of the imported files has a fact.
 func (r *Result) any(fact func(Facts) bool) bool {
