@@ -60,6 +60,8 @@ var (
 	// What is given to much used code of inputs that reads parts of it, or of what is below: to
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
 	given = regexp.MustCompile(`\b(reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
+	// The same of base16.nix, under a name that may mean anything: only a path literal counts.
+	scheme = regexp.MustCompile(`\bscheme\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
 	applies = regexp.MustCompile(`(?:^|[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
 	// What binds a reader to its own name, in no set that it may be taken out of.
@@ -156,6 +158,11 @@ func Scan(name, text string) Facts {
 	for _, at := range given.FindAllStringSubmatchIndex(text, -1) {
 		if rest := text[at[1]:]; !strings.HasPrefix(rest, "=") && !absolute.MatchString(rest) {
 			f.read(dir, rest, 1, sparesCode(text[at[2]:at[3]], "", rest, true))
+		}
+	}
+	for _, at := range scheme.FindAllStringIndex(text, -1) {
+		if rest := text[at[1]:]; readArgument.MatchString(rest) {
+			f.read(dir, rest, 1, true)
 		}
 	}
 	f.Parts, f.Ignores = clan.MatchString(text), ignores.MatchString(text)

@@ -183,6 +183,8 @@ func TestScanOfParts(t *testing.T) {
 		"reportPath = ./k |> f;":              {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
 		"readFile ./k |> fromJSON":            {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
 		"x.importToml ./k":                    {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"scheme = ./k/${n}.yaml;":             {Under: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}},
+		"scheme = \"https\"; scheme == ./k":   {Paths: []string{"hosts/a/k"}},
 		// Attributes of the flake that are no place of it.
 		"perSystem = { self', inputs', ... }: self'.packages": {},
 		"deployChecks self.deploy":                            {},
