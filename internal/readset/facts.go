@@ -26,6 +26,19 @@ type Facts struct {
 	// Reads says that contents are read of files that are not named where that is done, as
 	// by f: readFile f.
 	Reads bool `json:"reads,omitempty"`
+	// Text says that what it does not name may be code, Code are those of Begun from which it may
+	// go on to code: not if the name ends otherwise, or what is read is taken for JSON or TOML.
+	Text bool     `json:"text,omitempty"`
+	Code []string `json:"code,omitempty"`
+	// Parts says that code of inputs may read parts of any file that is data, without being given
+	// its path; Ignores that some may read what Git is to ignore; Apart that it may look at less
+	// than all of a text.
+	Parts   bool `json:"parts,omitempty"`
+	Ignores bool `json:"ignores,omitempty"`
+	Apart   bool `json:"apart,omitempty"`
+	// Turned are those of Paths and Under that are copied for a text, which shows what is in
+	// them though nothing may be made of the copy.
+	Turned []string `json:"turned,omitempty"`
 	// Climbs says that the text may make something that leads up from a path, as ".." or
 	// dirOf do; also for another file, that goes on from there.
 	Climbs bool `json:"climbs,omitempty"`
@@ -50,10 +63,12 @@ var (
 	// Every builtin has a second name that begins with "__".
 
 	// What observes contents, or makes a copy forget where it came from.
-	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?:JSON|TOML|YAML)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
+	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?i:JSON|TOML|YAML)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
 	// What is given to much used code of inputs that reads parts of it, or of what is below: to
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
-	given = regexp.MustCompile(`\b(?:reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
+	given = regexp.MustCompile(`\b(reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
+	// The same of base16.nix, under a name that may mean anything: only a path literal counts.
+	scheme = regexp.MustCompile(`\bscheme\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
 	applies = regexp.MustCompile(`(?:[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
 	// A line that is a comment (or of a string, whose end is then closer to the reader), and
@@ -67,7 +82,13 @@ var (
 	readArgument = regexp.MustCompile(`^(?:\s*"[a-z0-9]+")?([\s(]*)(?:"\$\{\s*)?((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
 	added        = regexp.MustCompile(`^([\s)]*)\+`)
 	goesOn       = regexp.MustCompile(`^\s*\}[^"]`)
-	absolute     = regexp.MustCompile(`^\s*"[/~]`)
+	// A path literal that is copied for a text; what may lose where a text comes from; and what
+	// precedes or follows one that is compared.
+	turned   = regexp.MustCompile(`\$\{\s*((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+	forgets  = regexp.MustCompile(`\b(?:__)?(?:match|split|sanitizeDerivationName)\b`)
+	compares = regexp.MustCompile(`[=!]=\s*"$`)
+	compared = regexp.MustCompile(`^\s*\}"\s*[=!]=`)
+	absolute = regexp.MustCompile(`^\s*"[/~]`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
@@ -78,11 +99,22 @@ var (
 	// The place of an input is the tree's only if that is part of the tree.
 	ofInput = regexp.MustCompile(`\binputs\s*\.\s*[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*outPath$`)
 	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
+	// What names a part of the place: the tree's root taken for a name, or a place as a text.
+	rootName = regexp.MustCompile(`\bbaseNameOf[\s(]*((?:\.{1,2}/)[A-Za-z0-9._+/-]*)`)
+	partText = regexp.MustCompile(`\b(?:substring|match|split)\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b(?:substring|match|split)\b`)
 	// So may a builtin whose name is put together.
 	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
 	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
+
+	// clan-core, which is given the flake by flake-parts too, and reads what it generates, the
+	// inventory and the machines' hardware reports below it.
+	clan = regexp.MustCompile(`\bclan-core\b|\bclan(?:Lib|Modules)\b`)
+	// nix-gitignore of nixpkgs, and gitignore.nix.
+	ignores = regexp.MustCompile(`(?i)gitignore(?:\.lib\b|-?(?:Source|Filter|Recursive|Compile|NixOS)|File)|\bnix-gitignore\b`)
+	// What looks at less than all of a text.
+	apart = regexp.MustCompile(`\b(?:__)?(?:match|split|splitString|substring|stringToCharacters|hasInfix)\b`)
 
 	// A ".." of a shell: the name of an alias (".." = "cd ..";), or before a variable.
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
@@ -91,7 +123,8 @@ var (
 	// What follows self where it is no path: an attribute that is none, or the end
 	// of its place in the arguments of a function; and what precedes it in an
 	// inherit.
-	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|inputs|lib|overlays|packages|legacyPackages|nixosModules|nixosConfigurations|homeModules|homeManagerModules|homeConfigurations|darwinModules|checks|apps|devShells|formatter)\b`)
+	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*[A-Za-z_][A-Za-z0-9_'-]*`)
+	selfPlace   = regexp.MustCompile(`^\s*[.?]\s*(?:outPath|sourceInfo|self|original)\b`)
 	selfFormal  = regexp.MustCompile(`^\s*[,}?:@]`)
 	selfInherit = regexp.MustCompile(`\binherit\s*(\(\s*|(\([^()]*\))?[\sA-Za-z0-9_'-]*)$`)
 	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
@@ -100,8 +133,8 @@ var (
 	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
-	// A longer name.
-	longer = regexp.MustCompile(`^[-'][A-Za-z0-9]`)
+	// A longer name, as self' of flake-parts.
+	longer = regexp.MustCompile(`^(?:-[A-Za-z0-9]|')`)
 )
 
 // near is how far back a name's context is looked at, in bytes.
@@ -122,29 +155,44 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		before := text[max(0, at[0]-near):at[0]]
+		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		if at[0] <= near { // which is as if after a binding
 			before = ";\n" + before
 		}
-		switch {
-		case binds.MatchString(before):
-		case isApplied(before):
-			f.read(dir, text[at[1]:], 0)
-		default:
-			f.Reads = true
+		if binds.MatchString(before) {
+			continue
+		}
+		applied := isApplied(before)
+		spares := sparesCode(strings.TrimPrefix(text[at[0]:at[1]], "__"), before, after, applied)
+		if applied {
+			f.read(dir, after, 0, spares)
+		} else {
+			f.Reads, f.Text = true, f.Text || !spares
 		}
 	}
-	for _, at := range given.FindAllStringIndex(text, -1) {
+	for _, at := range given.FindAllStringSubmatchIndex(text, -1) {
 		if rest := text[at[1]:]; !strings.HasPrefix(rest, "=") && !absolute.MatchString(rest) {
-			f.read(dir, rest, 1)
+			f.read(dir, rest, 1, sparesCode(text[at[2]:at[3]], "", rest, true))
 		}
 	}
+	for _, at := range scheme.FindAllStringIndex(text, -1) {
+		if rest := text[at[1]:]; readArgument.MatchString(rest) {
+			f.read(dir, rest, 1, true)
+		}
+	}
+	f.Parts, f.Ignores = clan.MatchString(text), ignores.MatchString(text)
+	f.Apart = apart.MatchString(text) || f.Text && strings.Contains(text, "hasPrefix")
 	flake := namesSelf(text)
 	f.Climbs = climbs.MatchString(text) || leadsUp(text)
-	if f.Climbs || flake || handsOnSelf(text) || f.Reads && anyInput.MatchString(text) {
+	if f.Climbs || f.Parts || flake || handsOnSelf(text) || f.Reads && anyInput.MatchString(text) {
 		f.Under = append(f.Under, "")
 	}
-	f.Metadata = flake || metadata.MatchString(text)
+	f.Metadata = flake || metadata.MatchString(text) || partText.MatchString(text)
+	f.turn(dir, text)
+	for _, m := range rootName.FindAllStringSubmatch(text, -1) {
+		p, _ := resolve(dir, m[1])
+		f.Metadata = f.Metadata || p == ""
+	}
 	f.Strings = strings.Contains(text, "toString")
 	for _, at := range metadataAttr.FindAllStringIndex(text, -1) {
 		switch named := text[max(0, at[0]-near):at[1]]; {
@@ -157,7 +205,7 @@ func Scan(name, text string) Facts {
 	}
 	f.Dates = dates.MatchString(text)
 	f.Evades = evades.MatchString(text)
-	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun} {
+	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun, &f.Code, &f.Turned} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -168,6 +216,25 @@ func Scan(name, text string) Facts {
 func isApplied(before string) bool {
 	before = commentLine.ReplaceAllString(before, "")
 	return applies.MatchString(before) && applies.MatchString(comment.ReplaceAllString(before, ""))
+}
+
+// turn notes the literals that are copied for a text, in a file that may forget of a text
+// that it is of a copy: else what is copied is seen by that. Of the root it shows its hash.
+// One that is compared shows little of the contents, as what is read does.
+func (f *Facts) turn(dir, text string) {
+	all := forgets.MatchString(text)
+	for _, at := range turned.FindAllStringSubmatchIndex(text, -1) {
+		p, _ := resolve(dir, text[at[2]:at[3]])
+		switch {
+		case compares.MatchString(text[max(0, at[0]-near):at[0]]), compared.MatchString(text[at[1]:]):
+			f.Read = append(f.Read, p)
+		case !all:
+		case p == "":
+			f.Metadata = true
+		default:
+			f.Turned = append(f.Turned, p)
+		}
+	}
 }
 
 // mention notes a path literal.
@@ -181,20 +248,28 @@ func (f *Facts) mention(dir, literal string) {
 }
 
 // read notes what is read of what follows a reader: also what is added to that, within as many
-// brackets as it opens, and open more.
-func (f *Facts) read(dir, after string, open int) {
+// brackets as it opens, and open more; spares says that none of it is code.
+func (f *Facts) read(dir, after string, open int, spares bool) {
 	m := readArgument.FindStringSubmatch(after)
 	if m == nil {
-		f.Reads = true
+		f.Reads, f.Text = true, f.Text || !spares
 		return
 	}
 	p, under := resolve(dir, m[2])
 	after = after[len(m[0]):]
+	brackets := strings.Count(m[1], "(") + open
 	more := added.FindStringSubmatch(after)
-	if under || goesOn.MatchString(after) || more != nil && strings.Count(more[1], ")") < strings.Count(m[1], "(")+open {
-		f.Begun = append(f.Begun, p)
-	} else {
+	switch next := strings.TrimLeft(after, " \t\n"); {
+	case under || goesOn.MatchString(after) || more != nil && strings.Count(more[1], ")") < brackets:
+	case strings.Contains(m[0], `"${`) && !strings.HasPrefix(next, "}"),
+		brackets > 0 && next != "" && !strings.ContainsAny(next[:1], ");}"): // into what is not clear
+		f.Reads, f.Text = true, f.Text || !spares
+	default:
 		f.Read = append(f.Read, p)
+		return
+	}
+	if f.Begun = append(f.Begun, p); !spares {
+		f.Code = append(f.Code, p)
 	}
 }
 
@@ -258,7 +333,7 @@ func namesSelf(text string) bool {
 	for _, at := range self.FindAllStringIndex(text, -1) {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
-		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after):
+		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after) && !selfPlace.MatchString(after):
 		case selfOf.MatchString(before):
 			return true
 		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):

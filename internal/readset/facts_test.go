@@ -1,6 +1,7 @@
 package readset
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,70 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// What else a text shows: of code of inputs that reads by itself, and of texts of which a part
+// is looked at.
+func TestScanOfParts(t *testing.T) {
+	const in = "hosts/a/x.nix"
+	for text, want := range map[string]Facts{
+		"imports = [ inputs.clan-core.flakeModules.default ];": {Under: []string{""}, Parts: true},
+		"clan = 1; x = clan-cored;":                            {},
+		"nix-gitignore.gitignoreSource [ ] ./y":                {Paths: []string{"hosts/a/y"}, Ignores: true},
+		"inherit (inputs.gitignore.lib) gitignoreSource;":      {Ignores: true},
+		"x.source = ./.gitignore; # gitignored":                {Paths: []string{"hosts/a/.gitignore"}},
+		"head (splitString \"\\n\" x)":                         {Apart: true},
+		"hasPrefix \"_\" x":                                    {},
+		"hasPrefix \"_\" (readFile x)":                         {Apart: true, Reads: true, Text: true},
+		"builtins.match \"(.*)-web\" \"${./web}\"":             {Paths: []string{"hosts/a/web"}, Turned: []string{"hosts/a/web"}, Apart: true},
+		"builtins.match \"(.*)-web\" \"${../../.}\"":           {Under: []string{""}, Metadata: true, Apart: true},
+		"x.source = \"${./web}/y\";":                           {Paths: []string{"hosts/a/web"}},
+		"\"${./k}\" == \"${ ./l }\"":                           {Paths: []string{"hosts/a/k", "hosts/a/l"}, Read: []string{"hosts/a/k", "hosts/a/l"}},
+		"x = a == b; y = \"${./k}\";":                          {Paths: []string{"hosts/a/k"}},
+		"hostName = baseNameOf ./.;":                           {Paths: []string{"hosts/a"}},
+		"substring 0 8 (baseNameOf ../../.)":                   {Under: []string{""}, Metadata: true, Apart: true},
+		"substring 11 8 (toString ./k)":                        {Paths: []string{"hosts/a/k"}, Metadata: true, Strings: true, Apart: true},
+		// What is read goes on by what is not a "+" right after it.
+		"readFile (./k # x\n+ \".yml\")":      {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true, Text: true, Code: []string{"hosts/a/k"}},
+		"readFile (./k |> (p: p + \".yml\"))": {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true, Text: true, Code: []string{"hosts/a/k"}},
+		"readFile \"${./k + \".yml\"}\"":      {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true, Text: true, Code: []string{"hosts/a/k"}},
+		"reportPath = ./k |> f;":              {Paths: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}, Reads: true},
+		"readFile ./k |> fromJSON":            {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"x.importToml ./k":                    {Paths: []string{"hosts/a/k"}, Read: []string{"hosts/a/k"}},
+		"scheme = ./k/${n}.yaml;":             {Under: []string{"hosts/a/k"}, Begun: []string{"hosts/a/k"}},
+		"scheme = \"https\"; scheme == ./k":   {Paths: []string{"hosts/a/k"}},
+		// Attributes of the flake that are no place of it.
+		"perSystem = { self', inputs', ... }: self'.packages": {},
+		"deployChecks self.deploy":                            {},
+		"self: super: { x = self.callPackage ./y { }; }":      {Paths: []string{"hosts/a/y"}},
+		"self.sourceInfo":                                     {Under: []string{""}, Metadata: true, Dates: true},
+		"perSystem.self.x self.inputs.self":                   {Under: []string{""}, Metadata: true},
+	} {
+		if got := Scan(in, text); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q\n got %+v\nwant %+v", text, got, want)
+		}
+	}
+}
+
+// What is read as JSON or TOML, or has a name that ends otherwise, is no code.
+func TestScanSparesCode(t *testing.T) {
+	for text, spares := range map[string]bool{
+		"readFile f": false, "map readFile fs": false, "readFile (f x)": false, "readFile \"${d}/${n}\"": false, "readFile (d + \"/${n}\")": false,
+		"map importJSON fs": true, "inherit (lib) importTOML;": true, "lib.importYAML f": false, "fromJSON (builtins.readFile f)": true,
+		"fromJSON (head (readFile f))": false, "f |> readFile |> builtins.fromJSON": true, "pipe f [ readFile fromTOML ]": true, "pipe f [ readFile head ]": false,
+		"readFile \"${d}/x.pub\"": true, "readFile \"${d}/x.ni\\x\"": false, "readFile \"${d}/x.nix\"": false, "readFile \"${d}pub\"": false, "readFile \"${d}/pub\"": true, "readFile \"${d}/\"": false,
+		"readFile (d + \"/${n}.pub\")": true, "readFile (d + \"/${n}.nix\")": false, "readFile (d + \"/x.pub\" + n)": false, "readFile ((d + \"/${f \"}\"}/x.pub\"))": true,
+		"readFile (if c then a else d + \"/x.pub\")": false, "readFile (f (d + \"/x.pub\"))": false, "readFile (d + \"/x.pub\" |> f)": false,
+		"readFile (let a = d + \"/x.pub\"; in f a)": false, "readFile (d + \"/x.pub\"": false, "readFile (d # \"\n+ \"/x.pub\")": false, "readFile (d ++ \"/x.pub\")": true,
+		"readFile \"${./k}/${n}.pub\"": true, "readFile ./k/${n}.pub": true, "readFile ./k/${n}/wg": true, "readFile ./k/${n}.nix": false, "readFile ./k/${n}": false,
+		"readFile (./k + \"/${n}.pub\")": true, "readFile (./k + n)": false, "importJSON (./k + n)": true, "hashFile \"md5\" (d + \"/x.pub\")": false,
+		"unsafeDiscardStringContext \"${./k}/x.pub\"": false, "reportPath = ./k/${n}/facter.json;": true, "reportPath = lib.mkIf c d;": true, "npmRoot = ./k + \"/x.d\";": false,
+	} {
+		f := Scan("hosts/a/x.nix", text)
+		if got := !f.Text && len(f.Code) == 0; got != spares || !f.Reads && len(f.Begun) == 0 {
+			t.Errorf("%q: %v, %+v", text, got, f)
+		}
+	}
+}
+
 // BenchmarkScan is a large file that is full of what is looked at closely.
 func BenchmarkScan(b *testing.B) {
 	text := strings.Repeat("x = self.rev or (f ./a/b self) ? outPath + readFile ./c;\n", 5000)
@@ -176,6 +241,7 @@ func BenchmarkScan(b *testing.B) {
 func FuzzScan(f *testing.F) {
 	f.Add("a/b.nix", "./${x}/../y")
 	f.Fuzz(func(t *testing.T, name, text string) {
+		endsOtherwise(text)
 		for _, list := range [][]string{Scan(name, text).Paths, Scan(name, text).Under} {
 			if slices.Contains(list, "..") {
 				t.Errorf("%q leads out of the tree", list)

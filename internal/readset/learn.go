@@ -143,7 +143,7 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 		}
 		// A file of code that nothing reads as data stays code.
 		for _, name := range e.Unread {
-			if strings.HasSuffix(name, ".nix") && !r.reads() {
+			if strings.HasSuffix(name, ".nix") && !r.reads() && !r.turns(name) {
 				r.unread(name)
 			}
 		}

@@ -2,6 +2,7 @@ package readset
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -137,25 +138,30 @@ func (r *Result) mayRead(c worktree.Change, q Question) bool {
 	if called == nil {
 		return true
 	}
-	exactly, above := false, false
+	code := !slices.ContainsFunc(called, func(n string) bool { return !strings.HasSuffix(n, ".nix") })
+	exactly, above, turned := false, false, false
 	for _, n := range called {
 		if _, ok := r.Imports[n]; ok {
 			return true
 		}
 		for _, f := range r.Imports {
-			if covers(f.Read, n) || begins(f.Begun, n) {
+			if covers(f.Read, n) || code && begins(f.Code, n) || !code && begins(f.Begun, n) {
 				return true
 			}
 			e, m := f.mentions(n)
-			exactly, above = exactly || e, above || m
+			exactly, above, turned = exactly || e, above || m, turned || covers(f.Turned, n)
 		}
 	}
-	switch code := strings.HasSuffix(c.Path, ".nix"); {
+	switch {
+	case path.Base(c.Path) == ".gitignore" && r.ignores(): // that of a directory above counts too
+		return true
 	case !above:
 		return false
-	case code && !r.reads() && q.Imported(c.Path):
+	case code && !r.reads() && !turned && q.Imported(c.Path):
 		return false
-	case !code && (exactly || r.reads()), code && exactly && r.reads():
+	case !code && (exactly || r.readsData() || r.parts()):
+		return true
+	case code && r.reads() && (exactly || r.apart()):
 		return true
 	}
 	return !has(r.Unread, c.Path)

@@ -285,3 +285,74 @@ func TestReadByNameThatIsPutTogether(t *testing.T) {
 		}
 	}
 }
+
+// A file of which code of inputs may read a part, and code of which the flake's own may, is read
+// whatever earlier evaluations showed.
+func TestReadInPart(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		var entries []worktree.Entry
+		for _, name := range []string{"app/.gitignore", "hosts/b/x.nix", "vars/b/value"} {
+			entries = append(entries, worktree.Entry{Path: name, Mode: worktree.ModeFile, ID: id})
+		}
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: entries})
+	}
+	for text, want := range map[string]string{
+		"imports = [ inputs.clan-core.flakeModules.default ];": "app/.gitignore and vars/b/value changed",
+		"src = nix-gitignore.gitignoreSource [ ] ./app;":       "app/.gitignore changed",
+		"src = ./app;": "",
+		"map (n: head (splitString x (readFile (f n)))) (readDir ./hosts)": "hosts/b/x.nix changed",
+		"map (n: readFile (f n)) (readDir ./hosts)":                        "",
+		"readDir ./hosts":                      "",
+		"if \"${./hosts}\" == x then y else z": "hosts/b/x.nix changed",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}},
+			Unread: []string{"app/.gitignore", "hosts/b/x.nix", "vars/b/value"}}
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: func(n string) bool { return n == "hosts/b/x.nix" }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Code below a directory that is copied, and of whose copy nothing may be left, must have been
+// seen not to matter.
+func TestCodeInACopyThatIsForgotten(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{{Path: "web/b.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	for text, want := range map[string]string{
+		`match ".*/(.{32})-.*" "${./web}"`: "web/b.nix changed",
+		`x.source = "${./web}";`:           "",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}}}
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: func(string) bool { return true }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A reader of what is no code leaves other hosts' modules alone.
+func TestReaderOfDataSparesCode(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeFile, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	linked := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Links: []worktree.Link{{Path: "hosts/b/wg.pub", Target: "hosts/b/x.nix"}}, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeSymlink, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	for text, want := range map[string]string{
+		"readFile ./hosts/${n}/wg.pub":              "",
+		"readFile ./hosts/${n}":                     "hosts/b/x.nix changed",
+		"f ./hosts; f = d: readFile \"${d}/x.pub\"": "",
+		"f ./hosts; f = d: readFile d":              "hosts/b/x.nix changed",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}}}
+		all := func(string) bool { return true }
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: all}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+		if got := Predict(Question{Base: r, From: linked("1"), To: linked("2"), Imported: all}); got == "" {
+			t.Errorf("%s: unchanged by a name that ends otherwise", text)
+		}
+	}
+}

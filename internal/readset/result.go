@@ -121,12 +121,18 @@ func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
 }
 
-// reads reports whether the host may read the contents of files that are not named where
+// readsData reports whether the host may read the contents of files that are not named where
 // they are read: some file climbs, and the same or another reads what it goes on to from a path.
-func (r *Result) reads() bool {
-	return r.any(func(f Facts) bool { return f.Reads }) ||
-		r.any(func(f Facts) bool { return f.Climbs }) && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
+// reads reports whether they may be code.
+func (r *Result) readsData() bool {
+	return r.any(func(f Facts) bool { return f.Reads }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
 }
+
+func (r *Result) reads() bool {
+	return r.any(func(f Facts) bool { return f.Text }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Code) > 0 })
+}
+
+func (r *Result) climbs() bool { return r.any(func(f Facts) bool { return f.Climbs }) }
 
 // any reports whether one of the imported files has a fact.
 func (r *Result) any(fact func(Facts) bool) bool {
@@ -153,3 +159,11 @@ func (r *Result) shows(w Ways) string {
 func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
 func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
 func (r *Result) evades() bool   { return r.any(func(f Facts) bool { return f.Evades }) }
+func (r *Result) parts() bool    { return r.any(func(f Facts) bool { return f.Parts }) }
+func (r *Result) ignores() bool  { return r.any(func(f Facts) bool { return f.Ignores }) }
+func (r *Result) apart() bool    { return r.any(func(f Facts) bool { return f.Apart }) }
+
+// turns reports whether the host makes a text of a copy that a file is in.
+func (r *Result) turns(name string) bool {
+	return r.any(func(f Facts) bool { return covers(f.Turned, name) })
+}

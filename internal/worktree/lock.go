@@ -83,6 +83,9 @@ func (t *Tree) readLock(ctx context.Context) error {
 			if sub == ".." || strings.HasPrefix(sub, "../") {
 				return off("the input %s is outside of the flake's source tree", input)
 			}
+			if sub == "." { // the whole tree: "path:.." of a flake in a subdirectory
+				sub = ""
+			}
 			t.Subflakes = append(t.Subflakes, sub)
 		case l.Type == "path":
 			if err := t.readOutside(ctx, l.Path); err != nil {

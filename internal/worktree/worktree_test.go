@@ -277,6 +277,10 @@ func TestOff(t *testing.T) {
 	if got := r.read().Subflakes; !slices.Equal(got, []string{"dir"}) {
 		t.Errorf("subflakes %v", got)
 	}
+	lock(`{"type":"path","path":"./."}`)
+	if got := r.read().Subflakes; !slices.Equal(got, []string{""}) {
+		t.Errorf("subflakes %q, not the whole tree", got)
+	}
 	lock(`{"type":"github","rev":"1","narHash":"sha256-x"}`)
 	r.read()
 
