@@ -9,8 +9,9 @@ var (
 	// Readers that make nothing of code.
 	onlyData = regexp.MustCompile(`^(?:reportPath|(?:read|import|load)(?i:JSON|TOML))$`)
 	// What takes what is read, before a reader and after it in a pipe.
-	parsed = regexp.MustCompile(`\bfrom(?:JSON|TOML)\s*\(\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
-	parses = regexp.MustCompile(`^\s*(?:\|>\s*)?(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*from(?:JSON|TOML)\b`)
+	parsed   = regexp.MustCompile(`\bfrom(?:JSON|TOML)\s*\(` + qualified)
+	parses   = regexp.MustCompile(`^\s*(?:\|>\s*)?(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*from(?:JSON|TOML)\b`)
+	inherits = regexp.MustCompile(`\binherit\b[^;]*$`)
 	// Readers of contents as they are; a copy, or a hash, is of all below.
 	asText = regexp.MustCompile(`^(?:readFile|fileContents|(?:read|import|load)(?i:YAML))$`)
 	// What makes the end of an expression not its value's.
@@ -25,7 +26,7 @@ func sparesCode(reader, before, after string, applied bool) bool {
 		return true
 	case !asText.MatchString(reader):
 		return false
-	case parsed.MatchString(before), parses.MatchString(after):
+	case parsed.MatchString(before), parses.MatchString(after) && !inherits.MatchString(before):
 		return true
 	}
 	return applied && endsOtherwise(after[:min(len(after), 500)])
@@ -111,7 +112,7 @@ func enclosed(text string, closing byte) (inner, after string, ok bool) {
 				return "", "", false
 			}
 			i = len(text) - len(rest) - 1
-		case '#', '\'': // a comment, or a string of several lines
+		case '#', '\'', '*': // a comment, or a string of several lines
 			return "", "", false
 		}
 	}

@@ -70,7 +70,10 @@ var (
 	// The same of base16.nix, under a name that may mean anything: only a path literal counts.
 	scheme = regexp.MustCompile(`\bscheme\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
-	applies = regexp.MustCompile(`(?:[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|or|assert|with))\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`)
+	// (After "x.y or" it is one of whatever is before that.) A comment's end without its beginning
+	// tells nothing.
+	applies = regexp.MustCompile(`(?:[({=:;,+*/<>&|!?#-]|\b(?:if|then|else|in|assert|with))` + qualified)
+	closes  = regexp.MustCompile(`\*/` + qualified)
 	// A line that is a comment (or of a string, whose end is then closer to the reader), and
 	// what may be a comment or begin within a string.
 	commentLine = regexp.MustCompile(`(?m)^[ \t]*#.*\n`)
@@ -106,7 +109,7 @@ var (
 	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\s*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\b[^()]*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|(?:^|[\s(\[=])/\.\s*\+|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
 
 	// clan-core, which is given the flake by flake-parts too, and reads what it generates, the
 	// inventory and the machines' hardware reports below it.
@@ -120,12 +123,15 @@ var (
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
 
 	self = regexp.MustCompile(`\bself\b`)
-	// What follows self where it is no path: an attribute that is none, or the end
-	// of its place in the arguments of a function; and what precedes it in an
-	// inherit.
+	// What follows self where it is no path: an attribute that is none, or what only the name of
+	// an argument has after it; or what has it after it in a list of them, with what is before it
+	// there, or in a comment ("${toString self}" and { root ? self }: are no such lists); and what
+	// precedes it in an inherit.
 	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*[A-Za-z_][A-Za-z0-9_'-]*`)
 	selfPlace   = regexp.MustCompile(`^\s*[.?]\s*(?:outPath|sourceInfo|self|original)\b`)
-	selfFormal  = regexp.MustCompile(`^\s*[,}?:@]`)
+	selfFormal  = regexp.MustCompile(`^\s*[?:@]`)
+	selfListed  = regexp.MustCompile(`^\s*[,}]`)
+	listed      = regexp.MustCompile(`[({,#]\s*$`)
 	selfInherit = regexp.MustCompile(`\binherit\s*(\(\s*|(\([^()]*\))?[\sA-Za-z0-9_'-]*)$`)
 	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
 	selfGiven = regexp.MustCompile(`(?:^|[\s(=])[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z_][A-Za-z0-9_'-]*)+\s*\{(?:[^{}]*;)?\s*inherit(?:\s*\([^()]*\))?[\sA-Za-z0-9_'-]*$`)
@@ -133,9 +139,15 @@ var (
 	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
+	// The flake, used as a path, under the name that blueprint and many flakes give it to modules by.
+	flakePath = regexp.MustCompile(`\bflake\b(?:\s*\.\s*outPath\b)?\s*(?:\}/|\+\s*"/)`)
 	// A longer name, as self' of flake-parts.
 	longer = regexp.MustCompile(`^(?:-[A-Za-z0-9]|')`)
 )
+
+// qualified is what may stand between what precedes a function and its name: the set it is taken
+// out of.
+const qualified = `\s*(?:[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*)*$`
 
 // near is how far back a name's context is looked at, in bytes.
 const near = 200
@@ -155,8 +167,12 @@ func Scan(name, text string) Facts {
 		}
 	}
 	for _, at := range reader.FindAllStringIndex(text, -1) {
-		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
-		if at[0] <= near { // which is as if after a binding
+		from := max(0, at[0]-2*near)
+		if from > 0 { // a comment that is cut is not seen to be one
+			from += 1 + strings.IndexByte(text[from:at[0]], '\n')
+		}
+		before, after := text[from:at[0]], text[at[1]:]
+		if from == 0 { // which is as if after a binding
 			before = ";\n" + before
 		}
 		if binds.MatchString(before) {
@@ -215,7 +231,13 @@ func Scan(name, text string) Facts {
 // isApplied reports whether a reader is, by what comes before it.
 func isApplied(before string) bool {
 	before = commentLine.ReplaceAllString(before, "")
-	return applies.MatchString(before) && applies.MatchString(comment.ReplaceAllString(before, ""))
+	bare := uncommented(before)
+	return applies.MatchString(before) && applies.MatchString(bare) && !closes.MatchString(bare)
+}
+
+// uncommented is a text without its comments, if none begins before it.
+func uncommented(text string) string {
+	return comment.ReplaceAllString(commentLine.ReplaceAllString(text, ""), "")
 }
 
 // turn notes the literals that are copied for a text, in a file that may forget of a text
@@ -336,12 +358,12 @@ func namesSelf(text string) bool {
 		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after) && !selfPlace.MatchString(after):
 		case selfOf.MatchString(before):
 			return true
-		case selfFormal.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " \t\n"), "="), selfInherit.MatchString(before):
+		case selfFormal.MatchString(after), selfListed.MatchString(after) && listed.MatchString(uncommented(before)), selfInherit.MatchString(before):
 		default:
 			return true
 		}
 	}
-	return false
+	return flakePath.MatchString(text)
 }
 
 // covers reports whether a list of directories and files holds a path or one
