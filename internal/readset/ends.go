@@ -61,7 +61,7 @@ func settles(end string) bool {
 // interpolation, and what follows it.
 func tail(text string) (end, rest string, ok bool) {
 	quoted := strings.HasPrefix(text, `"`)
-	if !quoted && !strings.HasPrefix(text, ".") {
+	if !quoted && !strings.HasPrefix(text, "./") && !strings.HasPrefix(text, "../") {
 		return "", "", false
 	}
 	from := 0

@@ -123,10 +123,10 @@ var (
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
 
 	self = regexp.MustCompile(`\bself\b`)
-	// What follows self where it is no path: an attribute that is none, or what only the name of
-	// an argument has after it; or what has it after it in a list of them, with what is before it
-	// there, or in a comment ("${toString self}" and { root ? self }: are no such lists); and what
-	// precedes it in an inherit.
+	// What follows self where it is no path: an attribute that is none, or what only follows the
+	// name of an argument. What follows that in a list of arguments may follow a path as well
+	// ("${toString self}", { root ? self }:), so there what is before it counts too (a "#" is that
+	// of a comment). And what precedes it in an inherit.
 	selfAttr    = regexp.MustCompile(`^\s*[.?]\s*[A-Za-z_][A-Za-z0-9_'-]*`)
 	selfPlace   = regexp.MustCompile(`^\s*[.?]\s*(?:outPath|sourceInfo|self|original)\b`)
 	selfFormal  = regexp.MustCompile(`^\s*[?:@]`)
@@ -140,7 +140,7 @@ var (
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// The flake, used as a path, under the name that blueprint and many flakes give it to modules by.
-	flakePath = regexp.MustCompile(`\bflake\b(?:\s*\.\s*outPath\b)?\s*(?:\}/|\+\s*"/)`)
+	flakePath = regexp.MustCompile(`(?:^|[^A-Za-z0-9_.'-])flake(?:\s*\.\s*outPath)?\s*(?:\}/|\+\s*"?/)`)
 	// A longer name, as self' of flake-parts.
 	longer = regexp.MustCompile(`^(?:-[A-Za-z0-9]|')`)
 )
