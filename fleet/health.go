@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -142,7 +143,11 @@ func (c HealthCheck) problems(deadline time.Duration) []problem {
 	}
 	if c.HTTP != "" {
 		if _, err := c.url(Host{Name: "host", Address: "host"}); err != nil {
-			add("http", `write it as "http://{address}:8080/path"`, "%q is not a URL that can be asked: %v", c.HTTP, err)
+			shown := strconv.Quote(c.HTTP)
+			if strings.Contains(c.HTTP, "@") {
+				shown = "http" // It may hold a password.
+			}
+			add("http", `write it as "http://{address}:8080/path"`, "%s is not a URL that can be asked: %v", shown, err)
 		}
 	} else {
 		for key, given := range map[string]bool{"status": c.Status != 0, "body": c.Body != ""} {

@@ -71,7 +71,10 @@ func TestParseHealthSaysWhereAndWhat(t *testing.T) {
 		{"no scheme", web + "http = \"a:80\"\n", []string{":3: ", "is not a URL"}},
 		{"one slash", web + "http = \"http:/\"\n", []string{":3: ", "is not a URL"}},
 		{"URL's port", web + "http = \"http://a:99999/\"\n", []string{":3: ", "port is out of range"}},
-		{"password", web + "http = \"http://u:p@a/\"\n", []string{":3: ", "shown to everybody"}},
+		{"password", web + "http = \"http://u:hunter2@a/\"\n", []string{":3: ", "shown to everybody"}},
+		{"password that hides a port", web + "http = \"http://u:hunter2@a:x/\"\n", []string{":3: ", "is not a URL"}},
+		{"password in braces", web + "http = \"http://u:hunter2@{hst}/\"\n", []string{":3: ", "{address}"}},
+		{"password of another scheme", web + "http = \"ftp://u:hunter2@a/\"\n", []string{":3: ", "http:// or https://"}},
 		{"placeholder", web + "http = \"http://{addres}/\"\n", []string{":3: ", "{address}"}},
 		{"status", web + "http = \"http://a/\"\nstatus = 99\n", []string{":4: ", "status 99", "100 to 599"}},
 		{"status without http", web + "tcp = 1\nstatus = 200\n", []string{":4: ", "status is for http alone"}},
@@ -123,6 +126,9 @@ func TestParseHealthSaysWhereAndWhat(t *testing.T) {
 					t.Fatalf("%q lacks %q", err, part)
 				}
 				rest = rest[i+len(part):]
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows a password: %v", err)
 			}
 		})
 	}

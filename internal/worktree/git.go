@@ -382,6 +382,7 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 		case e.Mode == ModeSubmodule:
 		case stats[i].missing:
 			if !t.Uncertain {
+				t.gone = append(t.gone, e.Path)
 				continue
 			}
 			e.ID += ":"

@@ -27,17 +27,27 @@ func (t *Tree) Stamp() (Stamp, error) {
 	if t.commit != nil {
 		return Stamp{Sizes: t.commit.sizes}, nil
 	}
-	stats := make([]stat, len(t.Entries))
-	if err := atOnce(len(t.Entries), func(i int) (err error) {
-		stats[i], err = lstat(t.Root + "/" + t.Entries[i].Path)
+	files := len(t.Entries)
+	stats := make([]stat, files+len(t.gone))
+	if err := atOnce(len(stats), func(i int) (err error) {
+		var path string
+		if i < files {
+			path = t.Entries[i].Path
+		} else {
+			path = t.gone[i-files]
+		}
+		stats[i], err = lstat(t.Root + "/" + path)
 		return err
 	}); err != nil {
 		return Stamp{}, err
 	}
-	s := Stamp{Sizes: make([]int64, len(stats))}
+	s := Stamp{Sizes: make([]int64, files)}
 	h := sha256.New()
 	for i, st := range stats {
 		fmt.Fprintf(h, "%o %d %d %d %d %v\n", st.mode, st.ino, st.size, st.mtime, st.ctime, st.missing)
+		if i >= files {
+			continue
+		}
 		s.Sizes[i] = -1
 		if mode := st.gitMode(); mode == ModeFile || mode == ModeExecutable {
 			s.Sizes[i] = st.size

@@ -87,6 +87,8 @@ type Tree struct {
 
 	fingerprint, shape string
 	gitDir, commonDir  string
+	// gone are tracked files that are not in the work tree: they may come back.
+	gone []string
 	// commit is nil for a tree whose files are those below Root.
 	commit *commit
 }
