@@ -234,7 +234,7 @@ func (j *job) judgeSpace(d *Difference, err error) (text string, warnings []stri
 	if err != nil {
 		return "", nil, err
 	}
-	text = counted(d.Copy.Paths, "path") + " to copy, " + mebibytes(d.Copy.Bytes)
+	text = counted(d.Copy.Paths, "path") + " to copy, " + bytesText(d.Copy.Bytes)
 	switch left := d.FreeBytes - d.Copy.Bytes; {
 	case d.FreeBytes < 0:
 		warnings = append(warnings, "how much space the host's store has is not known")
