@@ -175,10 +175,8 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 		return nil, err
 	}
 	t.judgeAttributes()
-	if t.Dirty || t.Uncertain {
-		if err := t.hashWorkTree(cache); err != nil {
-			return nil, err
-		}
+	if err := t.hashWorkTree(cache); err != nil {
+		return nil, err
 	}
 	if !asked {
 		return t, nil
@@ -361,7 +359,9 @@ func (t *Tree) flakeNames(word *regexp.Regexp) bool {
 }
 
 // hashWorkTree makes the entries those of the work tree: Nix reads it if it is
-// dirty. Where that is not certain, they are of both.
+// dirty. Where that is not certain, they are of both, as where Git takes files for
+// unchanged whose contents are not those of the index: it had put them there through a
+// filter that is gone, and only looks at their times.
 func (t *Tree) hashWorkTree(cache *statCache) error {
 	stats, err := lstatAll(t.Root, t.Entries)
 	if err != nil {
@@ -374,6 +374,11 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 	ids, err := cache.hashAll(t.Root, t.Entries, stats, digits)
 	if err != nil {
 		return err
+	}
+	for i, e := range t.Entries {
+		if !t.Dirty && e.Mode != ModeSubmodule && (stats[i].gitMode() != e.Mode || ids[i] != e.ID) {
+			t.Uncertain = true
+		}
 	}
 	kept := t.Entries[:0]
 	for i, e := range t.Entries {
@@ -419,12 +424,6 @@ func (t *Tree) followSubmodules(ctx context.Context, depth int) error {
 		sub, err := readGit(ctx, root, root, &statCache{}, depth+1)
 		if err != nil {
 			return err
-		}
-		// Both of what is checked out and of what is committed.
-		if !sub.Dirty && !sub.Uncertain {
-			if err := sub.hashWorkTree(&statCache{}); err != nil {
-				return err
-			}
 		}
 		e.ID += ":" + sub.seal().fingerprint
 	}

@@ -255,6 +255,30 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// Once a filter is gone Git goes on taking files for unchanged that it has put there through
+// it, until it has a reason to look; Nix need not.
+func TestFilterThatIsGone(t *testing.T) {
+	r := newRepo(t)
+	r.git("config", "filter.big.clean", "sed s/^/pointer:/")
+	r.git("config", "filter.big.smudge", "sed s/^pointer://")
+	r.write(".gitattributes", "*.txt filter=big\n")
+	r.write("data.txt", "abc\n")
+	past := time.Now().Add(-time.Minute)
+	os.Chtimes(r.path("data.txt"), past, past)
+	r.commit()
+	r.write(".gitattributes", "")
+	r.git("commit", "-q", "-m", "x", ".gitattributes")
+	before := r.read()
+	if before.Dirty || !before.Uncertain {
+		t.Fatalf("dirty %v, uncertain %v", before.Dirty, before.Uncertain)
+	}
+	os.Remove(r.path("data.txt"))
+	r.git("checkout", "-q", "--", "data.txt")
+	if after := r.read(); after.Dirty || after.Uncertain || changed(before, after) != "data.txt" {
+		t.Errorf("dirty %v, uncertain %v, changed %q", after.Dirty, after.Uncertain, changed(before, after))
+	}
+}
+
 // Where no snapshot can stand for what Nix sees there is none.
 func TestOff(t *testing.T) {
 	r := newRepo(t)
