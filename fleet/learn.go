@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,6 +157,9 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	if ev.Cached || ev.Together {
 		return fromNixsCache
 	}
+	if s.misread() {
+		return "Nix has read other contents than are there"
+	}
 	if hidden = s.observeImports(r, ev, s.sources().contents != nil); hidden != "" {
 		return hidden
 	}
@@ -162,6 +167,29 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 		return "what it is built from could not be read"
 	}
 	return ""
+}
+
+// misread reports whether an evaluation, which has put the tree into the store, was not of
+// the tree that is there. Nix takes one that it has put there before for the same if
+// the commit is, and the files that it sees to have changed are; it goes by their times, as Git
+// does, and a file that a filter has made may be another meanwhile (Nix,
+// src/libfetchers/git.cc, getFingerprint).
+func (s *recollection) misread() bool {
+	known := s.sources()
+	if known.contents == nil || s.lazy() {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(nixcmd.StoreDir, known.contents[0]+"-source"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// lazy reports whether this Nix may evaluate a tree that it does not put into the store.
+func (s *recollection) lazy() bool {
+	if _, err := os.Lstat(nixcmd.StoreDir); err != nil {
+		return true // in another place, or on another machine
+	}
+	v, err := s.fleet.nix.Version(s.ctx)
+	return err != nil || v.Flavour == nixcmd.FlavourDeterminate
 }
 
 // observeImports notes what the files show that an evaluation imported. Unless the

@@ -157,10 +157,19 @@ func (s *recollection) open() bool {
 
 // snapshot looks at the tree.
 func (s *recollection) snapshot() (*worktree.Tree, error) {
-	if s.commit != "" {
-		return worktree.ReadCommit(s.ctx, s.fleet.Inventory.Dir, s.commit)
+	cache := s.fleet.statCache()
+	if s.commit == "" {
+		tree, err := worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: cache})
+		if err == nil && tree.Doubt != "" {
+			err = &worktree.OffError{Reason: tree.Doubt}
+		}
+		return tree, err
 	}
-	return worktree.Read(s.ctx, worktree.Options{Dir: s.fleet.Inventory.Dir, Cache: s.fleet.statCache()})
+	tree, err := worktree.ReadCommit(s.ctx, s.fleet.Inventory.Dir, s.commit)
+	if err == nil && worktree.Mistaken(cache, s.commit) {
+		err = &worktree.OffError{Reason: worktree.DoubtOfCommit}
+	}
+	return tree, err
 }
 
 // revision is what is known of the tree's revision, once no host asks any more.
@@ -240,7 +249,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		if r.Settings != s.key(h) {
 			continue
 		}
-		if r.Holds(fingerprint) {
+		if r.HoldsFor(s.tree) {
 			s.confirm(h, r, fingerprint)
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}

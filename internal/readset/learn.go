@@ -179,7 +179,7 @@ func (p *pair) alike(x *Result, step Step) {
 		return
 	}
 	for _, c := range p.changes {
-		if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && p.same {
+		if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && p.same && c.Certain() {
 			x.unread(c.Path)
 		}
 	}

@@ -139,6 +139,31 @@ func TestStagedEarnsNothing(t *testing.T) {
 	}
 }
 
+// Behind filters the same files may be clean to Nix in one run and dirty in the next.
+func TestCleanBehindFilters(t *testing.T) {
+	for _, c := range []struct {
+		dirty, uncertain bool
+		r                Result
+		want             bool
+	}{
+		{false, true, Result{Imports: map[string]Facts{"flake.nix": {}}}, true},
+		{false, true, Result{Imports: map[string]Facts{"flake.nix": {Metadata: true}}}, false},
+		{false, true, Result{Revision: true}, false},
+		{false, true, Result{Whole: true}, false},
+		{false, true, Result{Hidden: "why"}, false},
+		{true, true, Result{Hidden: "why"}, true},
+		{false, false, Result{Revision: true}, true},
+	} {
+		tree := worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: c.dirty, Uncertain: c.uncertain})
+		if c.r.HoldsFor(tree) {
+			t.Errorf("%+v holds for another tree", c.r)
+		}
+		if c.r.Tree = tree.Fingerprint(); c.r.HoldsFor(tree) != c.want {
+			t.Errorf("%+v, dirty %v, uncertain %v: not %v", c.r, c.dirty, c.uncertain, c.want)
+		}
+	}
+}
+
 // That only dirty trees are compared is put down to what it is due to.
 func TestUncertainSaysWhy(t *testing.T) {
 	r := &Result{Imports: map[string]Facts{"flake.nix": {}}}

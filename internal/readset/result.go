@@ -121,6 +121,13 @@ func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
 }
 
+// HoldsFor is Holds for a tree that there is now. One that is clean to Git, and is not certain
+// to be to Nix, which goes by the times of files, may be clean in one run and dirty in the next: then a
+// result holds only if nothing of it can depend on that.
+func (r *Result) HoldsFor(t *worktree.Tree) bool {
+	return r.Holds(t.Fingerprint()) && (t.Dirty || !t.Uncertain || r.Hidden == "" && !r.metadata() && !r.Revision && !r.Whole)
+}
+
 // readsData reports whether the host may read the contents of files that are not named where
 // they are read: some file climbs, and the same or another reads what it goes on to from a path.
 // reads reports whether they may be code.

@@ -227,6 +227,7 @@ func (t *Tree) parseIndex(out string) error {
 // PATH. A submodule that is new, elsewhere, changed or gone leaves a tree clean to Nix,
 // unless the flake asks for submodules; it sees a file in a submodule's place.
 func (t *Tree) parseStatus(out string, asked bool) error {
+	t.edited = map[string]bool{}
 	for record := range strings.SplitSeq(out, "\x00") {
 		if oid, ok := strings.CutPrefix(record, "# branch.oid "); ok {
 			if oid != "(initial)" {
@@ -244,6 +245,8 @@ func (t *Tree) parseStatus(out string, asked bool) error {
 			if !asked && strings.Trim(f[1], ".MDA") == "" {
 				continue
 			}
+		} else if len(f) == 9 && f[0] == "1" && !strings.HasSuffix(f[1], ".") {
+			t.edited[f[8]] = true
 		}
 		t.Dirty = true
 	}
@@ -359,9 +362,7 @@ func (t *Tree) flakeNames(word *regexp.Regexp) bool {
 }
 
 // hashWorkTree makes the entries those of the work tree: Nix reads it if it is
-// dirty. Where that is not certain, they are of both, as where Git takes files for
-// unchanged whose contents are not those of the index: it had put them there through a
-// filter that is gone, and only looks at their times.
+// dirty. Where that is not certain, they are of both.
 func (t *Tree) hashWorkTree(cache *statCache) error {
 	stats, err := lstatAll(t.Root, t.Entries)
 	if err != nil {
@@ -375,11 +376,7 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 	if err != nil {
 		return err
 	}
-	for i, e := range t.Entries {
-		if !t.Dirty && e.Mode != ModeSubmodule && (stats[i].gitMode() != e.Mode || ids[i] != e.ID) {
-			t.Uncertain = true
-		}
-	}
+	t.heedMistakes(cache.file, stats, ids)
 	kept := t.Entries[:0]
 	for i, e := range t.Entries {
 		mode := stats[i].gitMode()
@@ -390,7 +387,7 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 				t.gone = append(t.gone, e.Path)
 				continue
 			}
-			e.ID += ":"
+			e.Mode, e.ID = modeMissing, e.ID+":"
 		case mode == ModeDirectory || mode == "":
 			return off("%s is tracked, but is not a file any more", e.Path)
 		case t.Uncertain && (mode != e.Mode || ids[i] != e.ID):

@@ -354,16 +354,21 @@ func (c *statCache) save() {
 		}
 		b = append(append(append(append(append(b, ' '), e.id...), '\t'), path...), 0)
 	}
-	if os.MkdirAll(filepath.Dir(c.file), 0o700) != nil {
+	replace(c.file, b)
+}
+
+// replace writes a file, in one step. That it cannot be is no loss but time.
+func replace(file string, b []byte) {
+	if os.MkdirAll(filepath.Dir(file), 0o700) != nil {
 		return
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.file), ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(file), ".tmp-*")
 	if err != nil {
 		return
 	}
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), c.file)
+		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())

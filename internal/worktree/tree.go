@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,8 @@ const (
 	ModeSymlink    = "120000"
 	ModeSubmodule  = "160000"
 	ModeDirectory  = "040000"
+	// Of a tracked file that is gone, where it is not certain whether Nix reads the index.
+	modeMissing = "000000"
 )
 
 // Entry is one file, symlink, submodule or directory of a tree.
@@ -87,6 +90,10 @@ type Tree struct {
 
 	fingerprint, shape string
 	gitDir, commonDir  string
+	// Doubt says why what Nix gives for the tree is not to be relied on, "" if it is.
+	Doubt string
+	// edited are files that Git sees to differ from the index.
+	edited map[string]bool
 	// gone are tracked files that are not in the work tree: they may come back.
 	gone []string
 	// commit is nil for a tree whose files are those below Root.
@@ -248,6 +255,26 @@ type Change struct {
 // InWorkTree reports whether the work tree's file differs, and not the index's alone.
 func (c Change) InWorkTree() bool {
 	return c.Before.Mode != c.After.Mode || c.Before.workTreeID() != c.After.workTreeID()
+}
+
+// Certain reports whether the contents differ whichever of index and work tree Nix reads, or
+// had read before.
+func (c Change) Certain() bool {
+	for _, id := range c.Before.ids() {
+		if slices.Contains(c.After.ids(), id) {
+			return false
+		}
+	}
+	return true
+}
+
+// ids are those of the index, if that is another, and of the work tree.
+func (e Entry) ids() []string {
+	index, _, both := strings.Cut(e.ID, ":")
+	if !both {
+		return []string{e.ID}
+	}
+	return []string{index, e.workTreeID()}
 }
 
 // workTreeID is the part of an ID that is of the work tree.
