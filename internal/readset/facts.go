@@ -59,13 +59,13 @@ type Facts struct {
 func Scan(name, text string) Facts {
 	var f Facts
 	dir := path.Dir(name)
-	for _, at := range pathLiteral.all(text) {
+	for _, at := range all(text, pathLiteral) {
 		literal := text[at[0]:at[1]]
 		if rest := at[0] > 0 && text[at[0]-1] == '/'; !rest && strings.Contains(literal, "/") {
 			f.mention(dir, literal)
 		}
 	}
-	for _, at := range reader.all(text) {
+	for _, at := range all(text, reader) {
 		from := max(0, at[0]-2*near)
 		if from > 0 { // a comment that is cut is not seen to be one
 			from += 1 + strings.IndexByte(text[from:at[0]], '\n')
@@ -85,31 +85,31 @@ func Scan(name, text string) Facts {
 			f.Reads, f.Text = true, f.Text || !spares
 		}
 	}
-	for _, at := range given.all(text) {
+	for _, at := range all(text, given) {
 		if rest := text[at[1]:]; !strings.HasPrefix(rest, "=") && !absolute.MatchString(rest) {
 			f.read(dir, rest, 1, sparesCode(text[at[2]:at[3]], "", rest, true))
 		}
 	}
-	for _, at := range scheme.all(text) {
+	for _, at := range all(text, scheme) {
 		if rest := text[at[1]:]; readArgument.MatchString(rest) {
 			f.read(dir, rest, 1, true)
 		}
 	}
-	f.Parts, f.Ignores = clan.in(text), ignores.in(text)
-	f.Apart = apart.in(text) || f.Text && strings.Contains(text, "hasPrefix")
+	f.Parts, f.Ignores = in(text, clan), in(text, ignores)
+	f.Apart = in(text, apart) || f.Text && strings.Contains(text, "hasPrefix")
 	flake := namesSelf(text)
-	f.Climbs = climbs.in(text) || fromRoot.in(text) || leadsUp(text)
-	if f.Climbs || f.Parts || flake || handsOnSelf(text) || f.Reads && anyInput.in(text) {
+	f.Climbs = in(text, climbs) || in(text, fromRoot) || leadsUp(text)
+	if f.Climbs || f.Parts || flake || handsOnSelf(text) || f.Reads && in(text, anyInput) {
 		f.Under = append(f.Under, "")
 	}
-	f.Metadata = flake || metadata.in(text) || partText.in(text)
+	f.Metadata = flake || in(text, metadata) || in(text, partText)
 	f.turn(dir, text)
-	for _, at := range rootName.all(text) {
+	for _, at := range all(text, rootName) {
 		p, _ := resolve(dir, text[at[2]:at[3]])
 		f.Metadata = f.Metadata || p == ""
 	}
 	f.Strings = strings.Contains(text, "toString")
-	for _, at := range metadataAttr.all(text) {
+	for _, at := range all(text, metadataAttr) {
 		switch named := text[max(0, at[0]-near):at[1]]; {
 		case binding.MatchString(text[at[1]:]), isAsked.MatchString(named):
 		case ofInput.MatchString(named) && !ofSelf.MatchString(named):
@@ -118,8 +118,8 @@ func Scan(name, text string) Facts {
 			f.Metadata = true
 		}
 	}
-	f.Dates = dates.in(text)
-	f.Evades = evades.in(text)
+	f.Dates = in(text, dates)
+	f.Evades = in(text, evades)
 	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun, &f.Code, &f.Turned} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
@@ -143,13 +143,13 @@ func uncommented(text string) string {
 // that it is of a copy: else what is copied is seen by that. Of the root it shows its hash.
 // One that is compared shows little of the contents, as what is read does.
 func (f *Facts) turn(dir, text string) {
-	all := forgets.in(text)
-	for _, at := range turned.all(text) {
+	loses := in(text, forgets)
+	for _, at := range all(text, turned) {
 		p, _ := resolve(dir, text[at[2]:at[3]])
 		switch {
 		case compares.MatchString(text[max(0, at[0]-near):at[0]]), compared.MatchString(text[at[1]:]):
 			f.Read = append(f.Read, p)
-		case !all:
+		case !loses:
 		case p == "":
 			f.Metadata = true
 		default:
@@ -244,14 +244,14 @@ func inName(c byte) bool {
 // handsOnSelf reports whether code of an input is given the flake in a call. What that does with
 // revision and hash, derivations show.
 func handsOnSelf(text string) bool {
-	return slices.ContainsFunc(self.all(text), func(at []int) bool {
+	return slices.ContainsFunc(all(text, self), func(at []int) bool {
 		return selfGiven.MatchString(text[max(0, at[0]-near):at[0]])
 	})
 }
 
 // namesSelf reports whether the flake may be used as a path.
 func namesSelf(text string) bool {
-	for _, at := range self.all(text) {
+	for _, at := range all(text, self) {
 		before, after := text[max(0, at[0]-near):at[0]], text[at[1]:]
 		switch {
 		case longer.MatchString(after), strings.HasSuffix(before, "-"), selfAttr.MatchString(after) && !selfPlace.MatchString(after):
@@ -262,7 +262,7 @@ func namesSelf(text string) bool {
 			return true
 		}
 	}
-	return flakePath.in(text)
+	return in(text, flakePath)
 }
 
 // covers reports whether a list of directories and files holds a path or one

@@ -6,44 +6,84 @@ import (
 	"strings"
 )
 
-// pattern is a regexp that is tried only on texts with one of some words, without which
-// it matches nothing: looking for those takes a small part of the time.
-type pattern struct {
-	*regexp.Regexp
-	words []string
+// mayMatch reports whether a text has one of the words without which a pattern matches
+// nothing: looking for those takes a small part of the time.
+func mayMatch(p *regexp.Regexp, text string) bool {
+	return slices.ContainsFunc(wordsOf(p), func(word string) bool { return strings.Contains(text, word) })
 }
 
-func with(expr string, words ...string) pattern { return pattern{regexp.MustCompile(expr), words} }
+// in reports whether a pattern matches in a text.
+func in(text string, p *regexp.Regexp) bool { return mayMatch(p, text) && p.MatchString(text) }
 
-func (p pattern) mayMatch(text string) bool {
-	return slices.ContainsFunc(p.words, func(word string) bool { return strings.Contains(text, word) })
-}
-
-// in reports whether the pattern matches in a text.
-func (p pattern) in(text string) bool { return p.mayMatch(text) && p.MatchString(text) }
-
-// all are the places where it matches, with those of its groups.
-func (p pattern) all(text string) [][]int {
-	if !p.mayMatch(text) {
+// all are the places of a text where a pattern matches, with those of its groups.
+func all(text string, p *regexp.Regexp) [][]int {
+	if !mayMatch(p, text) {
 		return nil
 	}
 	return p.FindAllStringSubmatchIndex(text, -1)
 }
 
+// wordsOf are the words of which a text that a pattern matches in has one.
+func wordsOf(p *regexp.Regexp) []string {
+	switch p {
+	case pathLiteral:
+		return []string{"/"}
+	case reader:
+		return []string{"readFile", "fileContents", "JSON", "Json", "json", "TOML", "Toml", "toml", "YAML", "Yaml", "yaml", "readPathsFromFile", "hashFile", "hashString", "convertHash", "scopedImport", "getContext", "unsafeDiscard", "narHash", "wasm", "matchers"}
+	case given:
+		return []string{"reportPath", "npmRoot", "workspaceRoot", "projectRoot", "projectDir", "base16Scheme"}
+	case scheme:
+		return []string{"scheme"}
+	case turned:
+		return []string{"${"}
+	case forgets:
+		return []string{"match", "split", "sanitizeDerivationName"}
+	case metadataAttr:
+		return []string{"rev", "Rev", "lastModified", "narHash", "sourceInfo", "outPath"}
+	case metadata:
+		return []string{"curPos", "unsafeGetAttrPos", "fetchGit", "fetchTree", "fetchMercurial", "getFlake", "self"}
+	case dates:
+		return []string{"lastModified", "revCount", "sourceInfo", "self"}
+	case rootName:
+		return []string{"baseNameOf"}
+	case partText:
+		return []string{"toString"}
+	case evades:
+		return []string{"getFlake", "callFlake", "builtins"}
+	case climbs:
+		return []string{"outPath", "sourceInfo", "dirOf", "curPos", "unsafeGetAttrPos", "toPath", "locateDominatingFile", "splitRoot", "splitStorePath", "toString"}
+	case fromRoot:
+		return []string{"/."}
+	case clan:
+		return []string{"clan"}
+	case ignores:
+		return []string{"itignore", "itIgnore"}
+	case apart:
+		return []string{"match", "split", "substring", "stringToCharacters", "hasInfix"}
+	case self:
+		return []string{"self"}
+	case anyInput:
+		return []string{"inputs"}
+	case flakePath:
+		return []string{"flake"}
+	}
+	return []string{""}
+}
+
 var (
 	// A path literal of Nix holds a slash, after which there may be an
 	// interpolation; what follows that is left out, as are absolute ones.
-	pathLiteral = with(`[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*/?(?:\$\{)?`, "/")
+	pathLiteral = regexp.MustCompile(`[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*/?(?:\$\{)?`)
 
 	// Every builtin has a second name that begins with "__".
 
 	// What observes contents, or makes a copy forget where it came from.
-	reader = with(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?:JSON|Json|json|TOML|Toml|toml|YAML|Yaml|yaml)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`, "readFile", "fileContents", "JSON", "Json", "json", "TOML", "Toml", "toml", "YAML", "Yaml", "yaml", "readPathsFromFile", "hashFile", "hashString", "convertHash", "scopedImport", "getContext", "unsafeDiscard", "narHash", "wasm", "matchers") // the last are haumea's
+	reader = regexp.MustCompile(`\b(?:__)?(readFile|fileContents|(?:read|import|load)(?:JSON|Json|json|TOML|Toml|toml|YAML|Yaml|yaml)|readPathsFromFile|hashFile|hashString|convertHash|scopedImport|getContext|unsafeDiscardStringContext|unsafeDiscardOutputDependency|unsafeDiscardReferences)\b|(?:\bbuiltins\s*\.\s*|__)(?:narHash|wasm)\b|\bmatchers\s*[.;]`) // the last are haumea's
 	// What is given to much used code of inputs that reads parts of it, or of what is below: to
 	// nixos-facter, importNpmLock, uv2nix, pyproject.nix, poetry2nix and stylix.
-	given = with(`\b(reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`, "reportPath", "npmRoot", "workspaceRoot", "projectRoot", "projectDir", "base16Scheme")
+	given = regexp.MustCompile(`\b(reportPath|npmRoot|workspaceRoot|projectRoot|projectDir|base16Scheme)\s*=`)
 	// The same of base16.nix, under a name that may mean anything: only a path literal counts.
-	scheme = with(`\bscheme\s*=`, "scheme")
+	scheme = regexp.MustCompile(`\bscheme\s*=`)
 	// What precedes a reader that is applied to what follows it, and not itself an argument.
 	// (After "x.y or" it is one of whatever is before that.) A comment's end without its beginning
 	// tells nothing.
@@ -62,45 +102,45 @@ var (
 	goesOn       = regexp.MustCompile(`^\s*\}[^"]`)
 	// A path literal that is copied for a text; what may lose where a text comes from; and what
 	// precedes or follows one that is compared.
-	turned   = with(`\$\{\s*((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`, "${")
-	forgets  = with(`\b(?:__)?(?:match|split|sanitizeDerivationName)\b`, "match", "split", "sanitizeDerivationName")
+	turned   = regexp.MustCompile(`\$\{\s*((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+	forgets  = regexp.MustCompile(`\b(?:__)?(?:match|split|sanitizeDerivationName)\b`)
 	compares = regexp.MustCompile(`[=!]=\s*"$`)
 	compared = regexp.MustCompile(`^\s*\}"\s*[=!]=`)
 	absolute = regexp.MustCompile(`^\s*"[/~]`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
-	metadataAttr = with(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`, "rev", "Rev", "lastModified", "narHash", "sourceInfo", "outPath")
-	metadata     = with(`\b(?:__)?(curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`, "curPos", "unsafeGetAttrPos", "fetchGit", "fetchTree", "fetchMercurial", "getFlake", "self")
-	dates        = with(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`, "lastModified", "revCount", "sourceInfo", "self")
+	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
+	metadata     = regexp.MustCompile(`\b(?:__)?(curPos|unsafeGetAttrPos|fetchGit|fetchTree|fetchMercurial|getFlake)\b|\bself\s*\.\s*\$|\bself\s*\?`)
+	dates        = regexp.MustCompile(`\b(lastModified|lastModifiedDate|revCount|sourceInfo)\b|\bself\s*\.\s*\$`)
 	binding      = regexp.MustCompile(`^\s*=[^=]`)
 	isAsked      = regexp.MustCompile(`\?\s*outPath$`) // which everything has that can be built
 	// The place of an input is the tree's only if that is part of the tree.
 	ofInput = regexp.MustCompile(`\binputs\s*\.\s*[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*outPath$`)
 	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
 	// What names a part of the place: the tree's root taken for a name, or a place as a text.
-	rootName = with(`\bbaseNameOf[\s(]*((?:\.{1,2}/)[A-Za-z0-9._+/-]*)`, "baseNameOf")
-	partText = with(`\b(?:substring|match|split)\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b(?:substring|match|split)\b`, "toString")
+	rootName = regexp.MustCompile(`\bbaseNameOf[\s(]*((?:\.{1,2}/)[A-Za-z0-9._+/-]*)`)
+	partText = regexp.MustCompile(`\b(?:substring|match|split)\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b(?:substring|match|split)\b`)
 	// So may a builtin whose name is put together.
-	evades = with(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`, "getFlake", "callFlake", "builtins")
+	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = with(`\binherit\s*\([^()]*\bself\b[^()]*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|\btoString\b[^;]{0,80}\b`+takesApart+`|\b`+takesApart+`[^;]{0,80}\btoString\b`, "outPath", "sourceInfo", "dirOf", "curPos", "unsafeGetAttrPos", "toPath", "locateDominatingFile", "splitRoot", "splitStorePath", "toString")
+	climbs = regexp.MustCompile(`\binherit\s*\([^()]*\bself\b[^()]*\)[^;]*\b(outPath|sourceInfo)\b|\b(?:__)?(dirOf|curPos|unsafeGetAttrPos|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|\btoString\b[^;]{0,80}\b` + takesApart + `|\b` + takesApart + `[^;]{0,80}\btoString\b`)
 
 	// The root of the file system, from which a path goes on.
-	fromRoot = with(`(?:^|[\s(\[=])/\.\s*\+`, "/.")
+	fromRoot = regexp.MustCompile(`(?:^|[\s(\[=])/\.\s*\+`)
 
 	// clan-core, which is given the flake by flake-parts too, and reads what it generates, the
 	// inventory and the machines' hardware reports below it.
-	clan = with(`\bclan-core\b|\bclan(?:Lib|Modules)\b`, "clan")
+	clan = regexp.MustCompile(`\bclan-core\b|\bclan(?:Lib|Modules)\b`)
 	// nix-gitignore of nixpkgs, and gitignore.nix.
-	ignores = with(`[gG]it[iI]gnore(?:\.lib\b|(?i:-?(?:source|filter|recursive|compile|nixos)|file))|\bnix-gitignore\b`, "itignore", "itIgnore")
+	ignores = regexp.MustCompile(`[gG]it[iI]gnore(?:\.lib\b|(?i:-?(?:source|filter|recursive|compile|nixos)|file))|\bnix-gitignore\b`)
 	// What looks at less than all of a text.
-	apart = with(`\b(?:__)?(?:match|split|splitString|substring|stringToCharacters|hasInfix)\b`, "match", "split", "substring", "stringToCharacters", "hasInfix")
+	apart = regexp.MustCompile(`\b(?:__)?(?:match|split|splitString|substring|stringToCharacters|hasInfix)\b`)
 
 	// A ".." of a shell: the name of an alias (".." = "cd ..";), or before a variable.
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)
 
-	self = with(`\bself\b`, "self")
+	self = regexp.MustCompile(`\bself\b`)
 	// What follows self where it is no path: an attribute that is none, or what only follows the
 	// name of an argument. What follows that in a list of arguments may follow a path as well
 	// ("${toString self}", { root ? self }:), so there what is before it counts too (a "#" is that
@@ -114,11 +154,11 @@ var (
 	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
 	selfGiven = regexp.MustCompile(`(?:^|[\s(=])[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z_][A-Za-z0-9_'-]*)+\s*\{(?:[^{}]*;)?\s*inherit(?:\s*\([^()]*\))?[\sA-Za-z0-9_'-]*$`)
 	// Inputs that are not named, of which it is one.
-	anyInput = with(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`, "inputs")
+	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// The flake, used as a path, under the name that blueprint and many flakes give it to modules by.
-	flakePath = with(`(?:^|[^A-Za-z0-9_.'-])flake(?:\s*\.\s*outPath)?\s*(?:\}/|\+\s*"?/)`, "flake")
+	flakePath = regexp.MustCompile(`(?:^|[^A-Za-z0-9_.'-])flake(?:\s*\.\s*outPath)?\s*(?:\}/|\+\s*"?/)`)
 	// A longer name, as self' of flake-parts.
 	longer = regexp.MustCompile(`^(?:-[A-Za-z0-9]|')`)
 )
