@@ -119,6 +119,7 @@ func TestAffectedFromMemory(t *testing.T) {
 				os.Remove(filepath.Join(dir, name))
 			default:
 				write(name, rapid.SampledFrom([]string{"0", "1", "broken"}).Draw(rt, "text"))
+				git("add", "-N", name) // this Nix, unlike the real one, sees what is not tracked
 			}
 			client := nixcmd.New(nixcmd.Config{Dir: dir})
 			commit := func(label string) nixcmd.Commit {

@@ -175,7 +175,7 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 		return nil, err
 	}
 	t.judgeAttributes()
-	if err := t.hashWorkTree(cache); err != nil {
+	if err := t.hashWorkTree(ctx, cache); err != nil {
 		return nil, err
 	}
 	if !asked {
@@ -363,7 +363,7 @@ func (t *Tree) flakeNames(word *regexp.Regexp) bool {
 
 // hashWorkTree makes the entries those of the work tree: Nix reads it if it is
 // dirty. Where that is not certain, they are of both.
-func (t *Tree) hashWorkTree(cache *statCache) error {
+func (t *Tree) hashWorkTree(ctx context.Context, cache *statCache) error {
 	stats, err := lstatAll(t.Root, t.Entries)
 	if err != nil {
 		return err
@@ -376,7 +376,9 @@ func (t *Tree) hashWorkTree(cache *statCache) error {
 	if err != nil {
 		return err
 	}
-	t.heedMistakes(cache.file, stats, ids)
+	if err := t.heedMistakes(ctx, cache.file, stats, ids); err != nil {
+		return err
+	}
 	kept := t.Entries[:0]
 	for i, e := range t.Entries {
 		mode := stats[i].gitMode()

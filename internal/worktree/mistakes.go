@@ -1,6 +1,7 @@
 package worktree
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,20 +14,30 @@ import (
 // read before for the same if the commit is, and the files that it sees to differ from that
 // are (Nix, src/libfetchers/git.cc, getFingerprint). What it gives at such a commit depends on
 // what was there when it first looked, now and later on.
-func (t *Tree) heedMistakes(cache string, stats []stat, ids []string) {
+func (t *Tree) heedMistakes(ctx context.Context, cache string, stats []stat, ids []string) error {
 	for i, e := range t.Entries {
 		if e.Mode == ModeSubmodule || stats[i].missing || t.edited[e.Path] || stats[i].gitMode() == e.Mode && ids[i] == e.ID {
+			continue
+		}
+		// It may have been edited since Git was asked.
+		status, err := git(ctx, t.Root, "status", "--porcelain", "-z", "-uno", "--", ":(literal)"+e.Path)
+		if err != nil {
+			return err
+		}
+		if status != "" {
+			t.Dirty = true
 			continue
 		}
 		noteMistake(cache, t.Head)
 		if !t.Uncertain {
 			t.Doubt = fmt.Sprintf("Git takes %s for unchanged, which it is not (after a filter is gone, git add --renormalize . and a commit end that)", e.Path)
 		}
-		return
+		return nil
 	}
 	if !t.Uncertain && Mistaken(cache, t.Head) {
 		t.Doubt = DoubtOfCommit
 	}
+	return nil
 }
 
 // DoubtOfCommit is the Doubt of a commit that is Mistaken.

@@ -291,6 +291,20 @@ func TestFilterThatIsGone(t *testing.T) {
 	doubts("")
 }
 
+// What is edited between Git's answer and the look at the files is no mistake of Git's.
+func TestEditedMeanwhile(t *testing.T) {
+	r := newRepo(t)
+	tree := r.read()
+	r.write("a.nix", "other")
+	cache := filepath.Join(t.TempDir(), "stat")
+	if err := tree.hashWorkTree(t.Context(), &statCache{file: cache}); err != nil {
+		t.Fatal(err)
+	}
+	if !tree.Dirty || tree.Doubt != "" || Mistaken(cache, tree.Head) {
+		t.Errorf("dirty %v, doubt %q", tree.Dirty, tree.Doubt)
+	}
+}
+
 // Where no snapshot can stand for what Nix sees there is none.
 func TestOff(t *testing.T) {
 	r := newRepo(t)
