@@ -160,7 +160,7 @@ func readGit(ctx context.Context, root, dir string, cache *statCache, depth int)
 		return nil, err
 	}
 	asked := depth > 0 || t.flakeNames(submodules)
-	if err := t.parseStatus(status, asked); err != nil {
+	if err := t.parseStatus(status); err != nil {
 		return nil, err
 	}
 	if asked {
@@ -224,9 +224,10 @@ func (t *Tree) parseIndex(out string) error {
 }
 
 // parseStatus reads `git status --porcelain=v2 --branch -z`: 1 XY SUB MODES… HASHES…
-// PATH. A submodule that is new, elsewhere, changed or gone leaves a tree clean to Nix,
-// unless the flake asks for submodules; it sees a file in a submodule's place.
-func (t *Tree) parseStatus(out string, asked bool) error {
+// PATH. A submodule that is new, elsewhere, changed or gone leaves a tree clean to Nix, which
+// then reads what is committed of it, also if the flake asks for submodules; it sees a file in
+// a submodule's place.
+func (t *Tree) parseStatus(out string) error {
 	t.edited = map[string]bool{}
 	for record := range strings.SplitSeq(out, "\x00") {
 		if oid, ok := strings.CutPrefix(record, "# branch.oid "); ok {
@@ -242,7 +243,7 @@ func (t *Tree) parseStatus(out string, asked bool) error {
 			if f[1][1] == 'T' {
 				return off("the submodule %s is a file now", f[8])
 			}
-			if !asked && strings.Trim(f[1], ".MDA") == "" {
+			if strings.Trim(f[1], ".MDA") == "" {
 				continue
 			}
 		} else if len(f) == 9 && f[0] == "1" && !strings.HasSuffix(f[1], ".") {

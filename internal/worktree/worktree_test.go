@@ -291,6 +291,25 @@ func TestFilterThatIsGone(t *testing.T) {
 	doubts("")
 }
 
+// A tree in which only a submodule is edited is clean to Nix, which reads what is committed of it,
+// and one in which something else is edited besides is not: then it reads what is there.
+func TestEditedSubmodule(t *testing.T) {
+	mod, r := newRepo(t), newRepo(t)
+	r.write("flake.nix", "{ inputs.self.submodules = true; outputs = { self }: { }; }")
+	r.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", mod.dir, "mod")
+	r.commit()
+	committed := r.read()
+	r.write("mod/a.nix", "edited")
+	edited := r.read()
+	if edited.Dirty || !edited.Uncertain || changed(committed, edited) != "mod" {
+		t.Errorf("dirty %v, uncertain %v, changed %q", edited.Dirty, edited.Uncertain, changed(committed, edited))
+	}
+	r.write("a.nix", "edited")
+	if both := r.read(); !both.Dirty || !both.Uncertain {
+		t.Errorf("dirty %v, uncertain %v", both.Dirty, both.Uncertain)
+	}
+}
+
 // What is edited between Git's answer and the look at the files is no mistake of Git's.
 func TestEditedMeanwhile(t *testing.T) {
 	r := newRepo(t)
