@@ -121,11 +121,11 @@ func (r *Result) Holds(fingerprint string) bool {
 	return r.Tree == fingerprint || slices.Contains(r.Same, fingerprint)
 }
 
-// HoldsFor is Holds for a tree that there is now. One that is clean to Git, and is not certain
-// to be to Nix, which goes by the times of files, may be clean in one run and dirty in the next: then a
-// result holds only if nothing of it can depend on that.
+// HoldsFor is Holds for a tree that there is now. Of one that is clean to Git, and whose files
+// are not what the index has, Nix reads the ones or the others: whichever it came to first at that
+// commit. Then nothing holds.
 func (r *Result) HoldsFor(t *worktree.Tree) bool {
-	return r.Holds(t.Fingerprint()) && (t.Dirty || !t.Uncertain || r.Hidden == "" && !r.metadata() && !r.Revision && !r.Whole)
+	return r.Holds(t.Fingerprint()) && (t.Dirty || !t.Uncertain || !t.Split())
 }
 
 // readsData reports whether the host may read the contents of files that are not named where

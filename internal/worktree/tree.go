@@ -277,6 +277,12 @@ func (e Entry) ids() []string {
 	return []string{index, e.workTreeID()}
 }
 
+// Split reports whether a file of the work tree is another than the index has, as far as it is
+// not certain which of them Nix reads.
+func (t *Tree) Split() bool {
+	return slices.ContainsFunc(t.Entries, func(e Entry) bool { return e.Mode != ModeSubmodule && strings.Contains(e.ID, ":") })
+}
+
 // workTreeID is the part of an ID that is of the work tree.
 func (e Entry) workTreeID() string {
 	if _, of, both := strings.Cut(e.ID, ":"); both {
