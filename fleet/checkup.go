@@ -34,10 +34,7 @@ func (f *Fleet) Health(ctx context.Context, hosts []Host, opt HealthOptions) *Re
 				_, err := r.Run(ctx, sshpool.Cmd{Argv: []string{"true"}})
 				return err
 			})
-			if err != nil {
-				return "", err
-			}
-			return answers, nil
+			return answers, err
 		})
 		if err != nil {
 			return "", err

@@ -172,8 +172,8 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 // misread reports whether an evaluation, which has put the tree into the store, was not of
 // the tree that is there. Nix takes one that it has put there before for the same if
 // the commit is, and the files that it sees to have changed are; it goes by their times, as Git
-// does, and a file that a filter has made may be another meanwhile (Nix,
-// src/libfetchers/git.cc, getFingerprint).
+// does, and a file that a filter has made may be another meanwhile (see worktree's
+// heedMistakes).
 func (s *recollection) misread() bool {
 	known := s.sources()
 	if known.contents == nil || s.lazy() {
