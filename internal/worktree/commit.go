@@ -79,7 +79,9 @@ func ReadCommit(ctx context.Context, dir, id string) (*Tree, error) {
 		return nil, err
 	}
 	for name, text := range t.commit.known {
-		t.Uncertain = t.Uncertain || path.Base(name) == ".gitattributes" && conversions.MatchString(text)
+		if path.Base(name) == ".gitattributes" {
+			t.heed(text)
+		}
 	}
 	if t.Uncertain || t.flakeNames(lfs) {
 		return nil, off("files go through filters of Git")

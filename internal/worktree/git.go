@@ -282,10 +282,6 @@ func (t *Tree) findGitDirs() error {
 	return nil
 }
 
-// conversions are the attributes that make a file's contents in the work tree
-// other than in the repository, or leave it out of archives (gitattributes(5)).
-var conversions = regexp.MustCompile(`(?m)^[^#\n]*(filter|text|eol|crlf|ident|encoding|export)`)
-
 // judgeConfig reads `git config -z --get-regexp`: KEY<newline>VALUE.
 func (t *Tree) judgeConfig(out string) error {
 	attributes := ""
@@ -319,9 +315,7 @@ func (t *Tree) judgeConfig(out string) error {
 		attributes = filepath.Join(dir, "git", "attributes")
 	}
 	for _, file := range []string{attributes, "/etc/gitattributes", filepath.Join(t.commonDir, "info", "attributes")} {
-		if data, err := os.ReadFile(file); err == nil && conversions.Match(data) {
-			t.Uncertain = true
-		}
+		t.heedAttributes(file)
 	}
 	return nil
 }
@@ -330,11 +324,7 @@ func (t *Tree) judgeConfig(out string) error {
 // every entry, and for what the flake asks of Git itself.
 func (t *Tree) judgeAttributes() {
 	seen := map[string]bool{}
-	look := func(dir string) {
-		if data, err := os.ReadFile(filepath.Join(t.Root, dir, ".gitattributes")); err == nil && conversions.Match(data) {
-			t.Uncertain = true
-		}
-	}
+	look := func(dir string) { t.heedAttributes(filepath.Join(t.Root, dir, ".gitattributes")) }
 	look("")
 	for _, e := range t.Entries {
 		for dir := e.Path; ; {
@@ -377,6 +367,7 @@ func (t *Tree) hashWorkTree(ctx context.Context, cache *statCache) error {
 	if err != nil {
 		return err
 	}
+	t.heedCarriageReturns()
 	if err := t.heedMistakes(ctx, cache.file, stats, ids); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type lockNode struct {
 	Locked *struct {
 		Type    string `json:"type"`
 		Path    string `json:"path"`
+		URL     string `json:"url"`
 		Rev     string `json:"rev"`
 		NarHash string `json:"narHash"`
 	} `json:"locked"`
@@ -40,6 +41,9 @@ var (
 	takesNothing  = regexp.MustCompile(`\boutputs\s*=\s*\{\s*self\s*\}\s*:`)
 	takesWhatever = regexp.MustCompile(`\boutputs\s*=\s*(\{\s*self\s*,\s*\.\.\.\s*\}|_|self)\s*:`)
 )
+
+// overSSH are the addresses that Git fetches by ssh (git-fetch(1), "GIT URLS").
+var overSSH = regexp.MustCompile(`^(?:[a-z]+\+)?ssh://|^[^/:]+:[^/]`)
 
 // readLock finds inputs that are directories, and refuses what Nix may resolve
 // to something else the next time.
@@ -69,6 +73,9 @@ func (t *Tree) readLock(ctx context.Context) error {
 			text, isSHA256 := strings.CutPrefix(l.NarHash, "sha256-")
 			if sum, err := base64.StdEncoding.DecodeString(text); isSHA256 && err == nil {
 				t.Inputs = append(t.Inputs, sourcePath(sum))
+				if overSSH.MatchString(l.URL) {
+					t.OverSSH = append(t.OverSSH, sourcePath(sum))
+				}
 			}
 		}
 		switch {

@@ -29,6 +29,7 @@ func (t *Tree) heedMistakes(ctx context.Context, cache string, stats []stat, ids
 			continue
 		}
 		noteMistake(cache, t.Head)
+		t.Uncertain = t.Uncertain || t.autoText
 		if !t.Uncertain {
 			t.Doubt = fmt.Sprintf("Git takes %s for unchanged, which it is not (after a filter is gone, git add --renormalize . and a commit end that)", e.Path)
 		}

@@ -85,6 +85,8 @@ type Tree struct {
 	// Inputs are the store paths of the sources that the lock file names; trees
 	// that were decoded have none.
 	Inputs []string
+	// OverSSH are those of Inputs that are fetched over ssh.
+	OverSSH []string
 	// Links are the symlinks among Entries; trees that were decoded have none.
 	Links []Link
 
@@ -92,6 +94,8 @@ type Tree struct {
 	gitDir, commonDir  string
 	// Doubt says why what Nix gives for the tree is not to be relied on, "" if it is.
 	Doubt string
+	// autoText says that lines that end in carriage returns may be converted.
+	autoText bool
 	// edited are files that Git sees to differ from the index.
 	edited map[string]bool
 	// gone are tracked files that are not in the work tree: they may come back.

@@ -103,7 +103,7 @@ func changed(from, to *Tree) string {
 // be careful about, and none that Nix is certain to see.
 func TestChangeOfTheIndexAlone(t *testing.T) {
 	r := newRepo(t)
-	r.write(".gitattributes", "*.md text=auto\n")
+	r.write(".gitattributes", "*.md text\n")
 	r.write("notes.md", "1\n")
 	r.commit()
 	certain := func(from, to *Tree) (changed, seen int) {
@@ -227,7 +227,7 @@ func TestHiddenChanges(t *testing.T) {
 // those of the repository and of the work tree.
 func TestFilters(t *testing.T) {
 	r := newRepo(t)
-	r.write(".gitattributes", "*.txt linguist-vendored diff\n# text\n")
+	r.write(".gitattributes", "*.txt linguist-vendored diff\n# text\n*.text merge=union -filter\nsecrets/*.age binary\nsecrets/*.age -text -crlf !eol\n")
 	r.commit()
 	if r.read().Uncertain {
 		t.Error("attributes that convert nothing make it uncertain")
@@ -257,6 +257,37 @@ func TestFilters(t *testing.T) {
 	r.write("dir/.gitattributes", "*.txt filter=up\n")
 	if !r.read().Uncertain {
 		t.Error("untracked attributes are not seen")
+	}
+}
+
+// Lines end as they do in the repository, unless somebody has put carriage returns into the work
+// tree that Git is to take out.
+func TestAutoText(t *testing.T) {
+	r := newRepo(t)
+	r.write(".gitattributes", "* text=auto\n*.sh text=auto eol=lf\n")
+	r.write("run.sh", "1\n2\n")
+	r.commit()
+	tree := r.read()
+	commit, err := ReadCommit(t.Context(), r.dir, r.rev("HEAD"))
+	if err != nil || tree.Uncertain || tree.Doubt != "" || commit.Fingerprint() != tree.Fingerprint() {
+		t.Fatalf("%+v\n%+v, %v", tree, commit, err)
+	}
+	r.write("run.sh", "1\r\n2\r\n")
+	if tree := r.read(); !tree.Uncertain || tree.Doubt != "" || !tree.Split() {
+		t.Errorf("%+v", tree)
+	}
+	r.git("add", "-u") // where nothing is left of it
+	if tree := r.read(); !tree.Uncertain || tree.Dirty || tree.Doubt != "" || !tree.Split() {
+		t.Errorf("%+v", tree)
+	}
+	r.write("a.nix", "other")
+	if tree := r.read(); !tree.Uncertain || !tree.Dirty {
+		t.Errorf("%+v", tree)
+	}
+	for _, line := range []string{"*.sh eol=lf", "* text=auto eol=crlf", "* text", "*.md text=auto ident", "[attr]x filter=y", `"a b" crlf=input`, "* working-tree-encoding=UTF-16", "* export-subst"} {
+		if certain, _ := converts("# -\n  " + line + "\n"); !certain {
+			t.Errorf("%q converts nothing", line)
+		}
 	}
 }
 
@@ -656,5 +687,25 @@ func TestNoGit(t *testing.T) {
 	var off *OffError
 	if _, err := Read(t.Context(), Options{Dir: r.dir}); !errors.As(err, &off) || err.Error() != "git is not installed or not in PATH" {
 		t.Error(err)
+	}
+}
+
+// What is fetched over ssh is known from its address.
+func TestOverSSH(t *testing.T) {
+	for address, want := range map[string]bool{
+		"ssh://git@example.org/x": true, "git+ssh://example.org/x": true, "git@example.org:x/y.git": true, "example.org:x": true,
+		"https://example.org/x": false, "file:///x": false, "/x:y": false, "": false,
+	} {
+		if overSSH.MatchString(address) != want {
+			t.Errorf("%q: %v", address, !want)
+		}
+	}
+	r := newRepo(t)
+	const sum = `"narHash": "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "rev": "1"`
+	r.write("flake.nix", "{ inputs.x = { }; outputs = _: { }; }")
+	r.write("flake.lock", `{ "root": "root", "nodes": { "root": { }, "a": { "locked": { "type": "git", "url": "ssh://example.org/a", `+sum+` } }, "b": { "locked": { "type": "git", "url": "https://example.org/a", `+sum+` } } } }`)
+	r.commit()
+	if tree := r.read(); len(tree.Inputs) != 2 || len(tree.OverSSH) != 1 {
+		t.Errorf("%+v", tree)
 	}
 }
