@@ -135,6 +135,19 @@ func (g *evalLog) imports() []string {
 	return slices.Compact(paths)
 }
 
+// opens are the names of what was opened; nil if the flake was not.
+func (g *evalLog) opens(list []string) []string {
+	if !slices.Contains(list, g.flake()) {
+		return nil
+	}
+	tree := g.tree()
+	paths := make([]string, len(list))
+	for i, f := range list {
+		paths[i] = tree.relative(f)
+	}
+	return paths
+}
+
 // tree is the root of the flake's source tree, as Nix shows it.
 func (g *evalLog) tree() sourceTree { return treeOf(g.flake()) }
 

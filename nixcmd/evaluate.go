@@ -20,6 +20,11 @@ type EvaluateOptions struct {
 	// collected for the first time; up to 384 MiB, 0 too, it is left to Nix, and so
 	// is what the environment says itself (as GC_INITIAL_HEAP_SIZE). It is no bound.
 	Heap int64
+	// WatchOpens has the Evaluation say which files were opened; see there. Neither the evaluator nor
+	// what it starts can get more rights then by running a program (setuid), and what goes on after
+	// this process has ended cannot open files any more: it is for evaluations that fetch nothing.
+	// Nix then remembers nothing of what it has fetched and copied, nor keeps that.
+	WatchOpens bool
 	// Started is called when an evaluator has started, with a function that tells
 	// its resident memory in bytes, 0 once it has ended; the function may be called
 	// at any time. nil means nobody looks.
@@ -40,6 +45,12 @@ type Evaluation struct {
 	// path relative to that tree's root; others are as Nix shows them, with a
 	// leading "/" or "«".
 	Imports []string
+	// Opens are the files that the evaluator opened, in order, named as Imports are. Those of the
+	// source tree are what it compared with Git's index, before anything else; all, in the order of
+	// an archive, if it put the tree into the store; and what it evaluated, read, or copied. nil if
+	// that is not known: it was not asked for, this system does not tell, or the flake is read
+	// out of what is no file, as of a commit since Nix 2.32.
+	Opens []string
 	// Cached says that Nix's evaluation cache answered: nothing but the inputs of
 	// flake.nix was evaluated.
 	Cached bool
@@ -102,6 +113,9 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Relocked: log.relocked(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
 		ev.Imports = log.imports()
+		if res.OpensKnown {
+			ev.Opens = log.opens(res.Opens)
+		}
 	}
 	if ev.Toplevel, err = c.output(ctx, drv); err != nil {
 		return Evaluation{}, err
@@ -132,7 +146,16 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 func (c *Client) instantiateWith(ctx context.Context, v Version, what Installable, opt EvaluateOptions, log *evalLog, uncached bool) (StorePath, proc.Result, error) {
 	op := "evaluate " + what.String()
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	cmd := proc.Cmd{Argv: argv, Env: c.cfg.environ(c.heapSettings(opt.Heap)...), Stderr: log.line}
+	cmd := proc.Cmd{Argv: argv, Stderr: log.line, WatchOpens: opt.WatchOpens}
+	settings := c.heapSettings(opt.Heap)
+	if opt.WatchOpens && v.AtLeast(2, 27) {
+		setting, remove, err := c.withoutCopies()
+		if cmd.WatchOpens = err == nil; err == nil {
+			defer remove()
+			settings = append(settings, setting)
+		}
+	}
+	cmd.Env = c.cfg.environ(settings...)
 	if opt.Started != nil {
 		cmd.Started = func(p *proc.Process) { opt.Started(p.Memory) }
 	}
