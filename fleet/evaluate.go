@@ -40,12 +40,13 @@ func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOption
 		ev, err = j.evaluateTogether(ctx, m)
 	}
 	if errors.Is(err, errAlone) {
+		opt.WatchOpens = j.seen.watches(known.reads)
 		ev, err = j.evaluateWith(ctx, opt)
 	}
 	if err == nil {
 		err = j.holdTo(j.seen, known, ev)
 	}
-	ev.Imports = nil // thousands of names, which nobody needs any more
+	ev.Imports, ev.Opens = nil, nil // thousands of names, which nobody needs any more
 	return ev, err
 }
 

@@ -67,6 +67,7 @@ type Fleet struct {
 	// substituters is how long those of a host are waited for.
 	substituters  time.Duration
 	fresh, verify bool
+	watch         watching
 	unseen        *Unseen
 	stages        stages
 	history       history

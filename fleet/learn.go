@@ -135,7 +135,7 @@ func (s *recollection) note(h Host, r *readset.Result, observe func() (hidden st
 			return
 		}
 		if r.Hidden != "" {
-			r.Imports, r.Copied, r.Whole, r.Revision, r.Marked = nil, nil, false, false, false
+			r.Imports, r.Copied, r.Whole, r.Revision, r.Marked, r.Observed, r.Opened = nil, nil, false, false, false, false, nil
 		}
 		s.keep(h, r)
 	})
@@ -150,6 +150,10 @@ const fromNixsCache = "what it reads is not known yet"
 // needsBuilds is why nothing is known of what a host reads for which something is
 // built first.
 const needsBuilds = "it reads what is built while it is evaluated"
+
+// importsStore is the same of one that imports from a copy of the flake's files, or of something
+// that was built.
+const importsStore = "it imports code from a copy in the store"
 
 // observe notes what an evaluation read. It returns why that is not known, or
 // "".
@@ -166,6 +170,7 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	if err := s.observeSources(r, ev.Derivation); err != nil {
 		return "what it is built from could not be read"
 	}
+	s.observeOpens(r, ev)
 	return ""
 }
 
@@ -203,7 +208,7 @@ func (s *recollection) observeImports(r *readset.Result, ev nixcmd.Evaluation, p
 	for _, name := range ev.Imports {
 		if filepath.IsAbs(name) || strings.HasPrefix(name, "«") {
 			if s.isBuilt(name) {
-				return needsBuilds
+				return importsStore
 			}
 			continue
 		}

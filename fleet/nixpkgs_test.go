@@ -395,6 +395,31 @@ func TestRealNixpkgsCold(t *testing.T) {
 	n.tell()
 }
 
+// TestRealNixpkgsWatched measures an evaluation of a NixOS host that is watched for what it opens, against one that is
+// not, after an edit each.
+func TestRealNixpkgsWatched(t *testing.T) {
+	n := newNixpkgsFleet(t, true)
+	razer := n.hosts[1:2]
+	for i := range testRounds() + 1 {
+		var took [2]time.Duration
+		for k := range took {
+			k = (k + i) % 2
+			n.fleet.watch = []watching{watchAll, watchNone}[k]
+			n.touch("razer", 10*i+k+1)
+			var evaluated int
+			took[k], evaluated = n.evaluate(razer)
+			n.want(evaluated, 1, "an edit")
+		}
+		if i == 0 { // which may be the first that Nix hears of the flake
+			continue
+		}
+		n.note("watched", took[0])
+		n.note("not watched", took[1])
+		n.compare("watched against not", took[0], took[1])
+	}
+	n.tell()
+}
+
 // TestRealNixpkgsWhole measures all of testAllParallel with four NixOS hosts,
 // against what people could run by hand on the same cores, in turn: of all hosts
 // with nothing known, neither to us nor to Nix's evaluation cache, and after a

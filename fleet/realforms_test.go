@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,8 +34,13 @@ func TestRealForms(t *testing.T) {
 	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
 		t.Skip("needs a real Nix, and time")
 	}
-	for _, form := range realForms {
-		t.Run(form.name, func(t *testing.T) {
+	for i, form := range slices.Concat(realForms, realForms, copyForms()) {
+		watch := watchAll
+		if i < len(realForms) {
+			watch = watchNone
+		}
+		t.Run(fmt.Sprintf("%s, watched %v", form.name, watch == watchAll), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			s := &soak{t: t, base: dir, checkout: checkout{dir: filepath.Join(dir, "repo", form.sub)}, r: rand.New(rand.NewPCG(1, 1))}
 			for name, text := range form.files {
@@ -47,6 +54,7 @@ func TestRealForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			f.watch = watch
 			hosts := []Host{{Name: "a", Attr: "a"}, {Name: "b", Attr: "b"}}
 			avoided, wrong := 0, 0
 			steps := append([]string{"true", "echo x >>notes", "echo x >>notes", "git add -A; git commit -q -m 1", "echo x>>notes", "git add -A; git commit -q -m 2", "echo x>>notes"}, form.steps...)

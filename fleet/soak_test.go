@@ -67,6 +67,9 @@ func TestRealSoak(t *testing.T) {
 		fmt.Fprintf(&report, "\n%s: %s", w, all[w])
 	}
 	t.Log(report.String())
+	if probe, err := proc.Run(t.Context(), proc.Cmd{Argv: []string{"nix", "--version"}, WatchOpens: true}); err == nil && probe.OpensKnown && total.watched == 0 {
+		t.Error("no evaluation was watched")
+	}
 	if total.avoided == 0 {
 		t.Error("nothing was avoided")
 	}
@@ -78,6 +81,12 @@ func TestRealSoak(t *testing.T) {
 // class is the world, and what its hosts depend on besides what they import.
 func (s *soak) class() string {
 	text := string(s.world)
+	switch s.watch {
+	case watchNone:
+		text += ", not watched"
+	case watchAll:
+		text += ", watched"
+	}
 	switch {
 	case s.ifd:
 		return text + ", imports what it builds"
@@ -94,6 +103,8 @@ func (s *soak) class() string {
 // tally counts what became of hosts, a step each.
 type tally struct {
 	steps, avoided, evaluated, failed int
+	// watched are evaluations whose opens are known.
+	watched int
 	// Of edits to the contents of code that a host does not import and another
 	// does, and that made no difference to it; and to those of data, and made no
 	// difference.
@@ -120,6 +131,7 @@ func (t *tally) add(o tally) {
 	t.steps += o.steps
 	t.avoided += o.avoided
 	t.evaluated += o.evaluated
+	t.watched += o.watched
 	t.failed += o.failed
 	t.code.add(o.code)
 	t.data.add(o.data)
@@ -134,8 +146,8 @@ func (t *tally) add(o tally) {
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d failed; avoidable evaluations avoided: code %s, data %s; the others: %v; known: hosts of commits %s, names %s",
-		t.steps, t.avoided, t.evaluated, t.failed, t.code, t.data, t.reasons, t.commits, t.names)
+	return fmt.Sprintf("%d steps: %d predictions held, %d evaluations, %d of them watched, %d failed; avoidable evaluations avoided: code %s, data %s; the others: %v; known: hosts of commits %s, names %s",
+		t.steps, t.avoided, t.evaluated, t.watched, t.failed, t.code, t.data, t.reasons, t.commits, t.names)
 }
 
 // soak is one flake and its repository.
@@ -156,6 +168,7 @@ type soak struct {
 
 	// Which constructs the flake has.
 	self, ifd, slurp, parts, inputs, links bool
+	watch                                  watching
 	// newer is a Nix that knows of submodules.
 	newer bool
 }
@@ -233,7 +246,7 @@ func (s *soak) step(content string) (failed error) {
 		if k.result != nil {
 			return Unchanged, nil
 		}
-		ev, err := s.evaluate(ctx, "", j.host, !lazily)
+		ev, err := s.evaluate(ctx, seen, k.reads, j.host, !lazily)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
@@ -243,6 +256,9 @@ func (s *soak) step(content string) (failed error) {
 			return "", err
 		}
 		s.tally.evaluated++
+		if ev.Opens != nil {
+			s.tally.watched++
+		}
 		j.learned = seen.learn(j.host, ev)
 		s.truth[name] = ev.Derivation
 		if !ev.Cached {
@@ -339,8 +355,12 @@ func (s *soak) otherImports(host, file string) bool {
 	return false
 }
 
-// evaluate evaluates a host of a flake, "" for that of the directory.
-func (s *soak) evaluate(ctx context.Context, flake string, h Host, fresh bool) (nixcmd.Evaluation, error) {
+// evaluate evaluates a host of what is seen, as that is watched; nil is the directory as it is.
+func (s *soak) evaluate(ctx context.Context, seen *recollection, reads *readset.Result, h Host, fresh bool) (nixcmd.Evaluation, error) {
+	flake, watched := "", false
+	if seen != nil {
+		flake, watched = seen.flake, seen.watches(reads)
+	}
 	inst, err := installable(flake, h)
 	if err != nil {
 		return nixcmd.Evaluation{}, err
@@ -349,7 +369,7 @@ func (s *soak) evaluate(ctx context.Context, flake string, h Host, fresh bool) (
 		return nixcmd.Evaluation{}, err
 	}
 	defer s.fleet.stages.evaluations.Release(1)
-	return s.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Fresh: fresh})
+	return s.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Fresh: fresh, WatchOpens: watched})
 }
 
 // beside is what is known of some commit.
@@ -374,7 +394,7 @@ func (s *soak) commit(ctx context.Context, j *job, then *recollection) {
 		<-j.learned
 	}
 	known := then.ask(j.host)
-	ev, err := s.evaluate(ctx, then.flake, j.host, true)
+	ev, err := s.evaluate(ctx, then, known.reads, j.host, true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -436,7 +456,7 @@ func (s *soak) truths(hosts []Host) map[string]truth {
 			all[h.Name] = truth{drv: drvs[h.Name]}
 			continue
 		}
-		ev, err := s.evaluate(s.t.Context(), "", h, true)
+		ev, err := s.evaluate(s.t.Context(), nil, nil, h, true)
 		all[h.Name] = truth{ev.Derivation, err}
 	}
 	return all

@@ -33,7 +33,7 @@ func worlds() []keeping {
 
 func newSoak(t *testing.T, seed uint64, w keeping) *soak {
 	t.Helper()
-	s := &soak{t: t, r: rand.New(rand.NewPCG(seed, 7)), aside: rand.New(rand.NewPCG(seed, 8)), seed: seed, world: w, base: t.TempDir()}
+	s := &soak{t: t, r: rand.New(rand.NewPCG(seed, 7)), aside: rand.New(rand.NewPCG(seed, 8)), seed: seed, world: w, base: t.TempDir(), watch: watching(seed % 2 * (1 + seed/2%2))}
 	s.tally.reasons = map[string]int{}
 	s.checkout = s.newCheckout(filepath.Join(s.base, "repo"))
 	if w == keptBelow || w != keptPlain && w != keptLoose && s.chance(6) {
@@ -109,6 +109,7 @@ func (s *soak) open(c *checkout) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	f.watch = s.watch
 	c.fleet = f
 }
 
@@ -116,7 +117,7 @@ func (s *soak) open(c *checkout) {
 func (s *soak) attributes() string {
 	text := ""
 	for range s.r.IntN(3) {
-		text += pick(s, "*.txt text eol=crlf", "*.txt text", "*.txt ident", "data/* filter=up", "*.txt filter=up", "data/dir/* filter=big", "*.md export-subst",
+		text += pick(s, "*.txt text eol=crlf", "*.txt text", "* text=auto", "* text=auto eol=lf", "data/** binary", "*.txt ident", "data/* filter=up", "*.txt filter=up", "data/dir/* filter=big", "*.md export-subst",
 			"hosts/** -text", "*.nix text eol=lf", "*.nix diff=nix", "data/b.txt export-ignore", "data/a.txt filter=missing") + "\n"
 	}
 	return text

@@ -95,13 +95,14 @@ type evaluation struct {
 	out     []string
 	imports map[string]bool
 	copied  map[string]bool
+	opened  map[string]bool
 	whole   bool
 	rev     bool // it named the revision
 	enabled bool // an option of the input
 }
 
 func (m model) evaluate(host string) *evaluation {
-	e := &evaluation{m: m, host: host, imports: map[string]bool{}, copied: map[string]bool{}}
+	e := &evaluation{m: m, host: host, imports: map[string]bool{}, copied: map[string]bool{}, opened: map[string]bool{}}
 	e.file("flake.nix", 0)
 	e.input(m.files["flake.lock"])
 	return e
@@ -147,6 +148,7 @@ func (e *evaluation) read(name string) string {
 	if !ok {
 		return "missing"
 	}
+	e.opened[e.m.real(name)] = true
 	return text
 }
 
@@ -353,6 +355,7 @@ func TestPredictionsHold(t *testing.T) {
 		for _, name := range allFiles() {
 			m.files[name] = content(t, name)
 		}
+		watched := rapid.Bool().Draw(t, "watched")
 		m.unmarked = rapid.IntRange(0, 4).Draw(t, "unmarked") == 0
 		if rapid.Bool().Draw(t, "link") {
 			m.links["link"] = "modules"
@@ -420,8 +423,15 @@ func TestPredictionsHold(t *testing.T) {
 					f.Metadata = f.Metadata || m.unmarked && f.Strings
 					r.Imports[name] = f
 				}
+				if r.Observed = watched && !m.unmarked && rapid.IntRange(0, 9).Draw(t, "unseen") > 0; r.Observed {
+					for _, name := range slices.Sorted(maps.Keys(e.opened)) {
+						if !e.imports[name] {
+							r.Opened = append(r.Opened, name)
+						}
+					}
+				}
 				if rapid.IntRange(0, 9).Draw(t, "cached") == 0 {
-					r.Hidden, r.Imports, r.Copied, r.Whole, r.Revision, r.Marked = "from Nix's cache", nil, nil, false, false, false
+					r.Hidden, r.Imports, r.Copied, r.Whole, r.Revision, r.Marked, r.Observed, r.Opened = "from Nix's cache", nil, nil, false, false, false, false, nil
 				} else {
 					r.Own = Own(r.Imports, now)
 				}

@@ -31,7 +31,7 @@ func Predict(q Question) string {
 		return reshaped(q.From, q.To, changes)
 	case r.Hidden != "":
 		return first(changes) + r.Hidden
-	case r.evades():
+	case !r.Observed && r.evades():
 		return first(changes) + "it uses getFlake, or builtins by names that are put together"
 	case (q.From.Uncertain || q.To.Uncertain) && !(q.From.Dirty && q.To.Dirty):
 		return first(changes) + uncertain(q)
@@ -81,7 +81,7 @@ func Touched(q Question) string {
 		if shape != "" && reshapes(c) { // which is said already
 			continue
 		}
-		if _, imported := q.Base.Imports[c.Path]; imported || has(q.Base.Copied, c.Path) {
+		if _, imported := q.Base.Imports[c.Path]; imported || has(q.Base.Copied, c.Path) || has(q.Base.Opened, c.Path) {
 			certain = append(certain, c.Path)
 		} else if q.Base.mayRead(c, q) {
 			perhaps = append(perhaps, c.Path)
@@ -141,8 +141,11 @@ func (r *Result) mayRead(c worktree.Change, q Question) bool {
 	code := !slices.ContainsFunc(called, func(n string) bool { return !strings.HasSuffix(n, ".nix") })
 	exactly, above, turned := false, false, false
 	for _, n := range called {
-		if _, ok := r.Imports[n]; ok {
+		if _, ok := r.Imports[n]; ok || has(r.Opened, n) {
 			return true
+		}
+		if r.Observed {
+			continue
 		}
 		for _, f := range r.Imports {
 			if covers(f.Read, n) || code && begins(f.Code, n) || !code && begins(f.Begun, n) {
@@ -153,6 +156,8 @@ func (r *Result) mayRead(c worktree.Change, q Question) bool {
 		}
 	}
 	switch {
+	case r.Observed:
+		return false
 	case path.Base(c.Path) == ".gitignore" && r.ignores(): // that of a directory above counts too
 		return true
 	case !above:

@@ -34,6 +34,9 @@ type Result struct {
 	// the derivation was searched for all that it may name of the tree as a whole.
 	Revision bool `json:",omitempty"`
 	Marked   bool `json:",omitempty"`
+	// Observed says that all that was opened is known: Opened are the files of the tree, sorted.
+	Observed bool     `json:",omitempty"`
+	Opened   []string `json:",omitempty"`
 	// Own is a hash of the imported files.
 	Own string `json:",omitempty"`
 	// Same are fingerprints of other trees that it was found to hold for.
@@ -161,6 +164,14 @@ func (r *Result) shows(w Ways) string {
 		return "the flake's revision"
 	}
 	return ""
+}
+
+// Vague reports whether what the host's files say is not enough to tell what it reads: then all
+// that they may mean is held to be read, unless it is Observed.
+func (r *Result) Vague() bool {
+	return r.any(func(f Facts) bool {
+		return f.Reads || f.Climbs || f.Evades || f.Parts || f.Ignores || slices.Contains(f.Under, "")
+	})
 }
 
 func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
