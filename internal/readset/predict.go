@@ -42,7 +42,11 @@ func Predict(q Question) string {
 			read = append(read, c.Path)
 		}
 	}
-	if len(read) > 0 {
+	switch {
+	case len(read) == 0:
+	case r.Whole && !slices.ContainsFunc(read, r.surely): // and so a copy of each
+		return first(changes) + "it holds the flake's source"
+	default:
 		return and(read) + " changed"
 	}
 	step, ways := difference(q.From, q.To, len(changes) > 0)
@@ -81,7 +85,7 @@ func Touched(q Question) string {
 		if shape != "" && reshapes(c) { // which is said already
 			continue
 		}
-		if _, imported := q.Base.Imports[c.Path]; imported || has(q.Base.Copied, c.Path) || has(q.Base.Opened, c.Path) {
+		if q.Base.surely(c.Path) || has(q.Base.Copied, c.Path) {
 			certain = append(certain, c.Path)
 		} else if q.Base.mayRead(c, q) {
 			perhaps = append(perhaps, c.Path)
@@ -129,6 +133,12 @@ func were(paths []string) string {
 	return and(paths) + " were"
 }
 
+// surely reports whether the host was seen to import or to open a file.
+func (r *Result) surely(name string) bool {
+	_, imported := r.Imports[name]
+	return imported || has(r.Opened, name)
+}
+
 // mayRead reports whether the host may read what changed of a path.
 func (r *Result) mayRead(c worktree.Change, q Question) bool {
 	if c.After.Mode == worktree.ModeSubmodule || covers(q.To.Subflakes, c.Path) || has(r.Copied, c.Path) {
@@ -141,7 +151,7 @@ func (r *Result) mayRead(c worktree.Change, q Question) bool {
 	code := !slices.ContainsFunc(called, func(n string) bool { return !strings.HasSuffix(n, ".nix") })
 	exactly, above, turned := false, false, false
 	for _, n := range called {
-		if _, ok := r.Imports[n]; ok || has(r.Opened, n) {
+		if r.surely(n) {
 			return true
 		}
 		if r.Observed {

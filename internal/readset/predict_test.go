@@ -104,6 +104,19 @@ func TestPlaceThatIsNamedNoMore(t *testing.T) {
 	if why := predict("2", "5"); why != "notes changed, and it holds the flake's source" {
 		t.Errorf("%q", why)
 	}
+	// Also if all that it copies for that is there by name; not if it is for another reason.
+	results[0].Copied = []string{"a.nix", "notes"}
+	if why := predict("2", "5"); why != "notes changed, and it holds the flake's source" {
+		t.Errorf("%q", why)
+	}
+	if why := predict("3", "5"); why != "a.nix and notes changed" {
+		t.Errorf("%q", why)
+	}
+	results[0].Opened = []string{"notes"}
+	if why := predict("2", "5"); why != "notes changed" {
+		t.Errorf("%q", why)
+	}
+	results[0].Opened = nil
 	evaluate("3", "5", "four", false)
 	if why := predict("3", "6"); why != "" {
 		t.Errorf("after: %s", why)
