@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nixflotilla/flotilla/internal/readset"
 	"github.com/nixflotilla/flotilla/internal/worktree"
@@ -160,6 +161,9 @@ const importsStore = "it imports code from a copy in the store"
 func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden string) {
 	if ev.Cached || ev.Together {
 		return fromNixsCache
+	}
+	if slices.ContainsFunc(s.tree.Entries, func(e worktree.Entry) bool { return !utf8.ValidString(e.Path) }) {
+		return "a file's name is no UTF-8" // which neither Nix's log nor what is kept can hold
 	}
 	if s.misread() {
 		return "Nix has read other contents than are there"

@@ -41,6 +41,11 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	if ev.Opens == nil || s.tree.Uncertain || known.contents == nil {
 		return
 	}
+	for _, f := range r.Imports {
+		if slices.Contains(f.Paths, s.tree.FlakePath(flakeName)) {
+			return // a copy of the whole tree, and then flake.nix, may be the host's
+		}
+	}
 	var names []string
 	for _, f := range ev.Opens {
 		for _, root := range []string{s.tree.Root + "/", nixcmd.StoreDir + "/" + known.contents[0] + "-source/"} {

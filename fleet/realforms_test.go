@@ -34,12 +34,17 @@ func TestRealForms(t *testing.T) {
 	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
 		t.Skip("needs a real Nix, and time")
 	}
-	for i, form := range slices.Concat(realForms, realForms, copyForms()) {
+	attacks := attackForms()
+	all := slices.Concat(attacks, realForms, realForms, copyForms())
+	for i, form := range all {
 		watch := watchAll
-		if i < len(realForms) {
+		switch {
+		case i < len(attacks):
+			watch = watchVague
+		case i < len(attacks)+len(realForms):
 			watch = watchNone
 		}
-		t.Run(fmt.Sprintf("%s, watched %v", form.name, watch == watchAll), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, %d", form.name, watch), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := &soak{t: t, base: dir, checkout: checkout{dir: filepath.Join(dir, "repo", form.sub)}, r: rand.New(rand.NewPCG(1, 1))}

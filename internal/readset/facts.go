@@ -118,6 +118,8 @@ func Scan(name, text string) Facts {
 			f.Metadata = true
 		}
 	}
+	// A hash of the tree's place shows in no derivation, nor is anything opened for it.
+	f.Metadata = f.Metadata || in(text, hides) && (f.Strings || strings.Contains(text, "toXML"))
 	f.Dates = in(text, dates)
 	f.Evades = in(text, evades)
 	for _, list := range []*[]string{&f.Paths, &f.Under, &f.Read, &f.Begun, &f.Code, &f.Turned} {

@@ -43,6 +43,16 @@ func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, impo
 	for _, p := range pairs {
 		p.compare()
 	}
+	for _, p := range pairs {
+		if p.same { // what one was seen to open, the other may look at a part of
+			p.e.Unread, r.Unread = besides(p.e.Unread, r.Opened), besides(r.Unread, p.e.Opened)
+		}
+	}
+}
+
+// besides are the texts of a list that are not in a sorted one.
+func besides(list, sorted []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return has(sorted, s) })
 }
 
 // pair are two results, of which not both are hidden, and how they differ.

@@ -48,6 +48,8 @@ func wordsOf(p *regexp.Regexp) []string {
 		return []string{"baseNameOf"}
 	case partText:
 		return []string{"toString"}
+	case hides:
+		return []string{"hashString", "convertHash"}
 	case evades:
 		return []string{"getFlake", "callFlake", "builtins"}
 	case climbs:
@@ -59,7 +61,7 @@ func wordsOf(p *regexp.Regexp) []string {
 	case ignores:
 		return []string{"itignore", "itIgnore"}
 	case apart:
-		return []string{"match", "split", "substring", "stringToCharacters", "hasInfix"}
+		return []string{"match", "split", "substring", "stringLength", "stringToCharacters", "hasInfix", "hasSuffix"}
 	case self:
 		return []string{"self"}
 	case anyInput:
@@ -120,6 +122,8 @@ var (
 	// What names a part of the place: the tree's root taken for a name, or a place as a text.
 	rootName = regexp.MustCompile(`\bbaseNameOf[\s(]*((?:\.{1,2}/)[A-Za-z0-9._+/-]*)`)
 	partText = regexp.MustCompile(`\b(?:substring|match|split)\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b(?:substring|match|split)\b`)
+	// What makes a text forget the place that is in it.
+	hides = regexp.MustCompile(`\b(?:__)?(?:hashString|convertHash)\b`)
 	// So may a builtin whose name is put together.
 	evades = regexp.MustCompile(`\b(?:__)?(getFlake|callFlake)\b|\bbuiltins\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|mapAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\bbuiltins\b\s*(?:[^\s.]|$)`)
 
@@ -135,7 +139,7 @@ var (
 	// nix-gitignore of nixpkgs, and gitignore.nix.
 	ignores = regexp.MustCompile(`[gG]it[iI]gnore(?:\.lib\b|(?i:-?(?:source|filter|recursive|compile|nixos)|file))|\bnix-gitignore\b`)
 	// What looks at less than all of a text.
-	apart = regexp.MustCompile(`\b(?:__)?(?:match|split|splitString|substring|stringToCharacters|hasInfix)\b`)
+	apart = regexp.MustCompile(`\b(?:__)?(?:match|split|splitString|substring|stringLength|stringToCharacters|hasInfix|hasSuffix)\b`)
 
 	// A ".." of a shell: the name of an alias (".." = "cd ..";), or before a variable.
 	goesUpElsewhere = regexp.MustCompile(`^[./]+"\s*=[^=]|^[A-Za-z0-9._+/-]+\$(?:[^{]|$)`)

@@ -174,12 +174,17 @@ func (r *Result) Vague() bool {
 	})
 }
 
-func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
-func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
-func (r *Result) evades() bool   { return r.any(func(f Facts) bool { return f.Evades }) }
-func (r *Result) parts() bool    { return r.any(func(f Facts) bool { return f.Parts }) }
-func (r *Result) ignores() bool  { return r.any(func(f Facts) bool { return f.Ignores }) }
-func (r *Result) apart() bool    { return r.any(func(f Facts) bool { return f.Apart }) }
+// metadata reports whether the host may use what Nix says of the tree as a whole, and show no trace of
+// that. One that is Observed may where code is given the flake: for no hash of it is anything opened.
+func (r *Result) metadata() bool {
+	return r.any(func(f Facts) bool { return f.Metadata || r.Observed && slices.Contains(f.Under, "") })
+}
+
+func (r *Result) dates() bool   { return r.any(func(f Facts) bool { return f.Dates }) }
+func (r *Result) evades() bool  { return r.any(func(f Facts) bool { return f.Evades }) }
+func (r *Result) parts() bool   { return r.any(func(f Facts) bool { return f.Parts }) }
+func (r *Result) ignores() bool { return r.any(func(f Facts) bool { return f.Ignores }) }
+func (r *Result) apart() bool   { return r.any(func(f Facts) bool { return f.Apart }) }
 
 // turns reports whether the host makes a text of a copy that a file is in.
 func (r *Result) turns(name string) bool {
