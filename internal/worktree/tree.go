@@ -85,7 +85,7 @@ type Tree struct {
 	// Inputs are the store paths of the sources that the lock file names; trees
 	// that were decoded have none.
 	Inputs []string
-	// OverSSH are those of Inputs that are fetched over ssh.
+	// OverSSH are those of Inputs that are fetched over ssh; trees that were decoded have none.
 	OverSSH []string
 	// Links are the symlinks among Entries; trees that were decoded have none.
 	Links []Link
