@@ -186,7 +186,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 				r.Evaluation = Verdict{Reason: known.why}
 			}
 		})
-		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh, WatchOpens: s.watches(known.reads)})
+		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh, WatchOpens: s.watches()})
 		var failed *nixcmd.EvalError
 		if errors.As(err, &failed) && known.result == nil {
 			why = failed

@@ -12,20 +12,10 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// watching is which evaluations are watched for what they open.
-type watching int
-
-const (
-	watchVague watching = iota // of hosts whose text says too much, since it takes time
-	watchNone                  // as where the kernel does not tell
-	watchAll
-)
-
-// watches reports whether an evaluation of a host is to be watched for what it opens, given what is
-// known of what it reads, nil for nothing: not if an input may have to be fetched over ssh, which may
-// start what goes on without it.
-func (s *recollection) watches(reads *readset.Result) bool {
-	if s.tree == nil || s.tree.Uncertain || s.fleet.watch == watchNone || s.fleet.watch == watchVague && (reads == nil || !reads.Vague()) {
+// watches reports whether evaluations are to be watched for what they open: not if an input may have to
+// be fetched over ssh, which may start what goes on without them.
+func (s *recollection) watches() bool {
+	if s.tree == nil || s.tree.Uncertain || s.fleet.unwatched {
 		return false
 	}
 	return !slices.ContainsFunc(s.tree.OverSSH, func(source string) bool {

@@ -80,7 +80,6 @@ func TestRealOpens(t *testing.T) {
 	for _, host := range flake.hosts {
 		t.Run(host, func(t *testing.T) {
 			fl := flake.fleet(t, false)
-			fl.watch = watchAll
 			if err := evaluateAlone(t.Context(), fl, host).Err(); err != nil {
 				t.Skipf("it does not evaluate: %v", err)
 			}
@@ -172,7 +171,7 @@ func TestRealEdits(t *testing.T) {
 	flake := openRealFlake(t)
 	fl := flake.fleet(t, true)
 	if os.Getenv("FLOTILLA_TEST_UNWATCHED") != "" {
-		fl.watch = watchNone
+		fl.unwatched = true
 	}
 	n, _ := strconv.Atoi(os.Getenv("FLOTILLA_TEST_EDITS"))
 	seed, _ := strconv.ParseUint(os.Getenv("FLOTILLA_TEST_SEED"), 10, 64)

@@ -81,11 +81,8 @@ func TestRealSoak(t *testing.T) {
 // class is the world, and what its hosts depend on besides what they import.
 func (s *soak) class() string {
 	text := string(s.world)
-	switch s.watch {
-	case watchNone:
+	if s.unwatched {
 		text += ", not watched"
-	case watchAll:
-		text += ", watched"
 	}
 	switch {
 	case s.ifd:
@@ -168,7 +165,7 @@ type soak struct {
 
 	// Which constructs the flake has.
 	self, ifd, slurp, parts, inputs, links bool
-	watch                                  watching
+	unwatched                              bool
 	// newer is a Nix that knows of submodules.
 	newer bool
 }
@@ -246,7 +243,7 @@ func (s *soak) step(content string) (failed error) {
 		if k.result != nil {
 			return Unchanged, nil
 		}
-		ev, err := s.evaluate(ctx, seen, k.reads, j.host, !lazily)
+		ev, err := s.evaluate(ctx, seen, j.host, !lazily)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
@@ -356,10 +353,10 @@ func (s *soak) otherImports(host, file string) bool {
 }
 
 // evaluate evaluates a host of what is seen, as that is watched; nil is the directory as it is.
-func (s *soak) evaluate(ctx context.Context, seen *recollection, reads *readset.Result, h Host, fresh bool) (nixcmd.Evaluation, error) {
+func (s *soak) evaluate(ctx context.Context, seen *recollection, h Host, fresh bool) (nixcmd.Evaluation, error) {
 	flake, watched := "", false
 	if seen != nil {
-		flake, watched = seen.flake, seen.watches(reads)
+		flake, watched = seen.flake, seen.watches()
 	}
 	inst, err := installable(flake, h)
 	if err != nil {
@@ -394,7 +391,7 @@ func (s *soak) commit(ctx context.Context, j *job, then *recollection) {
 		<-j.learned
 	}
 	known := then.ask(j.host)
-	ev, err := s.evaluate(ctx, then, known.reads, j.host, true)
+	ev, err := s.evaluate(ctx, then, j.host, true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -456,7 +453,7 @@ func (s *soak) truths(hosts []Host) map[string]truth {
 			all[h.Name] = truth{drv: drvs[h.Name]}
 			continue
 		}
-		ev, err := s.evaluate(s.t.Context(), nil, nil, h, true)
+		ev, err := s.evaluate(s.t.Context(), nil, h, true)
 		all[h.Name] = truth{ev.Derivation, err}
 	}
 	return all

@@ -166,14 +166,6 @@ func (r *Result) shows(w Ways) string {
 	return ""
 }
 
-// Vague reports whether what the host's files say is not enough to tell what it reads: then all
-// that they may mean is held to be read, unless it is Observed.
-func (r *Result) Vague() bool {
-	return r.any(func(f Facts) bool {
-		return f.Reads || f.Climbs || f.Evades || f.Parts || f.Ignores || slices.Contains(f.Under, "")
-	})
-}
-
 // metadata reports whether the host may use what Nix says of the tree as a whole, and show no trace of
 // that. One that is Observed may where code is given the flake: for no hash of it is anything opened.
 func (r *Result) metadata() bool {
