@@ -119,7 +119,7 @@ func (s *recollection) differing(then *recollection, h Host) (what string, known
 	}
 	for _, r := range s.store.Load(h.Name) {
 		if r.Settings == s.key(h) && (r.Holds(now) || r.Holds(was)) && (r.Hidden == "" || s.tree.Shape() != then.tree.Shape()) {
-			return readset.Touched(readset.Question{Base: r, From: then.tree, To: s.tree, Imported: s.importedByOthers(h)}), true
+			return readset.Touched(readset.Question{Base: r, From: then.tree, To: s.tree}), true
 		}
 	}
 	return "", false

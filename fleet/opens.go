@@ -15,7 +15,7 @@ import (
 // watches reports whether evaluations are to be watched for what they open: not if an input may have to
 // be fetched over ssh, which may start what goes on without them.
 func (s *recollection) watches() bool {
-	if s.tree == nil || s.tree.Uncertain || s.fleet.unwatched {
+	if s.tree == nil || s.fleet.unwatched {
 		return false
 	}
 	return !slices.ContainsFunc(s.tree.OverSSH, func(source string) bool {
@@ -28,8 +28,12 @@ func (s *recollection) watches() bool {
 // read: not if it opened what else is in the store, as a copy of the tree that was there before.
 func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	known := s.sources()
-	if ev.Opens == nil || s.tree.Uncertain || known.contents == nil {
+	if ev.Opens == nil {
 		return
+	}
+	roots := []string{s.tree.Root + "/"}
+	if known.contents != nil {
+		roots = append(roots, nixcmd.StoreDir+"/"+known.contents[0]+"-source/")
 	}
 	for _, f := range r.Imports {
 		if slices.Contains(f.Paths, s.tree.FlakePath(flakeName)) {
@@ -38,7 +42,7 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	}
 	var names []string
 	for _, f := range ev.Opens {
-		for _, root := range []string{s.tree.Root + "/", nixcmd.StoreDir + "/" + known.contents[0] + "-source/"} {
+		for _, root := range roots {
 			f = strings.TrimPrefix(f, root)
 		}
 		switch {

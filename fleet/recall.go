@@ -55,7 +55,6 @@ type recollection struct {
 	off       string // why there is no tree
 	untracked untracked
 	likely    func() *readset.Result
-	importers func() map[string]string
 	// differences counts what differs from other trees, by their fingerprints.
 	differences sync.Map
 
@@ -96,7 +95,6 @@ func (s *recollection) beside(flake, commit string) *recollection {
 func (s *recollection) begin(ctx context.Context) *recollection {
 	s.untracked.done = make(chan struct{})
 	s.ctx, s.stop = context.WithCancel(ctx)
-	s.importers = sync.OnceValue(s.readImporters)
 	s.sources = sync.OnceValue(s.openSources)
 	s.likely = sync.OnceValue(s.readLikely)
 	return s
@@ -268,7 +266,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			if !same && found && s.changes(from) >= fewest {
 				continue
 			}
-			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
+			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree})
 			if reason == "" {
 				s.confirm(h, r, tree)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
@@ -288,35 +286,6 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 func (s *recollection) changes(from *worktree.Tree) int {
 	count, _ := s.differences.LoadOrStore(from.Fingerprint(), sync.OnceValue(func() int { return len(worktree.Changes(from, s.tree)) }))
 	return count.(func() int)()
-}
-
-// importedByOthers reports which files other hosts import, by their results of
-// earlier runs.
-func (s *recollection) importedByOthers(h Host) func(string) bool {
-	return func(path string) bool {
-		by := s.importers()[path]
-		return by != "" && by != h.Name
-	}
-}
-
-// several stands for more than one host; no host has that name.
-const several = "*"
-
-// readImporters maps files of the flake to the host that imports them.
-func (s *recollection) readImporters() map[string]string {
-	by := map[string]string{}
-	for _, host := range s.store.Hosts() {
-		for _, r := range s.store.Load(host) {
-			for f := range r.Imports {
-				if by[f] == "" || by[f] == host {
-					by[f] = host
-				} else {
-					by[f] = several
-				}
-			}
-		}
-	}
-	return by
 }
 
 // confirm notes that a result holds for the tree of this run, and makes it the

@@ -199,8 +199,8 @@ func TestWhatPredictsIsKept(t *testing.T) {
 	if err := store.Save(h.Name, []*readset.Result{{
 		Settings: "settings h", Tree: dirty.Fingerprint(), Shape: dirty.Shape(), Same: []string{clean.Fingerprint()},
 		Derivation: nixcmd.StoreDir + "/00000000000000000000000000000000-h.drv", Toplevel: nixcmd.StoreDir + "/11111111111111111111111111111111-h",
-		Imports: map[string]readset.Facts{"flake.nix": {}},
-		Earned:  map[readset.Step]readset.Ways{readset.Mixed: {Contents: true, State: true}},
+		Observed: true, Imports: map[string]readset.Facts{"flake.nix": {}},
+		Earned: map[readset.Step]readset.Ways{readset.Mixed: {Contents: true, State: true}},
 	}}); err != nil {
 		t.Fatal(err)
 	}

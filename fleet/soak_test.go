@@ -277,9 +277,9 @@ func (s *soak) step(content string) (failed error) {
 		s.tally.avoided++
 		s.truth[name] = truth.drv
 		if truth.err != nil || r.Derivation != string(truth.drv) {
-			s.t.Errorf("seed %d, %s: wrong prediction for %s: %s, not %s (%v)\nsteps: %s\nsince %s: imports %v, copied %v, unread %v, earned %v, burnt %v",
+			s.t.Errorf("seed %d, %s: wrong prediction for %s: %s, not %s (%v)\nsteps: %s\nsince %s: imports %v, copied %v, opened %v, earned %v, burnt %v",
 				s.seed, s.world, name, r.Derivation, truth.drv, truth.err, strings.Join(s.log, ", "),
-				r.At.Format(time.TimeOnly), slices.Sorted(maps.Keys(r.Imports)), r.Copied, r.Unread, r.Earned, r.Burnt)
+				r.At.Format(time.TimeOnly), slices.Sorted(maps.Keys(r.Imports)), r.Copied, r.Opened, r.Earned, r.Burnt)
 			s.sh("rm -rf /tmp/soak-failed; cp -r " + s.base + " /tmp/soak-failed")
 		}
 	}
@@ -326,21 +326,7 @@ func (s *soak) explain(host, file string) string {
 		return "no result"
 	}
 	r := results[0]
-	text := fmt.Sprintf("%d results, hidden %q, copied %v, unread %v", len(results), r.Hidden, slices.Contains(r.Copied, file), slices.Contains(r.Unread, file))
-	for _, name := range slices.Sorted(maps.Keys(r.Imports)) {
-		f := r.Imports[name]
-		if f.Reads {
-			text += ", " + name + " reads"
-		}
-		for _, list := range map[string][]string{"names": f.Paths, "names below": f.Under, "reads": f.Read} {
-			for _, p := range list {
-				if p == "" || p == file || strings.HasPrefix(file, p+"/") {
-					text += fmt.Sprintf(", %s has %q", name, p)
-				}
-			}
-		}
-	}
-	return text
+	return fmt.Sprintf("%d results, hidden %q, observed %v, copied %v, opened %v", len(results), r.Hidden, r.Observed, slices.Contains(r.Copied, file), slices.Contains(r.Opened, file))
 }
 
 func (s *soak) otherImports(host, file string) bool {

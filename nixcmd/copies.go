@@ -4,7 +4,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/nixflotilla/flotilla/internal/proc"
 )
+
+// watch has an evaluator watched for what it opens, if that is wanted. done is to be called when it has
+// ended; its environment needs the setting, "" for none.
+func (c *Client) watch(v Version, cmd *proc.Cmd, wanted bool) (setting string, done func()) {
+	if cmd.WatchOpens = wanted; !wanted || !v.AtLeast(2, 27) {
+		return "", func() {}
+	}
+	setting, remove, err := c.withoutCopies()
+	if err != nil {
+		cmd.WatchOpens = false
+		return "", func() {}
+	}
+	return setting, remove
+}
 
 // withoutCopies makes a cache directory for one evaluation in which Nix finds all that it has
 // cached but what it has fetched, and copied to the store: knowing that, it does not open again what it

@@ -113,9 +113,7 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Relocked: log.relocked(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
 		ev.Imports = log.imports()
-		if res.OpensKnown {
-			ev.Opens = log.opens(res.Opens)
-		}
+		ev.Opens = log.opens(res)
 	}
 	if ev.Toplevel, err = c.output(ctx, drv); err != nil {
 		return Evaluation{}, err
@@ -146,14 +144,12 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 func (c *Client) instantiateWith(ctx context.Context, v Version, what Installable, opt EvaluateOptions, log *evalLog, uncached bool) (StorePath, proc.Result, error) {
 	op := "evaluate " + what.String()
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	cmd := proc.Cmd{Argv: argv, Stderr: log.line, WatchOpens: opt.WatchOpens}
+	cmd := proc.Cmd{Argv: argv, Stderr: log.line}
 	settings := c.heapSettings(opt.Heap)
-	if opt.WatchOpens && v.AtLeast(2, 27) {
-		setting, remove, err := c.withoutCopies()
-		if cmd.WatchOpens = err == nil; err == nil {
-			defer remove()
-			settings = append(settings, setting)
-		}
+	setting, done := c.watch(v, &cmd, opt.WatchOpens)
+	defer done()
+	if setting != "" {
+		settings = append(settings, setting)
 	}
 	cmd.Env = c.cfg.environ(settings...)
 	if opt.Started != nil {

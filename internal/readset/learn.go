@@ -26,7 +26,7 @@ func Own(imports map[string]Facts, t *worktree.Tree) string {
 // Learn adds a new result, of a real evaluation, to what is known of a host:
 // what earlier ones have earned for it, and what it shows of them. The results
 // are changed; tree finds the tree of one, nil if it is gone.
-func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, imported func(string) bool) {
+func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree) {
 	to := tree(r)
 	if to == nil {
 		return
@@ -37,22 +37,12 @@ func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, impo
 		if from == nil || e.Settings != r.Settings || e.Hidden != "" && r.Hidden != "" {
 			continue
 		}
-		pairs = append(pairs, newPair(e, r, from, to, imported))
+		pairs = append(pairs, newPair(e, r, from, to))
 	}
 	inherit(r, to, pairs)
 	for _, p := range pairs {
 		p.compare()
 	}
-	for _, p := range pairs {
-		if p.same { // what one was seen to open, the other may look at a part of
-			p.e.Unread, r.Unread = besides(p.e.Unread, r.Opened), besides(r.Unread, p.e.Opened)
-		}
-	}
-}
-
-// besides are the texts of a list that are not in a sorted one.
-func besides(list, sorted []string) []string {
-	return slices.DeleteFunc(list, func(s string) bool { return has(sorted, s) })
 }
 
 // pair are two results, of which not both are hidden, and how they differ.
@@ -60,21 +50,20 @@ type pair struct {
 	e, r     *Result
 	from, to *worktree.Tree
 	changes  []worktree.Change
-	imported func(string) bool
 
 	// pinned says that both have the same inputs, and hand the same to them as far as
 	// flake.nix tells.
 	pinned bool
 	// same says that what is imported is the same; still, that besides nothing that either
-	// may read differs. (Before the newer one has any Unread of the older.)
+	// may read differs.
 	same, still bool
 	// unnamed says that none of what either imports, as far as that is known, names what
 	// Nix says of the tree as a whole.
 	unnamed bool
 }
 
-func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) *pair {
-	p := &pair{e: e, r: r, from: from, to: to, changes: worktree.Changes(from, to), imported: imported}
+func newPair(e, r *Result, from, to *worktree.Tree) *pair {
+	p := &pair{e: e, r: r, from: from, to: to, changes: worktree.Changes(from, to)}
 	p.pinned = from.Dir == to.Dir && slices.Equal(from.Subflakes, to.Subflakes) && slices.Equal(from.Outside, to.Outside) &&
 		!slices.ContainsFunc(p.changes, func(c worktree.Change) bool {
 			base := path.Base(c.Path)
@@ -110,11 +99,11 @@ func (p *pair) touches(x *Result) bool {
 	if x.Hidden != "" {
 		return false
 	}
-	q := Question{Base: x, From: p.from, To: p.to, Imported: p.imported}
+	to := p.to
 	if x == p.r {
-		q.From, q.To = p.to, p.from
+		to = p.from
 	}
-	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool { return x.mayRead(c, q) })
+	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool { return x.mayRead(c, to) })
 }
 
 // inherit lets a result have what earlier ones have earned, as far as that cannot depend
@@ -147,16 +136,6 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 			step := stepOf(to, to)
 			r.Earned = merge(r.Earned, without(map[Step]Ways{step: e.Earned[step]}, burnt))
 		}
-		if e.Derivation == r.Derivation && p.same {
-			r.unread(e.Unread...)
-			continue
-		}
-		// A file of code that nothing reads as data stays code.
-		for _, name := range e.Unread {
-			if strings.HasSuffix(name, ".nix") && !r.reads() && !r.turns(name) {
-				r.unread(name)
-			}
-		}
 	}
 }
 
@@ -187,11 +166,6 @@ func (p *pair) alike(x *Result, step Step) {
 	}
 	if p.from.Shape() != p.to.Shape() {
 		return
-	}
-	for _, c := range p.changes {
-		if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && p.same && c.Certain() {
-			x.unread(c.Path)
-		}
 	}
 	other := p.e
 	if x == p.e {
@@ -235,10 +209,4 @@ func without(a, b map[Step]Ways) map[Step]Ways {
 		out[step] = Ways{v.Contents && !w.Contents, v.Revision && !w.Revision, v.State && !w.State}
 	}
 	return out
-}
-
-func (r *Result) unread(paths ...string) {
-	r.Unread = append(r.Unread, paths...)
-	slices.Sort(r.Unread)
-	r.Unread = slices.Compact(r.Unread)
 }

@@ -373,22 +373,12 @@ func TestPredictionsHold(t *testing.T) {
 			now := m.tree()
 			trees[now.Fingerprint()] = now
 			for _, host := range []string{"a", "b"} {
-				others := func(name string) bool {
-					for other, list := range results {
-						for _, r := range list {
-							if _, ok := r.Imports[name]; ok && other != host {
-								return true
-							}
-						}
-					}
-					return false
-				}
 				e := m.evaluate(host)
 				hit := false
 				for _, r := range results[host] {
 					held := r.Holds(now.Fingerprint())
 					for _, from := range r.Trees() {
-						held = held || Predict(Question{Base: r, From: trees[from], To: now, Imported: others}) == ""
+						held = held || Predict(Question{Base: r, From: trees[from], To: now}) == ""
 					}
 					if !held {
 						continue
@@ -401,8 +391,8 @@ func TestPredictionsHold(t *testing.T) {
 						for _, c := range worktree.Changes(at(r), now) {
 							changed = append(changed, fmt.Sprintf("%s\n--\n%s", c.Path, m.files[c.Path]))
 						}
-						t.Fatalf("host %s: wrong, after a change of\n%s\nimports %v\nearned %v, unread %v", host, strings.Join(changed, "\n\n"),
-							slices.Sorted(maps.Keys(r.Imports)), r.Earned, r.Unread)
+						t.Fatalf("host %s: wrong, after a change of\n%s\nimports %v\nearned %v, opened %v", host, strings.Join(changed, "\n\n"),
+							slices.Sorted(maps.Keys(r.Imports)), r.Earned, r.Opened)
 					}
 				}
 				if hit {
@@ -435,7 +425,7 @@ func TestPredictionsHold(t *testing.T) {
 				} else {
 					r.Own = Own(r.Imports, now)
 				}
-				Learn(results[host], r, at, others)
+				Learn(results[host], r, at)
 				results[host] = append([]*Result{r}, results[host]...)
 			}
 			before = append(before, m.clone())

@@ -40,7 +40,7 @@ const (
 )
 
 // version is part of every file; another reads as nothing. It is another whenever Scan is.
-const version = "flotilla results 8"
+const version = "flotilla results 9"
 
 // Load returns the results for a host, the newest first; nil if there are none.
 func (s *Store) Load(host string) []*Result {
