@@ -28,16 +28,17 @@ func (s *recollection) watches() bool {
 // read: not if it opened what else is in the store, as a copy of the tree that was there before.
 func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	known := s.sources()
-	if ev.Opens == nil {
+	if ev.Opens == nil || s.lazy() {
 		return
 	}
 	roots := []string{s.tree.Root + "/"}
 	if known.contents != nil {
 		roots = append(roots, nixcmd.StoreDir+"/"+known.contents[0]+"-source/")
 	}
-	for _, f := range r.Imports {
-		if slices.Contains(f.Paths, s.tree.FlakePath(flakeName)) {
-			return // a copy of the whole tree, and then flake.nix, may be the host's
+	var apart []string // what is in submodules is read by every host
+	for _, e := range s.tree.Entries {
+		if e.Mode == worktree.ModeSubmodule {
+			apart = append(apart, e.Path+"/")
 		}
 	}
 	var names []string
@@ -46,18 +47,23 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 			f = strings.TrimPrefix(f, root)
 		}
 		switch {
+		case strings.HasPrefix(f, ".git/"), slices.ContainsFunc(apart, func(dir string) bool { return strings.HasPrefix(f, dir) }):
 		case !filepath.IsAbs(f):
 			names = append(names, f)
 		case len(names) > 0 && s.isStrange(f):
 			return
 		}
 	}
-	files := inOrder(s.tree)
-	names = evaluated(names, files, s.tree.FlakePath(flakeName), s.tree.FlakePath("flake.lock"))
+	files, flake := inOrder(s.tree), s.tree.FlakePath(flakeName)
+	if s.commit != "" { // which Nix takes out of Git, without opening its files
+		names = names[max(0, slices.Index(names, flake)):]
+	} else {
+		names = evaluated(names, files, flake, s.tree.FlakePath("flake.lock"))
+	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	if !slices.ContainsFunc(files, func(f string) bool { _, opened := slices.BinarySearch(names, f); return !opened }) {
-		return // all of them, which may have been to copy them
+	if names == nil || !slices.ContainsFunc(files, func(f string) bool { _, opened := slices.BinarySearch(names, f); return !opened }) {
+		return // or all of them, which may have been to copy them
 	}
 	r.Observed = true
 	r.Opened = slices.DeleteFunc(names, func(name string) bool { _, imported := r.Imports[name]; return imported })
@@ -86,24 +92,23 @@ func inOrder(t *worktree.Tree) []string {
 }
 
 // evaluated are those of the files that were opened, in order, that may have been for the sake of an
-// evaluation: not what Nix compares with Git's index before it comes to the flake, nor the whole tree,
-// which it puts into the store before it evaluates anything but the two files that it needs for that, and
-// then goes on with the flake.
+// evaluation: not what Nix compares with Git's index, nor what it reads of the flake to find its inputs, nor the
+// whole tree, which it then puts into the store, and goes on with the flake. Nil if it was not seen to do that,
+// or what came next may have been that as well.
 func evaluated(opened, files []string, flake, lock string) []string {
-	var rest []string
-	for len(opened) > 0 {
-		switch copied := leadingCopies(opened, files); {
-		case copied > 0 && copied < len(opened) && opened[copied] == flake:
-			opened = opened[copied:]
-		case opened[0] == flake || opened[0] == lock:
-			rest, opened = append(rest, opened[0]), opened[1:]
-		case len(rest) == 0:
-			opened = opened[1:]
-		default:
-			return append(rest, opened...)
+	for i := range opened {
+		n := leadingCopies(opened[i:], files)
+		if n == 0 || i+n == len(opened) || opened[i+n] != flake {
+			continue
 		}
+		rest := opened[i+n:]
+		own := slices.IndexFunc(rest, func(f string) bool { return f != flake && f != lock })
+		if own >= 0 && leadingCopies(rest[own:], files) > 0 {
+			return nil
+		}
+		return rest
 	}
-	return rest
+	return nil
 }
 
 // leadingCopies is how many of what was opened, from the first on, are all the files, one time or more.

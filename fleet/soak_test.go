@@ -319,14 +319,18 @@ func (s *soak) count(host, file string, known recalled) {
 	}
 }
 
-// explain says what the newest result makes of a file.
+// explain says what the results make of a file, the newest first.
 func (s *soak) explain(host, file string) string {
-	results := readset.Open(s.fleet.evaluations()).Load(host)
-	if len(results) == 0 {
-		return "no result"
+	store := readset.Open(s.fleet.evaluations())
+	var text []string
+	for _, r := range store.Load(host) {
+		of := "tree is gone"
+		if t := store.Tree(r.Tree); t != nil {
+			of = fmt.Sprintf("dirty %v", t.Dirty)
+		}
+		text = append(text, fmt.Sprintf("[%s, hidden %q, observed %v, copied %v, opened %v]", of, r.Hidden, r.Observed, slices.Contains(r.Copied, file), slices.Contains(r.Opened, file)))
 	}
-	r := results[0]
-	return fmt.Sprintf("%d results, hidden %q, observed %v, copied %v, opened %v", len(results), r.Hidden, r.Observed, slices.Contains(r.Copied, file), slices.Contains(r.Opened, file))
+	return strings.Join(text, " ")
 }
 
 func (s *soak) otherImports(host, file string) bool {
@@ -355,8 +359,11 @@ func (s *soak) evaluate(ctx context.Context, seen *recollection, h Host, fresh b
 	return s.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Fresh: fresh, WatchOpens: watched})
 }
 
-// beside is what is known of some commit.
+// beside is what is known of some commit; nil if the flake's directory is gone, as by the first commit's revert.
 func (s *soak) beside(seen *recollection) *recollection {
+	if _, err := os.Lstat(s.path("")); err != nil {
+		return nil
+	}
 	res, err := proc.Run(s.t.Context(), proc.Cmd{Argv: []string{"git", "rev-list", "--all", "--max-count=30"}, Dir: s.path("")})
 	if err != nil {
 		s.t.Fatal(err)
