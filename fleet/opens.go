@@ -31,9 +31,9 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	if ev.Opens == nil || s.lazy() {
 		return
 	}
-	roots := []string{s.tree.Root + "/"}
+	place := "\x00"
 	if known.contents != nil {
-		roots = append(roots, nixcmd.StoreDir+"/"+known.contents[0]+"-source/")
+		place = nixcmd.StoreDir + "/" + known.contents[0] + "-source/"
 	}
 	var apart []string // what is in submodules is read by every host
 	for _, e := range s.tree.Entries {
@@ -41,12 +41,14 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 			apart = append(apart, e.Path+"/")
 		}
 	}
-	var names []string
+	files, flake := inOrder(s.tree), s.tree.FlakePath(flakeName)
+	var names, own []string
 	for _, f := range ev.Opens {
-		for _, root := range roots {
-			f = strings.TrimPrefix(f, root)
-		}
+		f = strings.TrimPrefix(f, place)
+		mine, inRoot := strings.CutPrefix(f, s.tree.Root+"/")
 		switch {
+		case inRoot: // where it is not evaluated from
+			own = append(own, mine)
 		case strings.HasPrefix(f, ".git/"), slices.ContainsFunc(apart, func(dir string) bool { return strings.HasPrefix(f, dir) }):
 		case !filepath.IsAbs(f):
 			names = append(names, f)
@@ -54,10 +56,8 @@ func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 			return
 		}
 	}
-	files, flake := inOrder(s.tree), s.tree.FlakePath(flakeName)
-	if s.commit != "" { // which Nix takes out of Git, without opening its files
-		names = names[max(0, slices.Index(names, flake)):]
-	} else {
+	// Until 2.26 Nix evaluates what is in the store; and a commit it takes out of Git, without opening its files.
+	if s.commit == "" && !slices.Contains(own, flake) {
 		names = evaluated(names, files, flake, s.tree.FlakePath("flake.lock"))
 	}
 	slices.Sort(names)

@@ -37,10 +37,14 @@ func Scan(name, text string) Facts {
 		literal := text[at[0]:at[1]]
 		if rest := at[0] > 0 && text[at[0]-1] == '/'; !rest && strings.Contains(literal, "/") {
 			f.mention(dir, literal)
+			// Of a copy of the root Nix need not open anything, if it has just put the tree into the store.
+			if p, _ := resolve(dir, literal); p == "" && !goesOn.MatchString(text[at[1]-1:]) {
+				f.Metadata = true
+			}
 		}
 	}
 	f.Strings = strings.Contains(text, "toString")
-	f.Metadata = namesSelf(text) || in(text, anyInput) || handsOnSelf(text) || in(text, metadata) || takesPlaceApart(dir, text)
+	f.Metadata = f.Metadata || namesSelf(text) || in(text, anyInput) || handsOnSelf(text) || in(text, metadata) || takesPlaceApart(text)
 	for _, at := range all(text, metadataAttr) {
 		switch named := text[max(0, at[0]-near):at[1]]; {
 		case binding.MatchString(text[at[1]:]), isAsked.MatchString(named):
@@ -59,15 +63,10 @@ func Scan(name, text string) Facts {
 }
 
 // takesPlaceApart reports whether a text may make of the tree's place what no derivation can be searched
-// for: a part, a hash, or that it is another's.
-func takesPlaceApart(dir, text string) bool {
-	ofRoot := func(at []int) bool {
-		p, _ := resolve(dir, text[at[2]:at[3]])
-		return p == ""
-	}
+// for: a part or a hash, or reach it by other than a path literal.
+func takesPlaceApart(text string) bool {
 	return in(text, partText) || in(text, hides) && (strings.Contains(text, "toString") || strings.Contains(text, "toXML")) ||
-		strings.Contains(text, "baseNameOf") && in(text, climbs) ||
-		slices.ContainsFunc(all(text, rootName), ofRoot) || slices.ContainsFunc(all(text, turned), ofRoot)
+		in(text, climbs)
 }
 
 // mention notes a path literal.

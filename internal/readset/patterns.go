@@ -28,16 +28,12 @@ func wordsOf(p *regexp.Regexp) []string {
 	switch p {
 	case pathLiteral:
 		return []string{"/"}
-	case turned:
-		return []string{"${"}
 	case metadataAttr:
 		return []string{"rev", "Rev", "lastModified", "narHash", "sourceInfo", "outPath"}
 	case metadata:
 		return []string{"curPos", "unsafeGetAttrPos", "fetchGit", "fetchTree", "fetchMercurial", "getFlake", "self"}
 	case dates:
 		return []string{"lastModified", "revCount", "sourceInfo", "self"}
-	case rootName:
-		return []string{"baseNameOf"}
 	case partText:
 		return []string{"toString"}
 	case hides:
@@ -65,8 +61,8 @@ var (
 	// what may be a comment or begin within a string.
 	commentLine = regexp.MustCompile(`(?m)^[ \t]*#.*\n`)
 	comment     = regexp.MustCompile(`(?s)#[^\n]*\n|/\*.*?\*/`)
-	// A path literal that is copied for a text.
-	turned = regexp.MustCompile(`\$\{\s*((?:\.{1,2}/)[A-Za-z0-9._+/-]*(?:\$\{)?)`)
+	// What a path literal goes on with, from its last byte, if something below it is meant: ./. + "/x", and ./${x}.
+	goesOn = regexp.MustCompile(`^(?:.\s*\)*\s*\+\s*"/|\{)`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
@@ -77,8 +73,7 @@ var (
 	// The place of an input is the tree's only if that is part of the tree.
 	ofInput = regexp.MustCompile(`\binputs\s*\.\s*[A-Za-z_][A-Za-z0-9_'-]*\s*\.\s*outPath$`)
 	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
-	// What names a part of the place: the tree's root taken for a name, or a place as a text.
-	rootName = regexp.MustCompile(`\bbaseNameOf[\s(]*((?:\.{1,2}/)[A-Za-z0-9._+/-]*)`)
+	// What makes a part of a place, as a text.
 	partText = regexp.MustCompile(`\b` + cuts + `\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b` + cuts + `\b`)
 	// What makes a text forget the place that is in it.
 	hides = regexp.MustCompile(`\b(?:__)?(?:hashString|convertHash)\b`)
