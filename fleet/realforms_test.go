@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -34,10 +33,8 @@ func TestRealForms(t *testing.T) {
 	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
 		t.Skip("needs a real Nix, and time")
 	}
-	both := slices.Concat(attackForms(), realForms)
-	for i, form := range slices.Concat(both, both, copyForms()) {
-		unwatched := i < len(both)
-		t.Run(fmt.Sprintf("%s, unwatched %t", form.name, unwatched), func(t *testing.T) {
+	for _, form := range slices.Concat(attackForms(), realForms, copyForms(), watchedForms()) {
+		t.Run(form.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := &soak{t: t, base: dir, checkout: checkout{dir: filepath.Join(dir, "repo", form.sub)}, r: rand.New(rand.NewPCG(1, 1))}
@@ -52,7 +49,6 @@ func TestRealForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.unwatched = unwatched
 			hosts := []Host{{Name: "a", Attr: "a"}, {Name: "b", Attr: "b"}}
 			avoided, wrong := 0, 0
 			steps := append([]string{"true", "echo x >>notes", "echo x >>notes", "git add -A; git commit -q -m 1", "echo x>>notes", "git add -A; git commit -q -m 2", "echo x>>notes"}, form.steps...)

@@ -240,7 +240,6 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		why = "it was not evaluated with this Nix before"
 	}
 	reads := readset.Known(results)
-	fingerprint := s.tree.Fingerprint()
 	found := false
 	alike, fewest := false, 0 // of the tree that the reason is about
 	for _, r := range results {
@@ -248,7 +247,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			continue
 		}
 		if r.HoldsFor(s.tree) {
-			s.confirm(h, r, fingerprint)
+			s.confirm(h, r)
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		same := r.Shape == s.tree.Shape()
@@ -268,7 +267,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			}
 			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree})
 			if reason == "" {
-				s.confirm(h, r, tree)
+				s.confirm(h, r)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			// The newest may be of another branch, of which affected has asked.
@@ -289,9 +288,8 @@ func (s *recollection) changes(from *worktree.Tree) int {
 }
 
 // confirm notes that a result holds for the tree of this run, and makes it the
-// newest. The tree that showed it is the last but one to be forgotten: what has been
-// earned may be for steps from that one only.
-func (s *recollection) confirm(h Host, r *readset.Result, by string) {
+// newest.
+func (s *recollection) confirm(h Host, r *readset.Result) {
 	tree, same := r.Tree, s.tree.Fingerprint()
 	s.background.Go(func() {
 		s.learning.Lock()
@@ -305,9 +303,6 @@ func (s *recollection) confirm(h Host, r *readset.Result, by string) {
 		if !r.Holds(same) {
 			if s.store.KeepTree(s.tree) != nil {
 				return
-			}
-			if i := slices.Index(r.Same, by); i >= 0 {
-				r.Same = append(slices.Delete(r.Same, i, i+1), by)
 			}
 			r.Same = append(r.Same, same)
 		}

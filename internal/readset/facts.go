@@ -24,8 +24,10 @@ type Facts struct {
 	Metadata bool `json:"metadata,omitempty"`
 	Dates    bool `json:"dates,omitempty"`
 	// Strings says that the text may turn a path into a string, which then holds the place
-	// of the source tree.
+	// of the source tree; Places that it does so with a literal; Hashes that it may make a hash of a string.
 	Strings bool `json:"strings,omitempty"`
+	Places  bool `json:"places,omitempty"`
+	Hashes  bool `json:"hashes,omitempty"`
 }
 
 // Scan finds the facts of a Nix file from its text; name is its path in the tree, from which
@@ -44,6 +46,8 @@ func Scan(name, text string) Facts {
 		}
 	}
 	f.Strings = strings.Contains(text, "toString")
+	f.Places = in(text, literalText)
+	f.Hashes = in(text, hashes)
 	f.Metadata = f.Metadata || namesSelf(text) || in(text, anyInput) || handsOnSelf(text) || in(text, metadata) || takesPlaceApart(text)
 	for _, at := range all(text, metadataAttr) {
 		switch named := text[max(0, at[0]-near):at[1]]; {
@@ -65,8 +69,8 @@ func Scan(name, text string) Facts {
 // takesPlaceApart reports whether a text may make of the tree's place what no derivation can be searched
 // for: a part or a hash, or reach it by other than a path literal.
 func takesPlaceApart(text string) bool {
-	return in(text, partText) || in(text, hides) && (strings.Contains(text, "toString") || strings.Contains(text, "toXML")) ||
-		in(text, climbs)
+	return in(text, partText) || strings.Contains(text, "unsafeDiscard") || in(text, literalText) && in(text, altered) || in(text, climbs) ||
+		in(text, hashes) && (strings.Contains(text, "toString") || strings.Contains(text, "toXML"))
 }
 
 // mention notes a path literal.

@@ -128,8 +128,14 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 		switch {
 		case p.pinned && p.still:
 			r.Earned, r.Burnt = merge(r.Earned, e.Earned), merge(r.Burnt, e.Burnt)
+			r.beyond(p.acrossFrom()...)
 		case p.pinned && p.unnamed:
-			r.Earned = merge(r.Earned, without(e.Earned, burnt))
+			earned := without(e.Earned, burnt)
+			if !e.Observed || !r.Observed || p.oneSided() {
+				earned = without(earned, map[Step]Ways{Mixed: {State: true}})
+			}
+			r.Earned = merge(r.Earned, earned)
+			r.beyond(p.acrossFrom()...)
 		case p.unnamed && r.Marked:
 			// Other inputs may use what the flake is as a whole, though none of its own
 			// files does. In a tree in the same state the derivation would show that.
@@ -137,6 +143,23 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 			r.Earned = merge(r.Earned, without(map[Step]Ways{step: e.Earned[step]}, burnt))
 		}
 	}
+}
+
+// oneSided reports whether something differs that the host was seen to read either in clean trees or in dirty
+// ones.
+func (p *pair) oneSided() bool {
+	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool {
+		called := names(p.to.Links, c.Path)
+		return called == nil || slices.ContainsFunc(called, func(n string) bool { return has(p.e.Beyond, n) != p.e.surely(n) })
+	})
+}
+
+// acrossFrom is what the older one was seen to read in trees of the state that the newer one's is not in.
+func (p *pair) acrossFrom() [][]string {
+	if p.from.Dirty == p.to.Dirty {
+		return [][]string{p.e.Beyond}
+	}
+	return p.e.read()
 }
 
 // compare draws conclusions from two results.
@@ -155,25 +178,34 @@ func (p *pair) compare() {
 			// was the tree as a whole. What a derivation shows need not be noted; nor should it,
 			// since what is noted lasts longer.
 			x.Burnt = merge(x.Burnt, map[Step]Ways{step: ways})
+			if step == Dirty && ways.Contents { // and so in clean ones
+				x.Burnt = merge(x.Burnt, map[Step]Ways{Clean: {Contents: true}, Mixed: {Contents: true}})
+			}
 		}
 	}
 }
 
 // alike draws conclusions for one of two results that are the same.
 func (p *pair) alike(x *Result, step Step) {
-	if p.pinned && (p.still || p.unnamed) {
-		x.Earned = merge(x.Earned, map[Step]Ways{step: p.certainly()})
-	}
-	if p.from.Shape() != p.to.Shape() {
-		return
-	}
 	other := p.e
 	if x == p.e {
 		other = p.r
 	}
+	if p.pinned && (p.still || p.unnamed) {
+		ways := p.certainly()
+		if ways.State && x.Observed && other.Observed && p.still {
+			x.beyond(other.read()...)
+		} else { // which may read there what nobody saw
+			ways.State = false
+		}
+		x.Earned = merge(x.Earned, map[Step]Ways{step: ways})
+	}
+	if p.from.Shape() != p.to.Shape() {
+		return
+	}
 	// What an answer without a read set gave holds for both, if that is all
 	// the same to the one that has one.
-	if other.Hidden != "" && p.same && !x.Holds(other.Tree) && !p.touches(x) {
+	if other.Hidden != "" && p.same && p.from.Dirty == p.to.Dirty && !x.Holds(other.Tree) && !p.touches(x) {
 		x.Same = append(x.Same, other.Tree)
 	}
 }
@@ -209,4 +241,15 @@ func without(a, b map[Step]Ways) map[Step]Ways {
 		out[step] = Ways{v.Contents && !w.Contents, v.Revision && !w.Revision, v.State && !w.State}
 	}
 	return out
+}
+
+// read is what the host was seen to read.
+func (r *Result) read() [][]string {
+	return [][]string{r.Opened, r.Copied, slices.Collect(maps.Keys(r.Imports))}
+}
+
+func (r *Result) beyond(lists ...[]string) {
+	r.Beyond = slices.Concat(append(lists, r.Beyond)...)
+	slices.Sort(r.Beyond)
+	r.Beyond = slices.Compact(r.Beyond)
 }

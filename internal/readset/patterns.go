@@ -36,14 +36,18 @@ func wordsOf(p *regexp.Regexp) []string {
 		return []string{"lastModified", "revCount", "sourceInfo", "self"}
 	case partText:
 		return []string{"toString"}
-	case hides:
+	case hashes:
 		return []string{"hashString", "convertHash"}
 	case climbs:
-		return []string{"dirOf", "toPath", "locateDominatingFile", "splitRoot", "splitStorePath"}
+		return []string{"dirOf", "toPath", "locateDominatingFile", "splitRoot", "splitStorePath", `"/..`}
 	case clan:
 		return []string{"clan"}
 	case self:
 		return []string{"self"}
+	case literalText:
+		return []string{"toString", "toXML"}
+	case altered:
+		return []string{"substring", "match", "split", "stringToCharacters", "replaceStrings", "stringLength"}
 	case anyInput:
 		return []string{"inputs"}
 	case flakePath:
@@ -62,7 +66,7 @@ var (
 	commentLine = regexp.MustCompile(`(?m)^[ \t]*#.*\n`)
 	comment     = regexp.MustCompile(`(?s)#[^\n]*\n|/\*.*?\*/`)
 	// What a path literal goes on with, from its last byte, if something below it is meant: ./. + "/x", and ./${x}.
-	goesOn = regexp.MustCompile(`^(?:.\s*\)*\s*\+\s*"/|\{)`)
+	goesOn = regexp.MustCompile(`^(?:.\s*\)*\s*\+\s*"/\.?[A-Za-z0-9_-]|\{)`)
 
 	// What Nix says of the source tree as a whole, as attributes and otherwise.
 	metadataAttr = regexp.MustCompile(`\b(rev|shortRev|dirtyRev|dirtyShortRev|revCount|lastModified|lastModifiedDate|narHash|sourceInfo|outPath)\b`)
@@ -75,10 +79,13 @@ var (
 	ofSelf  = regexp.MustCompile(`\binputs\s*\.\s*self\s*\.\s*outPath$`)
 	// What makes a part of a place, as a text.
 	partText = regexp.MustCompile(`\b` + cuts + `\b[^;]{0,80}\btoString\b|\btoString\b[^;]{0,80}\b` + cuts + `\b`)
+	// The text of a place, and what makes another of one.
+	literalText = regexp.MustCompile(`\bto(?:String|XML)[\s(]*\.{1,2}/`)
+	altered     = regexp.MustCompile(`\b(?:__)?(?:` + cuts + `|replaceStrings|stringLength)\b`)
 	// What makes a text forget the place that is in it.
-	hides = regexp.MustCompile(`\b(?:__)?(?:hashString|convertHash)\b`)
+	hashes = regexp.MustCompile(`\b(?:__)?(?:hashString|convertHash)\b`)
 	// What turns a path into another above it, or makes one out of a string.
-	climbs = regexp.MustCompile(`\b(?:__)?(?:dirOf|toPath|locateDominatingFile|splitRoot|splitStorePath)\b`)
+	climbs = regexp.MustCompile(`\b(?:__)?(?:dirOf|toPath|locateDominatingFile|splitRoot|splitStorePath)\b|\+\s*"/\.\.`)
 
 	// clan-core, which is given the flake by flake-parts too.
 	clan = regexp.MustCompile(`\bclan-core\b|\bclan(?:Lib|Modules)\b`)
@@ -96,7 +103,7 @@ var (
 	// Code of inputs that is given the flake, which may hand on paths in it: clan-core.lib.clan { inherit self; }.
 	selfGiven = regexp.MustCompile(`(?:^|[\s(=])[A-Za-z_][A-Za-z0-9_'-]*(?:\.[A-Za-z_][A-Za-z0-9_'-]*)+\s*\{(?:[^{}]*;)?\s*inherit(?:\s*\([^()]*\))?[\sA-Za-z0-9_'-]*$`)
 	// Inputs that are not named, of which it is one.
-	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
+	anyInput = regexp.MustCompile(`\binputs\s*\.\s*(?:\$|"[^"]*\$)|\b(?:__)?(?:getAttr|attrValues|\w*[mM]apAttrs\w*|filterAttrs|attrByPath|getAttrFromPath|attrVals|toJSON|toXML|toString)\b[^;]*\binputs\b\s*(?:[^\s.:@,=]|$)`)
 	// The flake as an attribute, as in inputs.self, and in a string.
 	selfOf = regexp.MustCompile(`(\.|\$\{)\s*$`)
 	// The flake, used as a path, under the name that blueprint and many flakes give it to modules by.

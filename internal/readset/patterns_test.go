@@ -12,7 +12,7 @@ import (
 func TestPatternsHaveTheirWords(t *testing.T) {
 	for name, p := range map[string]*regexp.Regexp{
 		"metadataAttr": metadataAttr, "metadata": metadata, "dates": dates, "partText": partText,
-		"hides": hides, "climbs": climbs, "clan": clan, "self": self, "anyInput": anyInput, "flakePath": flakePath,
+		"hashes": hashes, "literalText": literalText, "altered": altered, "climbs": climbs, "clan": clan, "self": self, "anyInput": anyInput, "flakePath": flakePath,
 	} {
 		// What is at its ends is not what it is about, and rapid does not know it.
 		expr := strings.NewReplacer(`\b`, "", `(?:^|`, `(?: |`, `|$)`, "| )").Replace(p.String())

@@ -52,6 +52,8 @@ func Predict(q Question) string {
 		return first(changes) + "the revision changed, whose date it may use"
 	case ways.State && r.metadata(): // and read in the one what it does not in the other
 		return first(changes) + "it may tell a clean tree from a dirty one"
+	case ways.State && q.From.Fingerprint() != r.Tree: // between which, what it reads in the other may have changed
+		return first(changes) + "it is not known to do the same in a clean tree and in a dirty one"
 	case !ways.within(r.Earned[step]) || ways.meets(r.Burnt[step]):
 		what := "revision"
 		if ways.Contents {
@@ -140,7 +142,7 @@ func (r *Result) mayRead(c worktree.Change, to *worktree.Tree) bool {
 		return true
 	}
 	called := names(to.Links, c.Path)
-	return called == nil || slices.ContainsFunc(called, r.surely)
+	return called == nil || slices.ContainsFunc(called, func(n string) bool { return r.surely(n) || has(r.Beyond, n) })
 }
 
 // maxNames bounds how many names a file may have by way of symlinks.

@@ -38,6 +38,9 @@ type Result struct {
 	// not, any file may have been read.
 	Observed bool     `json:",omitempty"`
 	Opened   []string `json:",omitempty"`
+	// Beyond are the files that the host was seen to read in trees of the other state, clean or dirty, sorted: what
+	// is earned of steps between the two lasts no longer than they do.
+	Beyond []string `json:",omitempty"`
 	// Own is a hash of the imported files.
 	Own string `json:",omitempty"`
 	// Same are fingerprints of other trees that it was found to hold for.
@@ -153,6 +156,9 @@ func (r *Result) shows(w Ways) string {
 }
 
 // metadata reports whether the host may use what Nix says of the tree as a whole, and show no trace of
-// that.
-func (r *Result) metadata() bool { return r.any(func(f Facts) bool { return f.Metadata }) }
-func (r *Result) dates() bool    { return r.any(func(f Facts) bool { return f.Dates }) }
+// that: also if one file hashes what another has made a text of.
+func (r *Result) metadata() bool {
+	return r.any(func(f Facts) bool { return f.Metadata }) || r.any(func(f Facts) bool { return f.Hashes }) && r.any(func(f Facts) bool { return f.Places })
+}
+
+func (r *Result) dates() bool { return r.any(func(f Facts) bool { return f.Dates }) }
