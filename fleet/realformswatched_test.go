@@ -48,9 +48,6 @@ func watchedForms() []realForm {
 			"../input/flake.nix": `{ outputs = { self }: { lib.mkFlake = { inputs, src, ... }: f: f { local = if inputs.self ? rev then { } else builtins.fromJSON (builtins.readFile (src + "/local.json")); }; }; }`,
 			"flake.nix":          withInput(`inputs.l.lib.mkFlake { inherit inputs; src = ./hosts; } ({ local }: { nixosConfigurations = { a = mk "a" (local.a or "1"); b = mk "b" (local.b or "1"); }; })`), "hosts/local.json": "{}"},
 			steps: st(`echo '{"a":"2"}' >hosts/local.json`, commit, `echo '{"b":"2"}' >hosts/local.json`, commit, "echo '{ }' >hosts/local.json", commit, `echo '{"a":"3"}' >hosts/local.json`)},
-		{name: "symlinkInputDir", files: map[string]string{
-			"flake.nix": formFlake(`inputs.d = { url = "path:./d"; flake = false; };`, `{ nixosConfigurations = { a = mk "a" (builtins.stringLength (builtins.readFile "${inputs.d}/x")); b = mk "b" (builtins.stringLength (builtins.readFile (inputs.d + "/l"))); }; }`), "d/x": "1", "data/y": "1"},
-			steps: st("ln -s ../data/y d/l; git add -A", "echo 22 >d/x", "echo 22 >data/y", commit, "echo 333 >data/y", commit)},
 		{name: "many commits reset", files: map[string]string{"flake.nix": impIn, "hosts/a.nix": `{ self, ... }: self.rev or self.dirtyRev or "none"`, "hosts/b.nix": `{ self, ... }: [ (builtins.toString (self.revCount or 0)) (builtins.readFile ../v) ]`, "v": "1"},
 			steps: st("git commit -q --allow-empty -m e", "git reset -q --hard HEAD~1", "git commit -q --allow-empty -m f", "echo 2 >v; "+commit, "git reset -q --hard HEAD~2", "git checkout -q --orphan o; git commit -qm o", "git checkout -q main", "git branch -D o", "git commit -q --amend -m z", "echo x>>notes", "git stash -q; git stash pop -q", commit)},
 		{name: "rootDotDotNamedHash", files: map[string]string{"flake.nix": imp, "hosts/a.nix": `"1"`, "hosts/b.nix": `"1"`},
