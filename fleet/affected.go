@@ -119,7 +119,7 @@ func (s *recollection) differing(then *recollection, h Host) (what string, known
 	}
 	for _, r := range s.store.Load(h.Name) {
 		if r.Settings == s.key(h) && (r.Holds(now) || r.Holds(was)) && (r.Hidden == "" || s.tree.Shape() != then.tree.Shape()) {
-			return readset.Touched(readset.Question{Base: r, From: then.tree, To: s.tree}), true
+			return readset.Touched(readset.Question{Base: r, From: then.tree, To: s.tree, Imported: s.importedByOthers(h)}), true
 		}
 	}
 	return "", false
@@ -186,7 +186,7 @@ func (j *job) evaluateIn(ctx context.Context, s *recollection) (drv nixcmd.Store
 				r.Evaluation = Verdict{Reason: known.why}
 			}
 		})
-		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh, WatchOpens: s.watches()})
+		ev, err := j.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Started: c.watch, Heap: c.heap(), Fresh: known.result != nil || j.fleet.fresh, WatchOpens: s.watches(known.reads)})
 		var failed *nixcmd.EvalError
 		if errors.As(err, &failed) && known.result == nil {
 			why = failed

@@ -41,7 +41,7 @@ func (n *gitNix) file(what nixcmd.Installable, name string) (string, bool) {
 	return string(res.Stdout), err == nil
 }
 
-func (n *gitNix) ReadAttrNames(_ context.Context, what nixcmd.Installable, _ bool) (names []string, ev nixcmd.Evaluation, err error) {
+func (n *gitNix) ReadAttrNames(_ context.Context, what nixcmd.Installable) (names []string, ev nixcmd.Evaluation, err error) {
 	n.evaluations.Add(1)
 	for _, h := range soakHosts() {
 		if _, ok := n.file(what, h.Name); ok {
@@ -52,7 +52,7 @@ func (n *gitNix) ReadAttrNames(_ context.Context, what nixcmd.Installable, _ boo
 }
 
 func (n *gitNix) AttrNames(ctx context.Context, what nixcmd.Installable) ([]string, error) {
-	names, _, err := n.ReadAttrNames(ctx, what, false)
+	names, _, err := n.ReadAttrNames(ctx, what)
 	return names, err
 }
 

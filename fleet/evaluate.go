@@ -40,7 +40,7 @@ func (j *job) evaluateUnlessKnown(ctx context.Context, opt nixcmd.EvaluateOption
 		ev, err = j.evaluateTogether(ctx, m)
 	}
 	if errors.Is(err, errAlone) {
-		opt.WatchOpens = j.seen.watches()
+		opt.WatchOpens = j.seen.watches(known.reads)
 		ev, err = j.evaluateWith(ctx, opt)
 	}
 	if err == nil {

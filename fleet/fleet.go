@@ -67,7 +67,7 @@ type Fleet struct {
 	// substituters is how long those of a host are waited for.
 	substituters  time.Duration
 	fresh, verify bool
-	unwatched     bool // as where the kernel does not tell what is opened
+	watch         watching
 	unseen        *Unseen
 	stages        stages
 	history       history

@@ -168,22 +168,14 @@ func (s *recollection) observe(r *readset.Result, ev nixcmd.Evaluation) (hidden 
 	if s.misread() {
 		return "Nix has read other contents than are there"
 	}
-	if hidden = s.observeReads(r, ev, s.sources().contents != nil); hidden != "" {
+	if hidden = s.observeImports(r, ev, s.sources().contents != nil); hidden != "" {
 		return hidden
 	}
 	if err := s.observeSources(r, ev.Derivation); err != nil {
 		return "what it is built from could not be read"
 	}
+	s.observeOpens(r, ev)
 	return ""
-}
-
-// observeReads notes which files were imported and opened; placed says that the place of the tree is
-// looked for in what came of them.
-func (s *recollection) observeReads(r *readset.Result, ev nixcmd.Evaluation, placed bool) (hidden string) {
-	if hidden = s.observeImports(r, ev, placed); hidden == "" {
-		s.observeOpens(r, ev)
-	}
-	return hidden
 }
 
 // misread reports whether an evaluation, which has put the tree into the store, was not of
@@ -263,7 +255,7 @@ func (s *recollection) keep(h Host, r *readset.Result) {
 		return
 	}
 	tree := func(r *readset.Result) *worktree.Tree { return s.store.Tree(r.Tree) }
-	readset.Learn(earlier, r, tree)
+	readset.Learn(earlier, r, tree, s.importedByOthers(h))
 	results := []*readset.Result{r}
 	for _, e := range earlier {
 		if e.Tree == r.Tree && e.Settings == r.Settings {

@@ -18,8 +18,8 @@ const namesHost = "+names"
 // namer is what a Nix must be besides for names to be remembered: *nixcmd.Client
 // is one.
 type namer interface {
-	// ReadAttrNames is AttrNames, and what was read for it, watched for what it opens or not.
-	ReadAttrNames(ctx context.Context, what nixcmd.Installable, watchOpens bool) ([]string, nixcmd.Evaluation, error)
+	// ReadAttrNames is AttrNames, and what was read for it.
+	ReadAttrNames(context.Context, nixcmd.Installable) ([]string, nixcmd.Evaluation, error)
 }
 
 // names are those of the flake's nixosConfigurations, sorted; without asking Nix
@@ -47,7 +47,7 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 	if !ok {
 		return s.fleet.nix.AttrNames(ctx, inst)
 	}
-	names, ev, err := nix.ReadAttrNames(ctx, inst, s.watches())
+	names, ev, err := nix.ReadAttrNames(ctx, inst)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *recollection) names(ctx context.Context) ([]string, error) {
 	}
 	r := &readset.Result{Derivation: string(text)}
 	if !ev.Relocked {
-		s.note(h, r, func() string { return s.observeReads(r, ev, false) })
+		s.note(h, r, func() string { return s.observeImports(r, ev, false) })
 	}
 	return names, nil
 }

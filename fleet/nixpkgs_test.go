@@ -404,7 +404,7 @@ func TestRealNixpkgsWatched(t *testing.T) {
 		var took [2]time.Duration
 		for k := range took {
 			k = (k + i) % 2
-			n.fleet.unwatched = k == 1
+			n.fleet.watch = []watching{watchAll, watchNone}[k]
 			n.touch("razer", 10*i+k+1)
 			var evaluated int
 			took[k], evaluated = n.evaluate(razer)

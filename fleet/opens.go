@@ -12,10 +12,20 @@ import (
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
-// watches reports whether evaluations are to be watched for what they open: not if an input may have to
-// be fetched over ssh, which may start what goes on without them.
-func (s *recollection) watches() bool {
-	if s.tree == nil || s.fleet.unwatched {
+// watching is which evaluations are watched for what they open.
+type watching int
+
+const (
+	watchVague watching = iota // of hosts whose text says too much, since it takes time
+	watchNone                  // as where the kernel does not tell
+	watchAll
+)
+
+// watches reports whether an evaluation of a host is to be watched for what it opens, given what is
+// known of what it reads, nil for nothing: not if an input may have to be fetched over ssh, which may
+// start what goes on without it.
+func (s *recollection) watches(reads *readset.Result) bool {
+	if s.tree == nil || s.tree.Uncertain || s.fleet.watch == watchNone || s.fleet.watch == watchVague && (reads == nil || !reads.Vague()) {
 		return false
 	}
 	return !slices.ContainsFunc(s.tree.OverSSH, func(source string) bool {
@@ -28,42 +38,32 @@ func (s *recollection) watches() bool {
 // read: not if it opened what else is in the store, as a copy of the tree that was there before.
 func (s *recollection) observeOpens(r *readset.Result, ev nixcmd.Evaluation) {
 	known := s.sources()
-	if ev.Opens == nil || s.lazy() {
+	if ev.Opens == nil || s.tree.Uncertain || known.contents == nil {
 		return
 	}
-	place := "\x00"
-	if known.contents != nil {
-		place = nixcmd.StoreDir + "/" + known.contents[0] + "-source/"
-	}
-	var apart []string // what is in submodules is read by every host
-	for _, e := range s.tree.Entries {
-		if e.Mode == worktree.ModeSubmodule {
-			apart = append(apart, e.Path+"/")
+	for _, f := range r.Imports {
+		if slices.Contains(f.Paths, s.tree.FlakePath(flakeName)) {
+			return // a copy of the whole tree, and then flake.nix, may be the host's
 		}
 	}
-	files, flake := inOrder(s.tree), s.tree.FlakePath(flakeName)
-	var names, own []string
+	var names []string
 	for _, f := range ev.Opens {
-		f = strings.TrimPrefix(f, place)
-		mine, inRoot := strings.CutPrefix(f, s.tree.Root+"/")
+		for _, root := range []string{s.tree.Root + "/", nixcmd.StoreDir + "/" + known.contents[0] + "-source/"} {
+			f = strings.TrimPrefix(f, root)
+		}
 		switch {
-		case inRoot: // where it is not evaluated from
-			own = append(own, mine)
-		case strings.HasPrefix(f, ".git/"), slices.ContainsFunc(apart, func(dir string) bool { return strings.HasPrefix(f, dir) }):
 		case !filepath.IsAbs(f):
 			names = append(names, f)
 		case len(names) > 0 && s.isStrange(f):
 			return
 		}
 	}
-	// Until 2.26 Nix evaluates what is in the store; and a commit it takes out of Git, without opening its files.
-	if s.commit == "" && !slices.Contains(own, flake) {
-		names = evaluated(names, files, flake, s.tree.FlakePath("flake.lock"))
-	}
+	files := inOrder(s.tree)
+	names = evaluated(names, files, s.tree.FlakePath(flakeName), s.tree.FlakePath("flake.lock"))
 	slices.Sort(names)
 	names = slices.Compact(names)
-	if names == nil || !slices.ContainsFunc(files, func(f string) bool { _, opened := slices.BinarySearch(names, f); return !opened }) {
-		return // or all of them, which may have been to copy them
+	if !slices.ContainsFunc(files, func(f string) bool { _, opened := slices.BinarySearch(names, f); return !opened }) {
+		return // all of them, which may have been to copy them
 	}
 	r.Observed = true
 	r.Opened = slices.DeleteFunc(names, func(name string) bool { _, imported := r.Imports[name]; return imported })
@@ -92,23 +92,24 @@ func inOrder(t *worktree.Tree) []string {
 }
 
 // evaluated are those of the files that were opened, in order, that may have been for the sake of an
-// evaluation: not what Nix compares with Git's index, nor what it reads of the flake to find its inputs, nor the
-// whole tree, which it then puts into the store, and goes on with the flake. Nil if it was not seen to do that,
-// or what came next may have been that as well.
+// evaluation: not what Nix compares with Git's index before it comes to the flake, nor the whole tree,
+// which it puts into the store before it evaluates anything but the two files that it needs for that, and
+// then goes on with the flake.
 func evaluated(opened, files []string, flake, lock string) []string {
-	for i := range opened {
-		n := leadingCopies(opened[i:], files)
-		if n == 0 || i+n == len(opened) || opened[i+n] != flake {
-			continue
+	var rest []string
+	for len(opened) > 0 {
+		switch copied := leadingCopies(opened, files); {
+		case copied > 0 && copied < len(opened) && opened[copied] == flake:
+			opened = opened[copied:]
+		case opened[0] == flake || opened[0] == lock:
+			rest, opened = append(rest, opened[0]), opened[1:]
+		case len(rest) == 0:
+			opened = opened[1:]
+		default:
+			return append(rest, opened...)
 		}
-		rest := opened[i+n:]
-		own := slices.IndexFunc(rest, func(f string) bool { return f != flake && f != lock })
-		if own >= 0 && leadingCopies(rest[own:], files) > 0 {
-			return nil
-		}
-		return rest
 	}
-	return nil
+	return rest
 }
 
 // leadingCopies is how many of what was opened, from the first on, are all the files, one time or more.

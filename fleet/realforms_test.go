@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -33,8 +34,17 @@ func TestRealForms(t *testing.T) {
 	if _, err := proc.LookPath("nix"); err != nil || testing.Short() {
 		t.Skip("needs a real Nix, and time")
 	}
-	for _, form := range slices.Concat(attackForms(), realForms, copyForms(), watchedForms()) {
-		t.Run(form.name, func(t *testing.T) {
+	attacks := attackForms()
+	all := slices.Concat(attacks, realForms, realForms, copyForms())
+	for i, form := range all {
+		watch := watchAll
+		switch {
+		case i < len(attacks):
+			watch = watchVague
+		case i < len(attacks)+len(realForms):
+			watch = watchNone
+		}
+		t.Run(fmt.Sprintf("%s, %d", form.name, watch), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := &soak{t: t, base: dir, checkout: checkout{dir: filepath.Join(dir, "repo", form.sub)}, r: rand.New(rand.NewPCG(1, 1))}
@@ -49,6 +59,7 @@ func TestRealForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			f.watch = watch
 			hosts := []Host{{Name: "a", Attr: "a"}, {Name: "b", Attr: "b"}}
 			avoided, wrong := 0, 0
 			steps := append([]string{"true", "echo x >>notes", "echo x >>notes", "git add -A; git commit -q -m 1", "echo x>>notes", "git add -A; git commit -q -m 2", "echo x>>notes"}, form.steps...)

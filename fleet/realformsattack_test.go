@@ -20,10 +20,6 @@ func attackForms() []realForm {
 			"flake.nix":    formFlake(`inputs.none.url = "path:@DIR@/none";`, `{ nixosConfigurations = { a = mk "a" "a"; b = mk "b" "b"; }; }`),
 			"../flake.nix": formFlake(`inputs.none.url = "path:@DIR@/none";`, `{ nixosConfigurations = { a = mk "a" "a"; b = mk "b" [ (builtins.head (builtins.match ".*/([a-z0-9]{32})-.*" (builtins.path { path = ./.; name = "w"; }))) (builtins.stringLength (builtins.readFile ./flake.nix)) ]; }; }`)},
 			steps: []string{"echo x>>notes", "cp ../flake.nix flake.nix", "echo x>>notes", "echo x>>notes", "git add -A; git commit -q -m c", "echo x>>notes", "git add -A; git commit -q -m c", "echo x>>notes"}},
-		{name: "copyOfTheRoot", files: map[string]string{
-			"flake.nix":   formFlake(`inputs.none.url = "path:@DIR@/none";`, `{ nixosConfigurations = { a = mk "a" "a"; b = mk "b" (import ./hosts/b.nix); }; }`),
-			"hosts/b.nix": `"1"`},
-			steps: []string{"git add -A; git commit -q -m c", `echo 'let p = "" + ./..; in [ (builtins.readFile ../notes == "x") (builtins.head (builtins.match ".*/([a-z0-9]{32})-.*" p)) ]' >hosts/b.nix`, "git add -A; git commit -q -m c", "git commit -q --allow-empty -m d", "echo x>>more; git add more", "echo x>>more", "git add -A; git commit -q -m c", "echo x>>more; git add -A; git commit -q -m c"}},
 		{name: "partBySelf", files: map[string]string{
 			"../input/flake.nix": `{ outputs = { self }: { lib.mk = { self, name }: (builtins.fromJSON (builtins.readFile (self + "/data/${name}.json"))).a; }; }`,
 			"flake.nix":          formFlake(`inputs.l.url = "path:@DIR@/input";`, `{ nixosConfigurations = { a = mk "a" (inputs.l.lib.mk { inherit self; name = "a"; }); b = mk "b" (inputs.l.lib.mk { inherit self; name = "b"; }); }; }`),

@@ -55,6 +55,7 @@ type recollection struct {
 	off       string // why there is no tree
 	untracked untracked
 	likely    func() *readset.Result
+	importers func() map[string]string
 	// differences counts what differs from other trees, by their fingerprints.
 	differences sync.Map
 
@@ -95,6 +96,7 @@ func (s *recollection) beside(flake, commit string) *recollection {
 func (s *recollection) begin(ctx context.Context) *recollection {
 	s.untracked.done = make(chan struct{})
 	s.ctx, s.stop = context.WithCancel(ctx)
+	s.importers = sync.OnceValue(s.readImporters)
 	s.sources = sync.OnceValue(s.openSources)
 	s.likely = sync.OnceValue(s.readLikely)
 	return s
@@ -240,6 +242,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 		why = "it was not evaluated with this Nix before"
 	}
 	reads := readset.Known(results)
+	fingerprint := s.tree.Fingerprint()
 	found := false
 	alike, fewest := false, 0 // of the tree that the reason is about
 	for _, r := range results {
@@ -247,7 +250,7 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			continue
 		}
 		if r.HoldsFor(s.tree) {
-			s.confirm(h, r)
+			s.confirm(h, r, fingerprint)
 			return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 		}
 		same := r.Shape == s.tree.Shape()
@@ -265,9 +268,9 @@ func (s *recollection) recall(h Host, fresh bool) recalled {
 			if !same && found && s.changes(from) >= fewest {
 				continue
 			}
-			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree})
+			reason := readset.Predict(readset.Question{Base: r, From: from, To: s.tree, Imported: s.importedByOthers(h)})
 			if reason == "" {
-				s.confirm(h, r)
+				s.confirm(h, r, tree)
 				return recalled{r, "nothing it reads changed since " + clock(r.At), reads}
 			}
 			// The newest may be of another branch, of which affected has asked.
@@ -287,9 +290,39 @@ func (s *recollection) changes(from *worktree.Tree) int {
 	return count.(func() int)()
 }
 
+// importedByOthers reports which files other hosts import, by their results of
+// earlier runs.
+func (s *recollection) importedByOthers(h Host) func(string) bool {
+	return func(path string) bool {
+		by := s.importers()[path]
+		return by != "" && by != h.Name
+	}
+}
+
+// several stands for more than one host; no host has that name.
+const several = "*"
+
+// readImporters maps files of the flake to the host that imports them.
+func (s *recollection) readImporters() map[string]string {
+	by := map[string]string{}
+	for _, host := range s.store.Hosts() {
+		for _, r := range s.store.Load(host) {
+			for f := range r.Imports {
+				if by[f] == "" || by[f] == host {
+					by[f] = host
+				} else {
+					by[f] = several
+				}
+			}
+		}
+	}
+	return by
+}
+
 // confirm notes that a result holds for the tree of this run, and makes it the
-// newest.
-func (s *recollection) confirm(h Host, r *readset.Result) {
+// newest. The tree that showed it is the last but one to be forgotten: what has been
+// earned may be for steps from that one only.
+func (s *recollection) confirm(h Host, r *readset.Result, by string) {
 	tree, same := r.Tree, s.tree.Fingerprint()
 	s.background.Go(func() {
 		s.learning.Lock()
@@ -303,6 +336,9 @@ func (s *recollection) confirm(h Host, r *readset.Result) {
 		if !r.Holds(same) {
 			if s.store.KeepTree(s.tree) != nil {
 				return
+			}
+			if i := slices.Index(r.Same, by); i >= 0 {
+				r.Same = append(slices.Delete(r.Same, i, i+1), by)
 			}
 			r.Same = append(r.Same, same)
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/nixflotilla/flotilla/internal/proc"
+	"github.com/nixflotilla/flotilla/internal/readset"
+	"github.com/nixflotilla/flotilla/internal/worktree"
 	"github.com/nixflotilla/flotilla/nixcmd"
 )
 
@@ -151,6 +153,65 @@ func TestReasonIsOfTheNearestTree(t *testing.T) {
 		step.edit()
 		if got := why(); !strings.HasPrefix(got, step.want) {
 			t.Errorf("%q, want %q", got, step.want)
+		}
+	}
+}
+
+// A tree by which a result was found to hold is not forgotten for those that it was then
+// found to hold for: by it, clean as it is, and by no other may the next one be judged.
+func TestWhatPredictsIsKept(t *testing.T) {
+	if _, err := proc.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("flake.nix", "{ outputs = { self }: { }; }")
+	write(FileName, "")
+	write("a", "0")
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "-m", "x"}} {
+		if _, err := proc.Run(t.Context(), proc.Cmd{Argv: append([]string{"git"}, args...), Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nix := &countingNix{}
+	f, err := Open(Config{Dir: dir, StateDir: t.TempDir(), Nix: nix, Dialer: noDialer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Host{Name: "h", Attr: "h"}
+	store := readset.Open(f.evaluations())
+	tree := func() *worktree.Tree {
+		s := f.recollect(t.Context())
+		defer s.finish()
+		if !s.open() || store.KeepTree(s.tree) != nil {
+			t.Fatal(s.off)
+		}
+		return s.tree
+	}
+	clean := tree()
+	write("a", "1")
+	dirty := tree()
+	if err := store.Save(h.Name, []*readset.Result{{
+		Settings: "settings h", Tree: dirty.Fingerprint(), Shape: dirty.Shape(), Same: []string{clean.Fingerprint()},
+		Derivation: nixcmd.StoreDir + "/00000000000000000000000000000000-h.drv", Toplevel: nixcmd.StoreDir + "/11111111111111111111111111111111-h",
+		Imports: map[string]readset.Facts{"flake.nix": {}},
+		Earned:  map[readset.Step]readset.Ways{readset.Mixed: {Contents: true, State: true}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 {
+		write("a", strings.Repeat("x", i+2))
+		r := f.run(t.Context(), []Host{h}, func(ctx context.Context, j *job) (Outcome, error) {
+			_, err := j.evaluate(ctx, false)
+			return Evaluated, err
+		})
+		if v := r.Results[0].Evaluation; !v.Avoided {
+			t.Fatalf("edit %d: %s", i, v.Reason)
 		}
 	}
 }

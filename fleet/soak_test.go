@@ -81,8 +81,11 @@ func TestRealSoak(t *testing.T) {
 // class is the world, and what its hosts depend on besides what they import.
 func (s *soak) class() string {
 	text := string(s.world)
-	if s.unwatched {
+	switch s.watch {
+	case watchNone:
 		text += ", not watched"
+	case watchAll:
+		text += ", watched"
 	}
 	switch {
 	case s.ifd:
@@ -165,7 +168,7 @@ type soak struct {
 
 	// Which constructs the flake has.
 	self, ifd, slurp, parts, inputs, links bool
-	unwatched                              bool
+	watch                                  watching
 	// newer is a Nix that knows of submodules.
 	newer bool
 }
@@ -243,7 +246,7 @@ func (s *soak) step(content string) (failed error) {
 		if k.result != nil {
 			return Unchanged, nil
 		}
-		ev, err := s.evaluate(ctx, seen, j.host, !lazily)
+		ev, err := s.evaluate(ctx, seen, k.reads, j.host, !lazily)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
@@ -277,9 +280,9 @@ func (s *soak) step(content string) (failed error) {
 		s.tally.avoided++
 		s.truth[name] = truth.drv
 		if truth.err != nil || r.Derivation != string(truth.drv) {
-			s.t.Errorf("seed %d, %s: wrong prediction for %s: %s, not %s (%v)\nsteps: %s\nsince %s: imports %v, copied %v, opened %v, earned %v, burnt %v",
+			s.t.Errorf("seed %d, %s: wrong prediction for %s: %s, not %s (%v)\nsteps: %s\nsince %s: imports %v, copied %v, unread %v, earned %v, burnt %v",
 				s.seed, s.world, name, r.Derivation, truth.drv, truth.err, strings.Join(s.log, ", "),
-				r.At.Format(time.TimeOnly), slices.Sorted(maps.Keys(r.Imports)), r.Copied, r.Opened, r.Earned, r.Burnt)
+				r.At.Format(time.TimeOnly), slices.Sorted(maps.Keys(r.Imports)), r.Copied, r.Unread, r.Earned, r.Burnt)
 			s.sh("rm -rf /tmp/soak-failed; cp -r " + s.base + " /tmp/soak-failed")
 		}
 	}
@@ -319,18 +322,28 @@ func (s *soak) count(host, file string, known recalled) {
 	}
 }
 
-// explain says what the results make of a file, the newest first.
+// explain says what the newest result makes of a file.
 func (s *soak) explain(host, file string) string {
-	store := readset.Open(s.fleet.evaluations())
-	var text []string
-	for _, r := range store.Load(host) {
-		of := "tree is gone"
-		if t := store.Tree(r.Tree); t != nil {
-			of = fmt.Sprintf("dirty %v", t.Dirty)
-		}
-		text = append(text, fmt.Sprintf("[%s, hidden %q, observed %v, copied %v, opened %v]", of, r.Hidden, r.Observed, slices.Contains(r.Copied, file), slices.Contains(r.Opened, file)))
+	results := readset.Open(s.fleet.evaluations()).Load(host)
+	if len(results) == 0 {
+		return "no result"
 	}
-	return strings.Join(text, " ")
+	r := results[0]
+	text := fmt.Sprintf("%d results, hidden %q, copied %v, unread %v", len(results), r.Hidden, slices.Contains(r.Copied, file), slices.Contains(r.Unread, file))
+	for _, name := range slices.Sorted(maps.Keys(r.Imports)) {
+		f := r.Imports[name]
+		if f.Reads {
+			text += ", " + name + " reads"
+		}
+		for _, list := range map[string][]string{"names": f.Paths, "names below": f.Under, "reads": f.Read} {
+			for _, p := range list {
+				if p == "" || p == file || strings.HasPrefix(file, p+"/") {
+					text += fmt.Sprintf(", %s has %q", name, p)
+				}
+			}
+		}
+	}
+	return text
 }
 
 func (s *soak) otherImports(host, file string) bool {
@@ -343,10 +356,10 @@ func (s *soak) otherImports(host, file string) bool {
 }
 
 // evaluate evaluates a host of what is seen, as that is watched; nil is the directory as it is.
-func (s *soak) evaluate(ctx context.Context, seen *recollection, h Host, fresh bool) (nixcmd.Evaluation, error) {
+func (s *soak) evaluate(ctx context.Context, seen *recollection, reads *readset.Result, h Host, fresh bool) (nixcmd.Evaluation, error) {
 	flake, watched := "", false
 	if seen != nil {
-		flake, watched = seen.flake, seen.watches()
+		flake, watched = seen.flake, seen.watches(reads)
 	}
 	inst, err := installable(flake, h)
 	if err != nil {
@@ -359,11 +372,8 @@ func (s *soak) evaluate(ctx context.Context, seen *recollection, h Host, fresh b
 	return s.fleet.nix.Evaluate(ctx, inst, nixcmd.EvaluateOptions{Fresh: fresh, WatchOpens: watched})
 }
 
-// beside is what is known of some commit; nil if the flake's directory is gone, as by the first commit's revert.
+// beside is what is known of some commit.
 func (s *soak) beside(seen *recollection) *recollection {
-	if _, err := os.Lstat(s.path("")); err != nil {
-		return nil
-	}
 	res, err := proc.Run(s.t.Context(), proc.Cmd{Argv: []string{"git", "rev-list", "--all", "--max-count=30"}, Dir: s.path("")})
 	if err != nil {
 		s.t.Fatal(err)
@@ -384,7 +394,7 @@ func (s *soak) commit(ctx context.Context, j *job, then *recollection) {
 		<-j.learned
 	}
 	known := then.ask(j.host)
-	ev, err := s.evaluate(ctx, then, j.host, true)
+	ev, err := s.evaluate(ctx, then, known.reads, j.host, true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -446,7 +456,7 @@ func (s *soak) truths(hosts []Host) map[string]truth {
 			all[h.Name] = truth{drv: drvs[h.Name]}
 			continue
 		}
-		ev, err := s.evaluate(s.t.Context(), nil, h, true)
+		ev, err := s.evaluate(s.t.Context(), nil, nil, h, true)
 		all[h.Name] = truth{ev.Derivation, err}
 	}
 	return all

@@ -33,7 +33,7 @@ func worlds() []keeping {
 
 func newSoak(t *testing.T, seed uint64, w keeping) *soak {
 	t.Helper()
-	s := &soak{t: t, r: rand.New(rand.NewPCG(seed, 7)), aside: rand.New(rand.NewPCG(seed, 8)), seed: seed, world: w, base: t.TempDir(), unwatched: seed%10 == 1}
+	s := &soak{t: t, r: rand.New(rand.NewPCG(seed, 7)), aside: rand.New(rand.NewPCG(seed, 8)), seed: seed, world: w, base: t.TempDir(), watch: watching(seed % 2 * (1 + seed/2%2))}
 	s.tally.reasons = map[string]int{}
 	s.checkout = s.newCheckout(filepath.Join(s.base, "repo"))
 	if w == keptBelow || w != keptPlain && w != keptLoose && s.chance(6) {
@@ -109,7 +109,7 @@ func (s *soak) open(c *checkout) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	f.unwatched = s.unwatched
+	f.watch = s.watch
 	c.fleet = f
 }
 

@@ -27,7 +27,7 @@ func TestWithoutCopies(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		setting, remove, err := c.withoutCopies(Version{Major: 2, Minor: 27})
+		setting, remove, err := c.withoutCopies()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,31 +47,6 @@ func TestWithoutCopies(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(known, f)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-		}
-	}
-}
-
-// Until 2.26 Nix has no cache directory of its own: what other programs have there is there still.
-func TestWithoutCopiesBefore(t *testing.T) {
-	home := t.TempDir()
-	for _, f := range []string{"nix/eval-cache-v5/a", "nix/fetcher-cache-v3.sqlite", "git/x"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(home, f)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(home, f), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := New(Config{Env: []string{"XDG_CACHE_HOME=" + home, "NIX_CACHE_HOME=/nowhere"}})
-	setting, remove, err := c.withoutCopies(Version{Major: 2, Minor: 26})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer remove()
-	dir := strings.TrimPrefix(setting, "XDG_CACHE_HOME=")
-	for name, want := range map[string]bool{"nix/eval-cache-v5/a": true, "git/x": true, "nix/fetcher-cache-v3.sqlite": false} {
-		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

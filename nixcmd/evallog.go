@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/nixflotilla/flotilla/internal/proc"
 )
 
 // evalLog follows the log of an evaluation.
@@ -137,14 +135,14 @@ func (g *evalLog) imports() []string {
 	return slices.Compact(paths)
 }
 
-// opens are the names of what was opened; nil if that is not known, or the flake was not.
-func (g *evalLog) opens(res proc.Result) []string {
-	if !res.OpensKnown || !slices.Contains(res.Opens, g.flake()) {
+// opens are the names of what was opened; nil if the flake was not.
+func (g *evalLog) opens(list []string) []string {
+	if !slices.Contains(list, g.flake()) {
 		return nil
 	}
 	tree := g.tree()
-	paths := make([]string, len(res.Opens))
-	for i, f := range res.Opens {
+	paths := make([]string, len(list))
+	for i, f := range list {
 		paths[i] = tree.relative(f)
 	}
 	return paths

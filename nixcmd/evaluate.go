@@ -113,7 +113,9 @@ func (c *Client) evaluate(ctx context.Context, v Version, what Installable, opt 
 	ev := Evaluation{Derivation: drv, Cached: log.cached(), Builds: log.builds, Relocked: log.relocked(), Warnings: log.warnings, Usage: usageOf(res)}
 	if !ev.Cached {
 		ev.Imports = log.imports()
-		ev.Opens = log.opens(res)
+		if res.OpensKnown {
+			ev.Opens = log.opens(res.Opens)
+		}
 	}
 	if ev.Toplevel, err = c.output(ctx, drv); err != nil {
 		return Evaluation{}, err
@@ -144,12 +146,14 @@ func (c *Client) instantiate(ctx context.Context, v Version, what Installable, o
 func (c *Client) instantiateWith(ctx context.Context, v Version, what Installable, opt EvaluateOptions, log *evalLog, uncached bool) (StorePath, proc.Result, error) {
 	op := "evaluate " + what.String()
 	argv := c.cfg.evaluateArgs(v, what, opt.ShowTrace, uncached)
-	cmd := proc.Cmd{Argv: argv, Stderr: log.line}
+	cmd := proc.Cmd{Argv: argv, Stderr: log.line, WatchOpens: opt.WatchOpens}
 	settings := c.heapSettings(opt.Heap)
-	setting, done := c.watch(v, &cmd, opt.WatchOpens)
-	defer done()
-	if setting != "" {
-		settings = append(settings, setting)
+	if opt.WatchOpens && v.AtLeast(2, 27) {
+		setting, remove, err := c.withoutCopies()
+		if cmd.WatchOpens = err == nil; err == nil {
+			defer remove()
+			settings = append(settings, setting)
+		}
 	}
 	cmd.Env = c.cfg.environ(settings...)
 	if opt.Started != nil {

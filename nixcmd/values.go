@@ -20,18 +20,18 @@ func FlakeOutputs(dirOrRef string) (Installable, error) {
 // AttrNames lists the names in an attribute set of a flake, sorted, without
 // evaluating what they stand for. Errors are those of Value.
 func (c *Client) AttrNames(ctx context.Context, what Installable) ([]string, error) {
-	names, _, err := c.ReadAttrNames(ctx, what, false)
+	names, _, err := c.ReadAttrNames(ctx, what)
 	return names, err
 }
 
 // ReadAttrNames is AttrNames, and what was read for it: of the evaluation, Imports,
-// Builds and Relocked are set, and Opens if they are to be watched (EvaluateOptions.WatchOpens).
-func (c *Client) ReadAttrNames(ctx context.Context, what Installable, watchOpens bool) (names []string, ev Evaluation, err error) {
-	log, res, err := c.value(ctx, what, "builtins.attrNames", watchOpens, &names)
+// Builds and Relocked are set.
+func (c *Client) ReadAttrNames(ctx context.Context, what Installable) (names []string, ev Evaluation, err error) {
+	log, err := c.value(ctx, what, "builtins.attrNames", &names)
 	if err != nil {
 		return nil, Evaluation{}, err
 	}
-	return names, Evaluation{Imports: log.imports(), Opens: log.opens(res), Builds: log.builds, Relocked: log.relocked()}, nil
+	return names, Evaluation{Imports: log.imports(), Builds: log.builds, Relocked: log.relocked()}, nil
 }
 
 // Value evaluates an attribute of a flake and returns it as JSON. Nix's
@@ -40,35 +40,28 @@ func (c *Client) ReadAttrNames(ctx context.Context, what Installable, watchOpens
 // *Error.
 func (c *Client) Value(ctx context.Context, what Installable) (json.RawMessage, error) {
 	var v json.RawMessage
-	_, _, err := c.value(ctx, what, "", false, &v)
+	_, err := c.value(ctx, what, "", &v)
 	return v, err
 }
 
 // value decodes an attribute, or what a function makes of it.
-func (c *Client) value(ctx context.Context, what Installable, apply string, watchOpens bool, into any) (*evalLog, proc.Result, error) {
+func (c *Client) value(ctx context.Context, what Installable, apply string, into any) (*evalLog, error) {
 	op := "evaluate " + what.String()
 	if what.ref == "" {
-		return nil, proc.Result{}, &Error{Op: op, ExitCode: -1, Err: errors.New("no installable given")}
+		return nil, &Error{Op: op, ExitCode: -1, Err: errors.New("no installable given")}
 	}
 	v, err := c.Version(ctx)
 	if err != nil {
-		return nil, proc.Result{}, err
+		return nil, err
 	}
 	if len(what.attr) == 0 && !v.AtLeast(2, 19) {
-		return nil, proc.Result{}, &TooOldError{Found: v, Minimum: Version{Major: 2, Minor: 19}, Program: c.cfg.Program}
+		return nil, &TooOldError{Found: v, Minimum: Version{Major: 2, Minor: 19}, Program: c.cfg.Program}
 	}
 	var log *evalLog
-	var res proc.Result
 	err = untilFree(ctx, func() error {
 		log = &evalLog{}
 		argv := c.cfg.valueArgs(v, what, apply)
-		cmd := proc.Cmd{Argv: argv, Stderr: log.line}
-		setting, done := c.watch(v, &cmd, watchOpens)
-		defer done()
-		if setting != "" {
-			cmd.Env = c.cfg.environ(setting)
-		}
-		res, err = c.run(ctx, op, cmd)
+		res, err := c.run(ctx, op, proc.Cmd{Argv: argv, Stderr: log.line})
 		if err != nil {
 			return log.explain(what, err)
 		}
@@ -78,7 +71,7 @@ func (c *Client) value(ctx context.Context, what Installable, apply string, watc
 		}
 		return nil
 	})
-	return log, res, err
+	return log, err
 }
 
 // valueArgs is the command that prints an attribute as JSON.

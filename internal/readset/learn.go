@@ -26,7 +26,7 @@ func Own(imports map[string]Facts, t *worktree.Tree) string {
 // Learn adds a new result, of a real evaluation, to what is known of a host:
 // what earlier ones have earned for it, and what it shows of them. The results
 // are changed; tree finds the tree of one, nil if it is gone.
-func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree) {
+func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree, imported func(string) bool) {
 	to := tree(r)
 	if to == nil {
 		return
@@ -37,12 +37,22 @@ func Learn(earlier []*Result, r *Result, tree func(*Result) *worktree.Tree) {
 		if from == nil || e.Settings != r.Settings || e.Hidden != "" && r.Hidden != "" {
 			continue
 		}
-		pairs = append(pairs, newPair(e, r, from, to))
+		pairs = append(pairs, newPair(e, r, from, to, imported))
 	}
 	inherit(r, to, pairs)
 	for _, p := range pairs {
 		p.compare()
 	}
+	for _, p := range pairs {
+		if p.same { // what one was seen to open, the other may look at a part of
+			p.e.Unread, r.Unread = besides(p.e.Unread, r.Opened), besides(r.Unread, p.e.Opened)
+		}
+	}
+}
+
+// besides are the texts of a list that are not in a sorted one.
+func besides(list, sorted []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return has(sorted, s) })
 }
 
 // pair are two results, of which not both are hidden, and how they differ.
@@ -50,20 +60,21 @@ type pair struct {
 	e, r     *Result
 	from, to *worktree.Tree
 	changes  []worktree.Change
+	imported func(string) bool
 
 	// pinned says that both have the same inputs, and hand the same to them as far as
 	// flake.nix tells.
 	pinned bool
 	// same says that what is imported is the same; still, that besides nothing that either
-	// may read differs.
+	// may read differs. (Before the newer one has any Unread of the older.)
 	same, still bool
 	// unnamed says that none of what either imports, as far as that is known, names what
 	// Nix says of the tree as a whole.
 	unnamed bool
 }
 
-func newPair(e, r *Result, from, to *worktree.Tree) *pair {
-	p := &pair{e: e, r: r, from: from, to: to, changes: worktree.Changes(from, to)}
+func newPair(e, r *Result, from, to *worktree.Tree, imported func(string) bool) *pair {
+	p := &pair{e: e, r: r, from: from, to: to, changes: worktree.Changes(from, to), imported: imported}
 	p.pinned = from.Dir == to.Dir && slices.Equal(from.Subflakes, to.Subflakes) && slices.Equal(from.Outside, to.Outside) &&
 		!slices.ContainsFunc(p.changes, func(c worktree.Change) bool {
 			base := path.Base(c.Path)
@@ -99,11 +110,11 @@ func (p *pair) touches(x *Result) bool {
 	if x.Hidden != "" {
 		return false
 	}
-	to := p.to
+	q := Question{Base: x, From: p.from, To: p.to, Imported: p.imported}
 	if x == p.r {
-		to = p.from
+		q.From, q.To = p.to, p.from
 	}
-	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool { return x.mayRead(c, to) })
+	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool { return x.mayRead(c, q) })
 }
 
 // inherit lets a result have what earlier ones have earned, as far as that cannot depend
@@ -128,38 +139,25 @@ func inherit(r *Result, to *worktree.Tree, pairs []*pair) {
 		switch {
 		case p.pinned && p.still:
 			r.Earned, r.Burnt = merge(r.Earned, e.Earned), merge(r.Burnt, e.Burnt)
-			r.beyond(p.acrossFrom()...)
 		case p.pinned && p.unnamed:
-			earned := without(e.Earned, burnt)
-			if !e.Observed || !r.Observed || p.oneSided() {
-				earned = without(earned, map[Step]Ways{Mixed: {State: true}})
-			}
-			r.Earned = merge(r.Earned, earned)
-			r.beyond(p.acrossFrom()...)
+			r.Earned = merge(r.Earned, without(e.Earned, burnt))
 		case p.unnamed && r.Marked:
 			// Other inputs may use what the flake is as a whole, though none of its own
 			// files does. In a tree in the same state the derivation would show that.
 			step := stepOf(to, to)
 			r.Earned = merge(r.Earned, without(map[Step]Ways{step: e.Earned[step]}, burnt))
 		}
+		if e.Derivation == r.Derivation && p.same {
+			r.unread(e.Unread...)
+			continue
+		}
+		// A file of code that nothing reads as data stays code.
+		for _, name := range e.Unread {
+			if strings.HasSuffix(name, ".nix") && !r.reads() && !r.turns(name) {
+				r.unread(name)
+			}
+		}
 	}
-}
-
-// oneSided reports whether something differs that the host was seen to read either in clean trees or in dirty
-// ones.
-func (p *pair) oneSided() bool {
-	return slices.ContainsFunc(p.changes, func(c worktree.Change) bool {
-		called := names(p.to.Links, c.Path)
-		return called == nil || slices.ContainsFunc(called, func(n string) bool { return has(p.e.Beyond, n) != p.e.surely(n) })
-	})
-}
-
-// acrossFrom is what the older one was seen to read in trees of the state that the newer one's is not in.
-func (p *pair) acrossFrom() [][]string {
-	if p.from.Dirty == p.to.Dirty {
-		return [][]string{p.e.Beyond}
-	}
-	return p.e.read()
 }
 
 // compare draws conclusions from two results.
@@ -178,34 +176,30 @@ func (p *pair) compare() {
 			// was the tree as a whole. What a derivation shows need not be noted; nor should it,
 			// since what is noted lasts longer.
 			x.Burnt = merge(x.Burnt, map[Step]Ways{step: ways})
-			if step == Dirty && ways.Contents { // and so in clean ones
-				x.Burnt = merge(x.Burnt, map[Step]Ways{Clean: {Contents: true}, Mixed: {Contents: true}})
-			}
 		}
 	}
 }
 
 // alike draws conclusions for one of two results that are the same.
 func (p *pair) alike(x *Result, step Step) {
-	other := p.e
-	if x == p.e {
-		other = p.r
-	}
 	if p.pinned && (p.still || p.unnamed) {
-		ways := p.certainly()
-		if ways.State && x.Observed && other.Observed && p.still {
-			x.beyond(other.read()...)
-		} else { // which may read there what nobody saw
-			ways.State = false
-		}
-		x.Earned = merge(x.Earned, map[Step]Ways{step: ways})
+		x.Earned = merge(x.Earned, map[Step]Ways{step: p.certainly()})
 	}
 	if p.from.Shape() != p.to.Shape() {
 		return
 	}
+	for _, c := range p.changes {
+		if _, ok := x.Imports[c.Path]; !ok && !has(x.Copied, c.Path) && p.same && c.Certain() {
+			x.unread(c.Path)
+		}
+	}
+	other := p.e
+	if x == p.e {
+		other = p.r
+	}
 	// What an answer without a read set gave holds for both, if that is all
 	// the same to the one that has one.
-	if other.Hidden != "" && p.same && p.from.Dirty == p.to.Dirty && !x.Holds(other.Tree) && !p.touches(x) {
+	if other.Hidden != "" && p.same && !x.Holds(other.Tree) && !p.touches(x) {
 		x.Same = append(x.Same, other.Tree)
 	}
 }
@@ -243,13 +237,8 @@ func without(a, b map[Step]Ways) map[Step]Ways {
 	return out
 }
 
-// read is what the host was seen to read.
-func (r *Result) read() [][]string {
-	return [][]string{r.Opened, r.Copied, slices.Collect(maps.Keys(r.Imports))}
-}
-
-func (r *Result) beyond(lists ...[]string) {
-	r.Beyond = slices.Concat(append(lists, r.Beyond)...)
-	slices.Sort(r.Beyond)
-	r.Beyond = slices.Compact(r.Beyond)
+func (r *Result) unread(paths ...string) {
+	r.Unread = append(r.Unread, paths...)
+	slices.Sort(r.Unread)
+	r.Unread = slices.Compact(r.Unread)
 }

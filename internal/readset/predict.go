@@ -2,6 +2,7 @@ package readset
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ type Question struct {
 	From *worktree.Tree
 	// To is the tree in question.
 	To *worktree.Tree
+	// Imported reports whether another host than Base's is known to import a file.
+	Imported func(path string) bool
 }
 
 // Predict returns "" if an evaluation of the tree in question is certain to give the
@@ -28,12 +31,14 @@ func Predict(q Question) string {
 		return reshaped(q.From, q.To, changes)
 	case r.Hidden != "":
 		return first(changes) + r.Hidden
+	case !r.Observed && r.evades():
+		return first(changes) + "it uses getFlake, or builtins by names that are put together"
 	case (q.From.Uncertain || q.To.Uncertain) && !(q.From.Dirty && q.To.Dirty):
 		return first(changes) + uncertain(q)
 	}
 	var read []string
 	for _, c := range changes {
-		if r.mayRead(c, q.To) {
+		if r.mayRead(c, q) {
 			read = append(read, c.Path)
 		}
 	}
@@ -50,10 +55,8 @@ func Predict(q Question) string {
 		return first(changes) + "it holds " + r.shows(ways)
 	case ways.Revision && r.dates():
 		return first(changes) + "the revision changed, whose date it may use"
-	case ways.State && r.metadata(): // and read in the one what it does not in the other
-		return first(changes) + "it may tell a clean tree from a dirty one"
-	case ways.State && q.From.Fingerprint() != r.Tree: // between which, what it reads in the other may have changed
-		return first(changes) + "it is not known to do the same in a clean tree and in a dirty one"
+	case ways.State && r.dates():
+		return first(changes) + "it may use the flake's date"
 	case !ways.within(r.Earned[step]) || ways.meets(r.Burnt[step]):
 		what := "revision"
 		if ways.Contents {
@@ -84,7 +87,7 @@ func Touched(q Question) string {
 		}
 		if q.Base.surely(c.Path) || has(q.Base.Copied, c.Path) {
 			certain = append(certain, c.Path)
-		} else if q.Base.mayRead(c, q.To) {
+		} else if q.Base.mayRead(c, q) {
 			perhaps = append(perhaps, c.Path)
 		}
 	}
@@ -136,13 +139,47 @@ func (r *Result) surely(name string) bool {
 	return imported || has(r.Opened, name)
 }
 
-// mayRead reports whether the host may read what changed of a path, in a tree with the same links.
-func (r *Result) mayRead(c worktree.Change, to *worktree.Tree) bool {
-	if !r.Observed || c.After.Mode == worktree.ModeSubmodule || covers(to.Subflakes, c.Path) || has(r.Copied, c.Path) {
+// mayRead reports whether the host may read what changed of a path.
+func (r *Result) mayRead(c worktree.Change, q Question) bool {
+	if c.After.Mode == worktree.ModeSubmodule || covers(q.To.Subflakes, c.Path) || has(r.Copied, c.Path) {
 		return true
 	}
-	called := names(to.Links, c.Path)
-	return called == nil || slices.ContainsFunc(called, func(n string) bool { return r.surely(n) || has(r.Beyond, n) })
+	called := names(q.To.Links, c.Path)
+	if called == nil {
+		return true
+	}
+	code := !slices.ContainsFunc(called, func(n string) bool { return !strings.HasSuffix(n, ".nix") })
+	exactly, above, turned := false, false, false
+	for _, n := range called {
+		if r.surely(n) {
+			return true
+		}
+		if r.Observed {
+			continue
+		}
+		for _, f := range r.Imports {
+			if covers(f.Read, n) || code && begins(f.Code, n) || !code && begins(f.Begun, n) {
+				return true
+			}
+			e, m := f.mentions(n)
+			exactly, above, turned = exactly || e, above || m, turned || covers(f.Turned, n)
+		}
+	}
+	switch {
+	case r.Observed:
+		return false
+	case path.Base(c.Path) == ".gitignore" && r.ignores(): // that of a directory above counts too
+		return true
+	case !above:
+		return false
+	case code && !r.reads() && !turned && q.Imported(c.Path):
+		return false
+	case !code && (exactly || r.readsData() || r.parts()):
+		return true
+	case code && r.reads() && (exactly || r.apart()):
+		return true
+	}
+	return !has(r.Unread, c.Path)
 }
 
 // maxNames bounds how many names a file may have by way of symlinks.

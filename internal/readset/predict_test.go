@@ -19,23 +19,19 @@ func TestTouchedBesideOtherPaths(t *testing.T) {
 		return worktree.New(tree)
 	}
 	from := tree("a.nix=1", "flake.nix=1", "motd=1", "notes=1")
-	r := &Result{Observed: true, Opened: []string{"motd"}, Imports: map[string]Facts{"a.nix": {}, "flake.nix": {}}}
+	r := &Result{Imports: map[string]Facts{"a.nix": {Paths: []string{"motd"}, Read: []string{"motd"}}, "flake.nix": {}}}
 	for want, to := range map[string]*worktree.Tree{
-		"motd changed":                                  tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2"),
-		"new was added":                                 tree("a.nix=1", "flake.nix=1", "motd=1", "notes=2", "new=1"),
-		"motd changed, and new was added":               tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2", "new=1"),
-		"motd and notes were removed and new added":     tree("a.nix=1", "flake.nix=1", "new=1"),
-		"a.nix and motd changed, and notes was removed": tree("a.nix=2", "flake.nix=1", "motd=2"),
-		"flake.nix changed":                             tree("a.nix=1", "flake.nix=2", "motd=1", "notes=1"),
-		"a.nix changed, and flake.nix changed":          tree("a.nix=2", "flake.nix=2", "motd=1", "notes=1"),
+		"motd changed":                              tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2"),
+		"new was added":                             tree("a.nix=1", "flake.nix=1", "motd=1", "notes=2", "new=1"),
+		"motd changed, and new was added":           tree("a.nix=1", "flake.nix=1", "motd=2", "notes=2", "new=1"),
+		"motd and notes were removed and new added": tree("a.nix=1", "flake.nix=1", "new=1"),
+		"a.nix changed, and notes was removed":      tree("a.nix=2", "flake.nix=1", "motd=2"),
+		"flake.nix changed":                         tree("a.nix=1", "flake.nix=2", "motd=1", "notes=1"),
+		"a.nix changed, and flake.nix changed":      tree("a.nix=2", "flake.nix=2", "motd=1", "notes=1"),
 	} {
-		if got := Touched(Question{Base: r, From: from, To: to}); got != want {
+		if got := Touched(Question{Base: r, From: from, To: to, Imported: func(string) bool { return false }}); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-	}
-	r.Observed = false
-	if got := Touched(Question{Base: r, From: from, To: tree("a.nix=1", "flake.nix=1", "motd=1", "notes=2")}); got != "notes changed" {
-		t.Errorf("not observed: %q", got)
 	}
 	r.Hidden = "what it reads is not known"
 	if got := Touched(Question{Base: r, From: from, To: tree("a.nix=2", "flake.nix=1", "motd=2")}); got != "notes was removed" {
@@ -81,6 +77,7 @@ func TestPlaceThatIsNamedNoMore(t *testing.T) {
 	var results []*Result
 	trees := map[string]*worktree.Tree{}
 	at := func(r *Result) *worktree.Tree { return trees[r.Tree] }
+	nobody := func(string) bool { return false }
 	state := func(a, notes string) *worktree.Tree {
 		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
 			{Path: "a.nix", Mode: worktree.ModeFile, ID: a}, {Path: "notes", Mode: worktree.ModeFile, ID: notes},
@@ -88,14 +85,14 @@ func TestPlaceThatIsNamedNoMore(t *testing.T) {
 	}
 	evaluate := func(a, notes, derivation string, whole bool) {
 		tree := state(a, notes)
-		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Whole: whole, Marked: true, Observed: true, Imports: map[string]Facts{"a.nix": {}}}
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Whole: whole, Marked: true, Imports: map[string]Facts{"a.nix": {}}}
 		r.Own = Own(r.Imports, tree)
 		trees[r.Tree] = tree
-		Learn(results, r, at)
+		Learn(results, r, at, nobody)
 		results = append([]*Result{r}, results...)
 	}
 	predict := func(a, notes string) string {
-		return Predict(Question{Base: results[0], From: at(results[0]), To: state(a, notes)})
+		return Predict(Question{Base: results[0], From: at(results[0]), To: state(a, notes), Imported: nobody})
 	}
 	evaluate("1", "1", "one", false)
 	evaluate("1", "2", "one", false)
@@ -137,18 +134,19 @@ func TestStagedEarnsNothing(t *testing.T) {
 	trees := map[string]*worktree.Tree{}
 	result := func(tree *worktree.Tree) *Result {
 		trees[tree.Fingerprint()] = tree
-		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: "one", Observed: true, Imports: map[string]Facts{"a.nix": {Metadata: true}}}
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: "one", Imports: map[string]Facts{"a.nix": {Metadata: true}}}
 		r.Own = Own(r.Imports, tree)
 		return r
 	}
+	nobody := func(string) bool { return false }
 	for second, want := range map[string]string{
 		"2":          "notes changed, and whether it uses the flake's own hash is not known yet",
 		"1:3 100644": "",
 	} {
 		edited, next := state("1:2 100644"), state(second)
 		e, r := result(edited), result(next)
-		Learn([]*Result{e}, r, func(r *Result) *worktree.Tree { return trees[r.Tree] })
-		if why := Predict(Question{Base: r, From: next, To: state("1:4 100644")}); why != want {
+		Learn([]*Result{e}, r, func(r *Result) *worktree.Tree { return trees[r.Tree] }, nobody)
+		if why := Predict(Question{Base: r, From: next, To: state("1:4 100644"), Imported: nobody}); why != want {
 			t.Errorf("after %s: %q, want %q", second, why, want)
 		}
 	}
@@ -191,7 +189,7 @@ func TestUncertainSaysWhy(t *testing.T) {
 		worktree.ModeSubmodule: "sub changed, and with submodules only dirty trees are compared",
 		worktree.ModeFile:      "sub changed, and files go through filters of Git, or its flags hide them",
 	} {
-		q := Question{Base: r, From: tree(mode, "1", true), To: tree(mode, "2", false)}
+		q := Question{Base: r, From: tree(mode, "1", true), To: tree(mode, "2", false), Imported: func(string) bool { return false }}
 		if got := Predict(q); got != want {
 			t.Errorf("%s: %q", mode, got)
 		}
@@ -217,13 +215,14 @@ func TestHiddenResultOfACleanTree(t *testing.T) {
 		return r
 	}
 	at := func(r *Result) *worktree.Tree { return trees[r.Tree] }
+	imported := func(file string) bool { return file == "x.nix" } // by another host
 	first := result(state("1", false, "1", "1"), "from a cache")
 	r := result(state("1", true, "2", "1"), "")
-	Learn([]*Result{first}, r, at)
+	Learn([]*Result{first}, r, at, imported)
 	second := result(state("2", false, "2", "1"), "from a cache")
-	Learn([]*Result{r, first}, second, at)
+	Learn([]*Result{r, first}, second, at, imported)
 	for _, from := range r.Trees() {
-		if why := Predict(Question{Base: r, From: trees[from], To: state("3", false, "2", "2")}); why == "" {
+		if why := Predict(Question{Base: r, From: trees[from], To: state("3", false, "2", "2"), Imported: imported}); why == "" {
 			t.Error("a clean tree with another x.nix is taken to be the same")
 		}
 	}
@@ -236,18 +235,19 @@ func TestWhatMatteredIsEarnedAnew(t *testing.T) {
 			{Path: "a.nix", Mode: worktree.ModeFile, ID: a}, {Path: "notes", Mode: worktree.ModeFile, ID: notes},
 		}})
 	}
+	nobody := func(string) bool { return false }
 	trees := map[string]*worktree.Tree{}
 	var results []*Result
 	evaluate := func(a, notes, derivation string) {
 		tree := state(a, notes)
-		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Marked: true, Observed: true, Imports: map[string]Facts{"a.nix": {}}}
+		r := &Result{Tree: tree.Fingerprint(), Shape: tree.Shape(), Derivation: derivation, Marked: true, Imports: map[string]Facts{"a.nix": {}}}
 		r.Own = Own(r.Imports, tree)
 		trees[r.Tree] = tree
-		Learn(results, r, func(r *Result) *worktree.Tree { return trees[r.Tree] })
+		Learn(results, r, func(r *Result) *worktree.Tree { return trees[r.Tree] }, nobody)
 		results = append([]*Result{r}, results...)
 	}
 	predict := func(a, notes string) string {
-		return Predict(Question{Base: results[0], From: trees[results[0].Tree], To: state(a, notes)})
+		return Predict(Question{Base: results[0], From: trees[results[0].Tree], To: state(a, notes), Imported: nobody})
 	}
 	const unknown = "notes changed, and whether it uses the flake's own hash is not known yet"
 	evaluate("1", "1", "one")
@@ -270,19 +270,127 @@ func TestWhatMatteredIsEarnedAnew(t *testing.T) {
 // A host that may use dates is evaluated for what changed, and that the revision did is said
 // only if so.
 func TestDatesSayWhy(t *testing.T) {
-	r := &Result{Observed: true, Imports: map[string]Facts{"flake.nix": {Metadata: true, Dates: true}}}
+	r := &Result{Imports: map[string]Facts{"flake.nix": {Dates: true}}}
 	tree := func(head, id string, dirty bool) *worktree.Tree {
 		return worktree.New(worktree.Tree{Git: true, Head: head, Dirty: dirty, Entries: []worktree.Entry{
 			{Path: "flake.nix", Mode: worktree.ModeFile, ID: "1"}, {Path: "notes", Mode: worktree.ModeFile, ID: id},
 		}})
 	}
 	for want, to := range map[string]*worktree.Tree{
-		"notes changed, and it may tell a clean tree from a dirty one":   tree("x", "2", true),
+		"notes changed, and it may use the flake's date":                 tree("x", "2", true),
 		"the revision changed, whose date it may use":                    tree("y", "1", false),
 		"notes changed, and the revision changed, whose date it may use": tree("y", "2", false),
 	} {
-		if got := Predict(Question{Base: r, From: tree("x", "1", false), To: to}); got != want {
+		if got := Predict(Question{Base: r, From: tree("x", "1", false), To: to, Imported: func(string) bool { return false }}); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// What is read by a name that is put together is read whatever earlier evaluations showed: a host
+// may pick its part of it.
+func TestReadByNameThatIsPutTogether(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		var entries []worktree.Entry
+		for _, name := range []string{"data/hosts.json", "data/hosts.yml", "hosts/a/x.nix", "hosts/b/keys"} {
+			e := worktree.Entry{Path: name, Mode: worktree.ModeFile, ID: id}
+			if name == "hosts/a/x.nix" {
+				e.ID = ""
+			}
+			entries = append(entries, e)
+		}
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: entries})
+	}
+	for text, want := range map[string]string{
+		`(__fromJSON (__readFile (../../data + "/hosts.json"))).a`:     "data/hosts.json and data/hosts.yml changed",
+		`readFile (../../data/hosts + ".yml")`:                         "data/hosts.json and data/hosts.yml changed",
+		`let p = ../../data/hosts; in readFile (p + ".yml")`:           "data/hosts.json and data/hosts.yml changed",
+		`map (n: __readFile (../b + "/${n}")) (attrNames (readDir x))`: "hosts/b/keys changed",
+		`readFile (./. + "/../b/keys")`:                                "data/hosts.json and 2 more changed",
+		`let h = "../b"; in readFile ./${h}/keys`:                      "data/hosts.json and 2 more changed",
+		`unsafeDiscardStringContext "${../b}/keys"`:                    "hosts/b/keys changed",
+		`load readFile ../../data/hosts ".yml"`:                        "data/hosts.json and data/hosts.yml changed",
+		`hardware.facter.reportPath = ../../data + "/hosts.json"`:      "data/hosts.json and data/hosts.yml changed",
+		`importNpmLock { npmRoot = ../../data; }`:                      "data/hosts.json and data/hosts.yml changed",
+		`builtins.${"read" + "File"} ../b/keys`:                        "data/hosts.json and 2 more changed, and it uses getFlake, or builtins by names that are put together",
+		`readFile ../../data/hosts`:                                    "",
+	} {
+		from, to := state("1"), state("2")
+		r := &Result{Imports: map[string]Facts{"hosts/a/x.nix": Scan("hosts/a/x.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}},
+			Unread: []string{"data/hosts.json", "data/hosts.yml", "hosts/b/keys"}}
+		if got := Predict(Question{Base: r, From: from, To: to, Imported: func(string) bool { return false }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A file of which code of inputs may read a part, and code of which the flake's own may, is read
+// whatever earlier evaluations showed.
+func TestReadInPart(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		var entries []worktree.Entry
+		for _, name := range []string{"app/.gitignore", "hosts/b/x.nix", "vars/b/value"} {
+			entries = append(entries, worktree.Entry{Path: name, Mode: worktree.ModeFile, ID: id})
+		}
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: entries})
+	}
+	for text, want := range map[string]string{
+		"imports = [ inputs.clan-core.flakeModules.default ];": "app/.gitignore and vars/b/value changed",
+		"src = nix-gitignore.gitignoreSource [ ] ./app;":       "app/.gitignore changed",
+		"src = ./app;": "",
+		"map (n: head (splitString x (readFile (f n)))) (readDir ./hosts)": "hosts/b/x.nix changed",
+		"map (n: readFile (f n)) (readDir ./hosts)":                        "",
+		"readDir ./hosts":                      "",
+		"if \"${./hosts}\" == x then y else z": "hosts/b/x.nix changed",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}},
+			Unread: []string{"app/.gitignore", "hosts/b/x.nix", "vars/b/value"}}
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: func(n string) bool { return n == "hosts/b/x.nix" }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Code below a directory that is copied, and of whose copy nothing may be left, must have been
+// seen not to matter.
+func TestCodeInACopyThatIsForgotten(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{{Path: "web/b.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	for text, want := range map[string]string{
+		`match ".*/(.{32})-.*" "${./web}"`: "web/b.nix changed",
+		`x.source = "${./web}";`:           "",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}}}
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: func(string) bool { return true }}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A reader of what is no code leaves other hosts' modules alone.
+func TestReaderOfDataSparesCode(t *testing.T) {
+	state := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeFile, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	linked := func(id string) *worktree.Tree {
+		return worktree.New(worktree.Tree{Git: true, Head: "x", Dirty: true, Links: []worktree.Link{{Path: "hosts/b/wg.pub", Target: "hosts/b/x.nix"}}, Entries: []worktree.Entry{
+			{Path: "hosts/b/wg.pub", Mode: worktree.ModeSymlink, ID: ""}, {Path: "hosts/b/x.nix", Mode: worktree.ModeFile, ID: id}}})
+	}
+	for text, want := range map[string]string{
+		"readFile ./hosts/${n}/wg.pub":              "",
+		"readFile ./hosts/${n}":                     "hosts/b/x.nix changed",
+		"f ./hosts; f = d: readFile \"${d}/x.pub\"": "",
+		"f ./hosts; f = d: readFile d":              "hosts/b/x.nix changed",
+	} {
+		r := &Result{Imports: map[string]Facts{"flake.nix": Scan("flake.nix", text)}, Earned: map[Step]Ways{Dirty: {Contents: true}}}
+		all := func(string) bool { return true }
+		if got := Predict(Question{Base: r, From: state("1"), To: state("2"), Imported: all}); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+		if got := Predict(Question{Base: r, From: linked("1"), To: linked("2"), Imported: all}); got == "" {
+			t.Errorf("%s: unchanged by a name that ends otherwise", text)
 		}
 	}
 }

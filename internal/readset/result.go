@@ -34,13 +34,9 @@ type Result struct {
 	// the derivation was searched for all that it may name of the tree as a whole.
 	Revision bool `json:",omitempty"`
 	Marked   bool `json:",omitempty"`
-	// Observed says that all that was opened is known: Opened are the files of the tree, sorted. If it is
-	// not, any file may have been read.
+	// Observed says that all that was opened is known: Opened are the files of the tree, sorted.
 	Observed bool     `json:",omitempty"`
 	Opened   []string `json:",omitempty"`
-	// Beyond are the files that the host was seen to read in trees of the other state, clean or dirty, sorted: what
-	// is earned of steps between the two lasts no longer than they do.
-	Beyond []string `json:",omitempty"`
 	// Own is a hash of the imported files.
 	Own string `json:",omitempty"`
 	// Same are fingerprints of other trees that it was found to hold for.
@@ -50,6 +46,8 @@ type Result struct {
 	// ways they may not, whatever is earned.
 	Earned map[Step]Ways `json:",omitempty"`
 	Burnt  map[Step]Ways `json:",omitempty"`
+	// Unread are files whose contents were seen to make no difference, sorted.
+	Unread []string `json:",omitempty"`
 }
 
 // Step is a kind of step from one tree to another.
@@ -133,6 +131,19 @@ func (r *Result) HoldsFor(t *worktree.Tree) bool {
 	return r.Holds(t.Fingerprint()) && (t.Dirty || !t.Uncertain || !t.Split())
 }
 
+// readsData reports whether the host may read the contents of files that are not named where
+// they are read: some file climbs, and the same or another reads what it goes on to from a path.
+// reads reports whether they may be code.
+func (r *Result) readsData() bool {
+	return r.any(func(f Facts) bool { return f.Reads }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Begun) > 0 })
+}
+
+func (r *Result) reads() bool {
+	return r.any(func(f Facts) bool { return f.Text }) || r.climbs() && r.any(func(f Facts) bool { return len(f.Code) > 0 })
+}
+
+func (r *Result) climbs() bool { return r.any(func(f Facts) bool { return f.Climbs }) }
+
 // any reports whether one of the imported files has a fact.
 func (r *Result) any(fact func(Facts) bool) bool {
 	for _, f := range r.Imports {
@@ -155,10 +166,27 @@ func (r *Result) shows(w Ways) string {
 	return ""
 }
 
-// metadata reports whether the host may use what Nix says of the tree as a whole, and show no trace of
-// that: also if one file hashes what another has made a text of.
-func (r *Result) metadata() bool {
-	return r.any(func(f Facts) bool { return f.Metadata }) || r.any(func(f Facts) bool { return f.Hashes }) && r.any(func(f Facts) bool { return f.Places })
+// Vague reports whether what the host's files say is not enough to tell what it reads: then all
+// that they may mean is held to be read, unless it is Observed.
+func (r *Result) Vague() bool {
+	return r.any(func(f Facts) bool {
+		return f.Reads || f.Climbs || f.Evades || f.Parts || f.Ignores || slices.Contains(f.Under, "")
+	})
 }
 
-func (r *Result) dates() bool { return r.any(func(f Facts) bool { return f.Dates }) }
+// metadata reports whether the host may use what Nix says of the tree as a whole, and show no trace of
+// that. One that is Observed may where code is given the flake: for no hash of it is anything opened.
+func (r *Result) metadata() bool {
+	return r.any(func(f Facts) bool { return f.Metadata || r.Observed && slices.Contains(f.Under, "") })
+}
+
+func (r *Result) dates() bool   { return r.any(func(f Facts) bool { return f.Dates }) }
+func (r *Result) evades() bool  { return r.any(func(f Facts) bool { return f.Evades }) }
+func (r *Result) parts() bool   { return r.any(func(f Facts) bool { return f.Parts }) }
+func (r *Result) ignores() bool { return r.any(func(f Facts) bool { return f.Ignores }) }
+func (r *Result) apart() bool   { return r.any(func(f Facts) bool { return f.Apart }) }
+
+// turns reports whether the host makes a text of a copy that a file is in.
+func (r *Result) turns(name string) bool {
+	return r.any(func(f Facts) bool { return covers(f.Turned, name) })
+}

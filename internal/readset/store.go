@@ -31,8 +31,8 @@ type Store struct {
 // Open returns the store in a directory, which is made when something is saved.
 func Open(dir string) *Store { return &Store{dir: dir, trees: map[string]*worktree.Tree{}} }
 
-// The numbers of results that are kept for a host, of those of which all
-// that was read is known and of others, and of trees that each holds for.
+// The numbers of results that are kept for a host, of those that say what they
+// read and of others, and of trees that each holds for.
 const (
 	keepKnown  = 6
 	keepHidden = 8
@@ -40,7 +40,7 @@ const (
 )
 
 // version is part of every file; another reads as nothing. It is another whenever Scan is.
-const version = "flotilla results 9"
+const version = "flotilla results 8"
 
 // Load returns the results for a host, the newest first; nil if there are none.
 func (s *Store) Load(host string) []*Result {
@@ -96,12 +96,12 @@ func (s *Store) Save(host string, results []*Result) error {
 	known, hidden := 0, 0
 	var kept []*Result
 	for _, r := range results {
-		if r.Observed {
+		if r.Hidden == "" {
 			known++
 		} else {
 			hidden++
 		}
-		if r.Observed && known > keepKnown || !r.Observed && hidden > keepHidden {
+		if r.Hidden == "" && known > keepKnown || r.Hidden != "" && hidden > keepHidden {
 			continue
 		}
 		if n := len(r.Same); n > keepSame {

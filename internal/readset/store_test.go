@@ -66,7 +66,10 @@ func TestStoreBounded(t *testing.T) {
 	long := time.Now().Add(-2 * old)
 	for i := range 50 {
 		tr := tree(strconv.Itoa(i))
-		r := &Result{Tree: tr.Fingerprint(), Observed: i%2 == 0}
+		r := &Result{Tree: tr.Fingerprint()}
+		if i%2 == 0 {
+			r.Hidden = "x"
+		}
 		for j := range 100 {
 			r.Same = append(r.Same, strconv.Itoa(j))
 		}

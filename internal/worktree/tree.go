@@ -261,6 +261,26 @@ func (c Change) InWorkTree() bool {
 	return c.Before.Mode != c.After.Mode || c.Before.workTreeID() != c.After.workTreeID()
 }
 
+// Certain reports whether the contents differ whichever of index and work tree Nix reads, or
+// had read before.
+func (c Change) Certain() bool {
+	for _, id := range c.Before.ids() {
+		if slices.Contains(c.After.ids(), id) {
+			return false
+		}
+	}
+	return true
+}
+
+// ids are those of the index, if that is another, and of the work tree.
+func (e Entry) ids() []string {
+	index, _, both := strings.Cut(e.ID, ":")
+	if !both {
+		return []string{e.ID}
+	}
+	return []string{index, e.workTreeID()}
+}
+
 // Split reports whether a file of the work tree is another than the index has, as far as it is
 // not certain which of them Nix reads.
 func (t *Tree) Split() bool {
